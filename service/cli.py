@@ -1,0 +1,47 @@
+"""The root of the `cskt` command: mounts each package's commands and turns errors into one sentence.
+
+Nothing heavy is imported here or in any commands.py at module level, so `cskt --help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from indexer import commands as indexer_commands
+from model import commands as model_commands
+from model.errors import CsktError
+from service import commands as service_commands
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command tree. Each sub-parser sets `run`, a function of the parsed namespace."""
+    parser = argparse.ArgumentParser(prog="cskt", description="Find a person in a gallery of images from a sentence.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    indexer_commands.add_commands(commands)
+    service_commands.add_commands(commands)
+    model_commands.add_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 on bad input (one sentence on stderr), 130 after Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except CsktError as error:
+        print(f"cskt: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("cskt: interrupted; what was acknowledged is kept.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `cskt ... | head`: the reader has gone, which is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
