@@ -1,0 +1,31 @@
+"""Losses are computed in float32 even when the network runs under autocast in half precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def without_autocast(tensor: torch.Tensor) -> Iterator[None]:
+    """Switch autocast off on the tensor's device for the duration of the block."""
+    with torch.autocast(device_type=tensor.device.type, enabled=False):
+        yield
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """float16 and bfloat16 become float32; float32 and float64 stay as they are."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def unit_rows(features: torch.Tensor) -> torch.Tensor:
+    """(batch, width) with every row divided by its length; no epsilon, as the published losses have none."""
+    wide = widened(features)
+    length: torch.Tensor = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    return wide / length
+
+
+def same_identity(identities: torch.Tensor) -> torch.Tensor:
+    """(batch,) identities -> (batch, batch) bool, True where two rows show the same person."""
+    column = identities.reshape(-1, 1)
+    return column == column.T
