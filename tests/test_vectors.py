@@ -1,0 +1,149 @@
+"""Every registered vector index ranks exactly as brute force over the stored vectors, filtered or not."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer.vectors import KINDS
+
+EVERY_KIND = pytest.mark.parametrize("kind", sorted(KINDS))
+
+
+def unit_rows(rng, rows, dimension):
+    vectors = rng.standard_normal((rows, dimension)).astype(np.float32)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+
+
+def brute_force(ids, vectors, query, k, allowed=None):
+    """Sort everything in plain Python: score falling, then id rising."""
+    ranked = []
+    for id, vector in zip(ids.tolist(), vectors, strict=True):
+        if allowed is None or id in allowed:
+            score = float(np.sum(vector.astype(np.float64) * query.astype(np.float64)))
+            ranked.append((-score, id))
+    return [(id, -negative) for negative, id in sorted(ranked)[:k]]
+
+
+def assert_equals_brute_force(index, ids, vectors, queries, k, allowed=None):
+    scores, found = index.search(queries, k, None if allowed is None else np.array(sorted(allowed), np.int64))
+    assert scores.shape == found.shape == (len(queries), k)
+    for row, query in enumerate(queries):
+        expected = brute_force(ids, vectors, query, k, allowed)
+        missing = k - len(expected)
+        assert found[row].tolist() == [id for id, _ in expected] + [-1] * missing
+        np.testing.assert_allclose(scores[row][: len(expected)], [score for _, score in expected], atol=1e-12)
+        assert np.all(np.isneginf(scores[row][len(expected) :]))
+
+
+@EVERY_KIND
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.integers(0, 1500),
+    distinct=st.integers(1, 1500),
+    share=st.sampled_from([0.0, 0.01, 0.3, 0.9, 1.0, None]),
+    k=st.integers(1, 40),
+)
+def test_search_equals_brute_force(kind, seed, rows, distinct, share, k):
+    rng = np.random.default_rng(seed)
+    ids = np.cumsum(rng.integers(1, 4, rows)).astype(np.int64)
+    vectors = unit_rows(rng, distinct, 16)[rng.integers(0, distinct, rows)]  # repeated rows tie exactly
+    queries = unit_rows(rng, 3, 16).astype(np.float32)
+    index = KINDS[kind].create(16)
+    half = rows // 2
+    index.add(ids[:half], vectors[:half])
+    index.add(ids[half:], vectors[half:])
+    assert len(index) == rows
+    assert index.ids.tolist() == ids.tolist()
+    # Ids that are not in the index may be allowed too: they change nothing.
+    allowed = None if share is None else {int(id) for id in ids[rng.random(rows) < share]} | {-5, 10**9}
+    assert_equals_brute_force(index, ids, vectors, queries, k, allowed)
+
+
+@EVERY_KIND
+def test_ties_go_to_the_lower_id_however_many_rows_are_equal(kind):
+    vector = unit_rows(np.random.default_rng(1), 1, 32)
+    index = KINDS[kind].create(32)
+    index.add(np.arange(3000, dtype=np.int64) * 2, np.repeat(vector, 3000, axis=0))
+    _, found = index.search(vector.astype(np.float32), 5)
+    assert found[0].tolist() == [0, 2, 4, 6, 8]
+    _, found = index.search(vector.astype(np.float32), 3, np.arange(1001, 6000, dtype=np.int64))
+    assert found[0].tolist() == [1002, 1004, 1006]
+
+
+@EVERY_KIND
+def test_near_ties_below_single_precision_are_ordered_by_the_true_score(kind):
+    rng = np.random.default_rng(3)
+    base = unit_rows(rng, 1, 512)
+    vectors = np.repeat(base, 400, axis=0)
+    for row in range(400):  # the least step of one small entry: scores that differ in the seventh digit or beyond
+        place = rng.integers(0, 512)
+        vectors[row, place] = np.nextafter(vectors[row, place], np.float16(2))
+    ids = np.arange(1, 401, dtype=np.int64)
+    index = KINDS[kind].create(512)
+    index.add(ids, vectors)
+    assert_equals_brute_force(index, ids, vectors, unit_rows(rng, 4, 512).astype(np.float32), 50)
+
+
+@EVERY_KIND
+def test_one_row_in_ten_thousand_is_found_through_a_filter(kind):
+    rng = np.random.default_rng(5)
+    vectors, ids = unit_rows(rng, 20_000, 24), np.arange(1, 20_001, dtype=np.int64)
+    index = KINDS[kind].create(24)
+    index.add(ids, vectors)
+    for allowed in ({7, 19_999}, set(range(1, 20_001, 7)), set(range(300, 20_001))):
+        assert_equals_brute_force(index, ids, vectors, unit_rows(rng, 2, 24).astype(np.float32), 10, allowed)
+
+
+@EVERY_KIND
+def test_what_was_written_is_read_back(kind):
+    rng = np.random.default_rng(7)
+    ids, vectors = np.arange(10, 700, dtype=np.int64), unit_rows(rng, 690, 48)
+    index = KINDS[kind].create(48)
+    index.add(ids, vectors)
+    buffer = io.BytesIO()
+    index.write(buffer)
+    buffer.seek(0)
+    restored = KINDS[kind].read(buffer, 48)
+    assert_equals_brute_force(restored, ids, vectors, unit_rows(rng, 3, 48).astype(np.float32), 12)
+    restored.add(np.array([5000], np.int64), vectors[:1])
+    assert len(restored) == 691
+    assert len(index) == 690
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("damage", ["truncated", "noise", "dimension"])
+def test_what_is_no_such_index_is_refused(kind, damage):
+    index = KINDS[kind].create(8)
+    index.add(np.arange(50, dtype=np.int64), unit_rows(np.random.default_rng(0), 50, 8))
+    buffer = io.BytesIO()
+    index.write(buffer)
+    data = {"truncated": buffer.getvalue()[:300], "noise": b"\x07" * 900, "dimension": buffer.getvalue()}[damage]
+    with pytest.raises(ValueError):  # noqa: PT011  (each library words it differently)
+        KINDS[kind].read(io.BytesIO(data), 16 if damage == "dimension" else 8)
+
+
+@EVERY_KIND
+def test_a_full_disk_is_not_swallowed_while_writing(kind):
+    class FullDisk:
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    index = KINDS[kind].create(8)
+    index.add(np.arange(50, dtype=np.int64), unit_rows(np.random.default_rng(0), 50, 8))
+    with pytest.raises(OSError, match="No space left"):
+        index.write(FullDisk())
+
+
+@EVERY_KIND
+def test_ids_must_ascend(kind):
+    index = KINDS[kind].create(8)
+    rows = unit_rows(np.random.default_rng(0), 2, 8)
+    index.add(np.array([4, 9]), rows)
+    for ids in ([9, 10], [12, 11], [3, 20]):
+        with pytest.raises(ValueError, match="ascend"):
+            index.add(np.array(ids), rows)
+    assert index.ids.tolist() == [4, 9]
