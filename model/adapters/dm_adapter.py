@@ -1,0 +1,176 @@
+"""DM-Adapter: Domain-Aware Mixture-of-Adapters (Liu et al., AAAI 2025).
+
+On a frozen CLIP, beside every MLP a sparse mixture of bottleneck adapters: x + MLP(ln_2(x)) + s * M(ln_3(x)),
+with s = 0.1 in vision and 4 in text. The router mixes a token's own logits with those of a learned domain
+prompt of the block; a balance loss keeps the experts in use.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import nn
+
+from model.adapters.adapter import Adapter, MethodConfig, TowerAdapter, TowerShape
+
+ROUTER_STD = 0.02
+
+
+class DmAdapterConfig(MethodConfig):
+    """`top_k` of `experts` adapters per token, each with a bottleneck of width // `reduction`."""
+
+    method: Literal["dm_adapter"] = "dm_adapter"
+    experts: int = Field(default=6, gt=0)
+    top_k: int = Field(default=2, gt=0)
+    reduction: int = Field(default=8, gt=0)
+    vision_scale: float = 0.1
+    text_scale: float = 4.0
+
+    def check(self, vision: TowerShape, text: TowerShape, context_length: int) -> None:
+        """A token cannot pick more experts than there are, and a bottleneck needs a channel."""
+        if self.top_k > self.experts:
+            raise ValueError(f"top_k {self.top_k} exceeds the {self.experts} experts")
+        if min(vision.width, text.width) < self.reduction:
+            raise ValueError(
+                f"a reduction of {self.reduction} leaves no bottleneck in widths {vision.width}, {text.width}"
+            )
+
+    def build(self, vision: TowerShape, text: TowerShape) -> "DmAdapter":
+        """One mixture for every block of both towers."""
+        return DmAdapter(self, vision, text)
+
+
+class DmAdapter(Adapter):
+    """The mixtures of both towers; parameters in the order of the published optimizer."""
+
+    def __init__(self, config: DmAdapterConfig, vision: TowerShape, text: TowerShape) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = nn.ModuleList(DomainMixture(vision.width, config) for _ in range(vision.layers))
+        self.text = nn.ModuleList(DomainMixture(text.width, config) for _ in range(text.layers))
+
+    def vision_tower(self) -> TowerAdapter:
+        """Mixtures beside the vision MLPs."""
+        return DmAdapterTower(self.vision, self.config.vision_scale)
+
+    def text_tower(self) -> TowerAdapter:
+        """Mixtures beside the text MLPs."""
+        return DmAdapterTower(self.text, self.config.text_scale)
+
+
+class DmAdapterTower(TowerAdapter):
+    """One tower's seams; `auxiliary` sums the blocks' balance losses."""
+
+    def __init__(self, mixtures: nn.ModuleList, scale: float) -> None:
+        super().__init__()
+        self.mixtures, self.scale = mixtures, scale
+
+    def beside_mlp(self, index: int, x: torch.Tensor) -> torch.Tensor:
+        """s * M(ln_3(x)), noting the block's balance loss."""
+        mixed, balance = self.mixtures[index](x)
+        self.auxiliary = balance if self.auxiliary is None else self.auxiliary + balance
+        return self.scale * mixed  # type: ignore[no-any-return]
+
+
+class DomainMixture(nn.Module):
+    """One block's domain prompt, LayerNorm and mixture: (batch, tokens, width) -> the same shape, and the
+    balance loss."""
+
+    def __init__(self, width: int, config: DmAdapterConfig) -> None:
+        super().__init__()
+        self.domain_prompt = nn.Parameter(torch.randn(width))
+        self.norm = nn.LayerNorm(width)
+        self.mixture = MixtureOfAdapters(width, config)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mixture's output before the method's scale, and its balance loss (a scalar)."""
+        return self.mixture(self.norm(x), self.domain_prompt)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """`logits` (..., experts) float32; `selected` (..., k) expert ids, best first; `weights` (...,
+    experts), zero where an expert was not picked; `balance` the load-balance loss."""
+
+    logits: torch.Tensor
+    selected: torch.Tensor
+    weights: torch.Tensor
+    balance: torch.Tensor
+
+
+class MixtureOfAdapters(nn.Module):
+    """Sparse Mixture-of-Adapters: M(z) = sum over the picked experts of weight * expert(z).
+
+    All experts are computed at once, as one wide bottleneck whose hidden units are weighted: two matrix
+    products, exact, and an expert picked by no token receives a zero gradient (not none), so that the
+    optimizer's momentum and decay go on for it as in the published training.
+    """
+
+    def __init__(self, width: int, config: DmAdapterConfig) -> None:
+        super().__init__()
+        self.top_k = config.top_k
+        self.alpha = nn.Parameter(torch.tensor(0.5))
+        self.experts = nn.ModuleList(Expert(width, config.reduction) for _ in range(config.experts))
+        self.input_gate = nn.Linear(width, config.experts, bias=False)
+        self.domain_gate = nn.Linear(width, config.experts, bias=False)
+        nn.init.normal_(self.input_gate.weight, std=ROUTER_STD)
+        nn.init.normal_(self.domain_gate.weight, std=ROUTER_STD)
+
+    def forward(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens (batch, tokens, width) -> their mixture in the same shape, and the balance loss."""
+        routing = self.route(z, domain_prompt)
+        down = torch.cat([expert.down.weight for expert in self._experts()])
+        down_bias = torch.cat([expert.down.bias for expert in self._experts()])
+        up = torch.cat([expert.up.weight for expert in self._experts()], dim=1)
+        up_bias = torch.stack([expert.up.bias for expert in self._experts()])
+        hidden = torch.relu(F.linear(z, down, down_bias))
+        weights = routing.weights.to(hidden.dtype)
+        per_unit = weights.repeat_interleave(hidden.shape[-1] // len(self.experts), dim=-1)
+        return F.linear(hidden * per_unit, up) + weights @ up_bias, routing.balance
+
+    def route(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> Routing:
+        """Pick experts by g(z) = (1 - alpha) W_in z + alpha W_domain p; softmax over the picked logits
+        only. float32."""
+        with torch.autocast(z.device.type, enabled=False):
+            own = F.linear(z.float(), self.input_gate.weight.float())
+            domain = F.linear(domain_prompt.float(), self.domain_gate.weight.float())
+            alpha = self.alpha.float()
+            logits = (1 - alpha) * own + alpha * domain
+            best, selected = logits.topk(self.top_k, dim=-1)
+            weights = torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
+            return Routing(logits, selected, weights, load_balance(logits, selected))
+
+    def _experts(self) -> list["Expert"]:
+        return [expert for expert in self.experts if isinstance(expert, Expert)]
+
+
+class Expert(nn.Module):
+    """One bottleneck adapter; its up-projection starts at zero, so that the untrained model is CLIP
+    itself."""
+
+    def __init__(self, width: int, reduction: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, width // reduction)
+        self.up = nn.Linear(width // reduction, width)
+        nn.init.zeros_(self.down.bias)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, width) -> the same shape; the mixture computes all experts at once instead."""
+        return self.up(torch.relu(self.down(z)))  # type: ignore[no-any-return]
+
+
+def load_balance(logits: torch.Tensor, selected: torch.Tensor) -> torch.Tensor:
+    """sum_e P_e f_e over all tokens (a scalar; k / experts at perfect balance), after Eq. 6 of the paper.
+
+    P_e is the mean of the full softmax over `logits` (..., experts), f_e the mean number of times expert e
+    stands in `selected` (..., k); f has no gradient.
+    """
+    experts = logits.shape[-1]
+    probability = logits.float().softmax(dim=-1).flatten(0, -2).mean(dim=0)
+    picked = torch.bincount(selected.flatten(), minlength=experts).to(probability.dtype)
+    tokens = selected.numel() // selected.shape[-1]
+    return (probability * (picked / tokens)).sum()

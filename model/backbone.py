@@ -1,0 +1,149 @@
+"""open_clip's CLIP: known architectures by name, built to any image size and stride, and fetched weights.
+
+The only file besides the tokenizer that knows open_clip; what leaves it are the modules that model.towers
+runs.
+"""
+
+import logging
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from model.config import BackboneConfig, TextConfig, VisionConfig
+from model.errors import CheckpointError, ConfigError
+from model.stem import ConvolutionalStem
+from model.torchvision_shim import ensure_torchvision_imports
+from model.towers import Clip
+
+ensure_torchvision_imports()
+
+import open_clip  # noqa: E402  (the shim must come first)
+from open_clip.transformer import QuickGELU  # noqa: E402
+
+_VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio"}
+_TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
+_OTHER_KEYS = {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"}
+
+
+@dataclass(frozen=True)
+class PretrainedClip:
+    """Weights with OpenAI's tensor names, and whether they were trained with QuickGELU."""
+
+    tensors: dict[str, torch.Tensor]
+    quick_gelu: bool
+
+
+def backbone_config(name: str, image_size: tuple[int, int], stride: int | None = None) -> BackboneConfig:
+    """The plain CLIP that open_clip knows as `name`, at `image_size` (height, width).
+
+    Raises ConfigError for unknown names and for architectures that are no plain CLIP (a vision transformer
+    with a class token, a causal text transformer).
+    """
+    known = open_clip.get_model_config(name)
+    if known is None:
+        raise ConfigError(
+            f"open_clip knows no model {name!r}: use a name such as ViT-B-16-quickgelu or ViT-L-14."
+        )
+    vision, text = known["vision_cfg"], known["text_cfg"]
+    foreign = (vision.keys() - _VISION_KEYS) | (text.keys() - _TEXT_KEYS) | (known.keys() - _OTHER_KEYS)
+    if foreign or not isinstance(vision.get("layers"), int):
+        what = f" ({', '.join(sorted(foreign))})" if foreign else ""
+        raise ConfigError(
+            f"open_clip's {name!r} is not a plain CLIP with two transformers{what}: use another model."
+        )
+    return BackboneConfig(
+        name=name,
+        embed_dim=known["embed_dim"],
+        quick_gelu=known.get("quick_gelu", False),
+        vision=VisionConfig(
+            image_size=image_size,
+            patch_size=vision["patch_size"],
+            stride=stride or vision["patch_size"],
+            width=vision["width"],
+            layers=vision["layers"],
+            heads=vision["width"] // vision.get("head_width", 64),
+            mlp_ratio=vision.get("mlp_ratio", 4.0),
+        ),
+        text=TextConfig(
+            context_length=text.get("context_length", 77),
+            vocabulary_size=text.get("vocab_size", 49408),
+            width=text["width"],
+            heads=text["heads"],
+            layers=text["layers"],
+            mlp_ratio=text.get("mlp_ratio", 4.0),
+        ),
+    )
+
+
+def build_clip(config: BackboneConfig) -> Clip:
+    """A freshly initialised open_clip CLIP with the configured patch embedding and position grid."""
+    vision, text = config.vision, config.text
+    clip: Clip = open_clip.CLIP(
+        embed_dim=config.embed_dim,
+        vision_cfg={
+            "image_size": vision.image_size,
+            "patch_size": vision.patch_size,
+            "width": vision.width,
+            "layers": vision.layers,
+            "head_width": vision.width // vision.heads,
+            "mlp_ratio": vision.mlp_ratio,
+        },
+        text_cfg={
+            "context_length": text.context_length,
+            "vocab_size": text.vocabulary_size,
+            "width": text.width,
+            "layers": text.layers,
+            "heads": text.heads,
+            "mlp_ratio": text.mlp_ratio,
+        },
+        quick_gelu=config.quick_gelu,
+    )
+    clip.visual.conv1 = _patch_embedding(vision)
+    rows, columns = vision.grid
+    scale = vision.width**-0.5
+    clip.visual.positional_embedding = nn.Parameter(scale * torch.randn(1 + rows * columns, vision.width))
+    return clip
+
+
+def fetch_pretrained(name: str, tag: str) -> PretrainedClip:
+    """The weights that open_clip knows as `name`/`tag`, from its cache or the network.
+
+    Raises CheckpointError for unknown tags, and when they cannot be fetched, saying what to put where.
+    """
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise CheckpointError(
+            f"openclip:{name}/{tag}: no file or folder {tag!r} here, and open_clip's weights for {name} are "
+            f"{', '.join(tags) or 'none'}."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+            clip = open_clip.create_model(name, pretrained=tag)
+    except Exception as error:  # open_clip lets every kind of network and file error through
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"openclip:{name}/{tag}: open_clip could not fetch these weights ({reason[:160]}); "
+            f"without a network, download {_source(name, tag)} elsewhere and use openclip:{name}/FILE."
+        ) from error
+    quick_gelu = isinstance(clip.transformer.resblocks[0].mlp.gelu, QuickGELU)
+    return PretrainedClip(tensors=dict(clip.state_dict()), quick_gelu=quick_gelu)
+
+
+def _patch_embedding(vision: VisionConfig) -> nn.Module:
+    if vision.stem_widths:
+        return ConvolutionalStem(vision.stem_widths, vision.width)
+    return nn.Conv2d(3, vision.width, kernel_size=vision.patch_size, stride=vision.stride, bias=False)
+
+
+def _source(name: str, tag: str) -> str:
+    known = open_clip.get_pretrained_cfg(name, tag)
+    hub = known.get("hf_hub", "").rstrip("/")
+    return (
+        f"the file open_clip_model.safetensors of https://huggingface.co/{hub}"
+        if hub
+        else str(known.get("url"))
+    )

@@ -1,0 +1,88 @@
+"""PersonEncoder: CLIP's two towers with one adapter method, from pixels or token ids to the shared space."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import nn
+
+from model.backbone import build_clip
+from model.config import EncoderConfig
+from model.towers import TextTower, VisionTower
+
+
+@dataclass(frozen=True)
+class Features:
+    """`image` and `text` (batch, embed_dim), float32 and not normalised; `auxiliary` a scalar extra loss,
+    unweighted."""
+
+    image: torch.Tensor
+    text: torch.Tensor
+    auxiliary: torch.Tensor
+
+
+class PersonEncoder(nn.Module):
+    """The whole network. Which parameters train is settled here: the adapter's, or all of them for method
+    "full"."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        clip = build_clip(config.backbone)
+        self.visual = VisionTower(clip.visual)
+        self.text = TextTower(clip)
+        self.adapter = config.adapter.build(config.backbone.vision_shape, config.backbone.text_shape)
+        self.freeze()
+
+    def forward(self, pixels: torch.Tensor, ids: torch.Tensor) -> Features:
+        """Pixels (batch, 3, height, width) and as many or other captions (batch, context) to their
+        features."""
+        image, image_loss = self._image(pixels)
+        text, text_loss = self._text(self.adapter.caption_ids(ids))
+        losses = [loss for loss in (image_loss, text_loss) if loss is not None]
+        auxiliary = torch.stack(losses).sum() if losses else image.new_zeros(())
+        return Features(image, text, auxiliary)
+
+    def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalised pixels (batch, 3, height, width) -> (batch, embed_dim), float32, not of unit length."""
+        return self._image(pixels)[0]
+
+    def encode_text(self, ids: torch.Tensor, shorten: bool = False) -> torch.Tensor:
+        """Token ids (batch, context) -> (batch, embed_dim), float32, not of unit length.
+
+        `shorten` leaves out the positions behind the batch's last end token: the same features, since no
+        token sees a later one, in less time.
+        """
+        ids = self.adapter.caption_ids(ids)
+        return self._text(ids[:, : int(ids.argmax(dim=1).max()) + 1] if shorten else ids)[0]
+
+    def freeze(self) -> None:
+        """Let exactly the method's parameters require gradients."""
+        for tower in (self.visual, self.text):
+            tower.requires_grad_(self.adapter.trains_backbone)
+        self.adapter.requires_grad_(True)
+        self.train(self.training)
+
+    def trainable_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """Names and parameters that train, in the order of the published optimizers."""
+        return [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch, but a frozen backbone stays in evaluation mode: its batch statistics must not move."""
+        super().train(mode)
+        if not self.adapter.trains_backbone:
+            self.visual.eval()
+            self.text.eval()
+        return self
+
+    def _image(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        seams = self.adapter.vision_tower()
+        tokens = self.visual(pixels, seams)
+        return self.visual.project(tokens[:, 0]).float(), seams.auxiliary
+
+    def _text(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        seams = self.adapter.text_tower()
+        tokens = self.text(ids, seams)
+        ends = ids.argmax(dim=1)
+        last = tokens[torch.arange(len(ids), device=ids.device), ends]
+        return self.text.project(last).float(), seams.auxiliary
