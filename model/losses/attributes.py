@@ -25,7 +25,7 @@ class AttributesConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["attributes"] = "attributes"
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
     classes: dict[str, int] = Field(min_length=1)
 
 

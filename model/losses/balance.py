@@ -15,4 +15,4 @@ class BalanceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["balance"] = "balance"
-    weight: float = Field(0.5, ge=0)
+    weight: float = Field(default=0.5, ge=0)

@@ -20,7 +20,7 @@ class IdentityConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["identity"] = "identity"
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0)
 
 
 class IdentityLoss(nn.Module):

@@ -19,8 +19,8 @@ class ItcConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["itc"] = "itc"
-    weight: float = Field(1.0, ge=0)
-    scale: float = Field(50.0, gt=0)
+    weight: float = Field(default=1.0, ge=0)
+    scale: float = Field(default=50.0, gt=0)
 
 
 def itc_loss(image: torch.Tensor, text: torch.Tensor, scale: float = 50.0) -> torch.Tensor:

@@ -24,8 +24,8 @@ class SdmConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["sdm"] = "sdm"
-    weight: float = Field(1.0, ge=0)
-    scale: float = Field(50.0, gt=0)
+    weight: float = Field(default=1.0, ge=0)
+    scale: float = Field(default=50.0, gt=0)
 
 
 def sdm_loss(

@@ -22,10 +22,10 @@ class OptimizerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["adam", "adamw"] = "adam"
-    learning_rate: float = Field(3e-4, gt=0)
-    weight_decay: float = Field(4e-5, ge=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    weight_decay: float = Field(default=4e-5, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(1e-3, gt=0)
+    eps: float = Field(default=1e-3, gt=0)
 
 
 class ParameterGroup(TypedDict):

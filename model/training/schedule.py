@@ -27,13 +27,13 @@ class ScheduleConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     mode: ScheduleMode = "cosine"
     unit: Literal["epoch", "step"] = "epoch"
-    warmup: int = Field(5, ge=0)
+    warmup: int = Field(default=5, ge=0)
     warmup_method: Literal["linear", "constant"] = "linear"
-    warmup_factor: float = Field(0.1, ge=0)
-    target_lr: float = Field(0.0, ge=0)
-    power: float = Field(0.9, gt=0)
+    warmup_factor: float = Field(default=0.1, ge=0)
+    target_lr: float = Field(default=0.0, ge=0)
+    power: float = Field(default=0.9, gt=0)
     milestones: tuple[int, ...] = (20, 50)
-    gamma: float = Field(0.1, gt=0)
+    gamma: float = Field(default=0.1, gt=0)
 
 
 def learning_rate(schedule: ScheduleConfig, base_lr: float, done: int, total: int) -> float:
