@@ -19,7 +19,9 @@ EXIT_INTERRUPTED = 130
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command tree. Each sub-parser sets `run`, a function of the parsed namespace."""
-    parser = argparse.ArgumentParser(prog="cskt", description="Find a person in a gallery of images from a sentence.")
+    parser = argparse.ArgumentParser(
+        prog="cskt", description="Find a person in a gallery of images from a sentence."
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     indexer_commands.add_commands(commands)
     service_commands.add_commands(commands)

@@ -1,0 +1,78 @@
+"""The web application: builds a Searcher in its lifespan, mounts routes, middleware and error handlers."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from service.access_log import AccessLog
+from service.body_limit import BodyLimit
+from service.problems import UnexpectedErrors, add_problem_handlers
+from service.routes import ROUTERS
+from service.routes.page import mount_page
+from service.searcher import Searcher, open_searcher
+from service.security_headers import SecurityHeaders
+from service.settings import Settings, read_settings
+from service.trusted_hosts import TrustedHosts
+
+log = logging.getLogger("cskt.app")
+
+
+def create_app(settings: Settings | None = None, searcher: Searcher | None = None) -> FastAPI:
+    """The application for these settings (default: the environment's).
+
+    `searcher`, when given, is started and closed by the app; otherwise the lifespan opens one.
+    The app answers at once; /readyz and searches answer 503 until the encoder is warm.
+    """
+    settings = settings or read_settings({})
+    app = FastAPI(
+        title="cskt",
+        summary="Find a person in a gallery of images from a sentence.",
+        version=version("cskt"),
+        lifespan=_lifespan(settings, searcher),
+        docs_url=None,  # the framework's page loads scripts from outside; ours is routes/docs.py
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(SecurityHeaders),
+            Middleware(UnexpectedErrors),
+            Middleware(TrustedHosts, allowed=settings.host_names),
+            Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+        ],
+    )
+    add_problem_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    mount_page(app)
+    return app
+
+
+def _lifespan(
+    settings: Settings, given: Searcher | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings)
+        app.state.searcher = searcher
+        starting = asyncio.create_task(_start(searcher), name="cskt-start")
+        try:
+            yield
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await searcher.close()
+
+    return lifespan
+
+
+async def _start(searcher: Searcher) -> None:
+    try:
+        await searcher.start()
+    except Exception:
+        log.exception("the service cannot get ready")

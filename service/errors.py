@@ -1,0 +1,61 @@
+"""What can go wrong between a request and its answer.
+
+CsktError
+├── ServeError            the service cannot start: one sentence, exit 2
+└── RequestError          one request cannot be answered: a problem+json with `status`
+    ├── BadQuery          422  the words or the filter cannot be searched for
+    ├── UnknownItem       404  no row with that id
+    ├── Overloaded        429  too many queries wait already
+    ├── NotReady          503  starting or stopping
+    └── QueryFailed       500  the encoder or the gallery failed on this query
+"""
+
+from typing import ClassVar
+
+from model.errors import CsktError
+
+
+class ServeError(CsktError):
+    """The service cannot start as asked."""
+
+
+class RequestError(CsktError):
+    """One request cannot be answered; the text is one sentence without paths."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    retry_after: ClassVar[int | None] = None  # seconds
+
+
+class BadQuery(RequestError):
+    """The words cannot be searched for."""
+
+    status = 422
+    title = "Invalid request"
+
+
+class UnknownItem(RequestError):
+    """There is no row with that id (any more)."""
+
+    status = 404
+    title = "Not found"
+
+
+class Overloaded(RequestError):
+    """Too many queries wait already."""
+
+    status = 429
+    title = "Too many requests"
+    retry_after = 1
+
+
+class NotReady(RequestError):
+    """The service is starting or stopping."""
+
+    status = 503
+    title = "Not ready"
+    retry_after = 2
+
+
+class QueryFailed(RequestError):
+    """The encoder or the gallery failed on this query; others are not affected."""

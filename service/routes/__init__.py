@@ -1,0 +1,5 @@
+"""All routes of the service, in the order of the API page."""
+
+from service.routes import docs, gallery, health, images, search
+
+ROUTERS = (search.router, images.router, gallery.router, health.router, docs.router)

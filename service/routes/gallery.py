@@ -1,0 +1,37 @@
+"""GET /v1/gallery: what can be searched and by what it can be filtered."""
+
+from fastapi import APIRouter
+
+from service.labels import encoder_label, label_counts
+from service.routes.reach import TheSearcher, problems
+from service.schemas import AttributeCount, AttributeFacet, GalleryResponse
+
+router = APIRouter(prefix="/v1", tags=["gallery"])
+
+DEMO_NOTE = (
+    "The demo encoder learned from synthetic people only: it is for trying cskt out, not for real cases."
+)
+
+
+@router.get("/gallery", responses=problems(503))
+async def gallery(searcher: TheSearcher) -> GalleryResponse:
+    """Counts, cameras, sources, times, and attributes with their most common values."""
+    stats = searcher.stats
+    facets = [
+        AttributeFacet(name=facet.name, values=[AttributeCount(value=v, count=n) for v, n in facet.values])
+        for facet in searcher.facets
+    ]
+    return GalleryResponse(
+        items=stats.items,
+        rejected=stats.rejected,
+        dimension=stats.dimension,
+        encoder=encoder_label(stats.encoder),
+        encoder_note=DEMO_NOTE if stats.encoder == "demo" else None,
+        fingerprint=stats.fingerprint,
+        generation=stats.generation,
+        cameras=dict(stats.cameras),
+        sources=label_counts(stats.sources),
+        attributes=facets,
+        first_seen=stats.first_seen,
+        last_seen=stats.last_seen,
+    )

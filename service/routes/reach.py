@@ -1,0 +1,24 @@
+"""What a route may reach, and how the errors of all routes look in the OpenAPI description."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+
+from service.schemas import Problem
+from service.searcher import Searcher
+
+
+def _searcher(request: Request) -> Searcher:
+    searcher = request.app.state.searcher
+    assert isinstance(searcher, Searcher)
+    return searcher
+
+
+TheSearcher = Annotated[Searcher, Depends(_searcher)]
+ItemId = Annotated[int, Path(ge=0, le=2**63 - 1, description="the id of a hit")]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of these problem statuses."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {status: {"description": "a problem, in one sentence", "content": content} for status in statuses}

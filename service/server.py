@@ -1,0 +1,87 @@
+"""From settings to a listening process; whatever prevents it is one sentence before anything is served."""
+
+import errno
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from service.app import create_app
+from service.errors import ServeError
+from service.searcher import Searcher
+from service.settings import Settings
+
+GRACE_SECONDS = 5  # running queries may end; then connections are closed
+
+
+def check_address(settings: Settings) -> None:
+    """Raise ServeError when other machines could reach a service that has no keys."""
+    if not settings.loopback and not settings.allow_unauthenticated:
+        raise ServeError(
+            f"The address {settings.host} can be reached by other machines and the service has no keys yet; "
+            "use 127.0.0.1 or, where the network itself keeps others out, set CSKT_ALLOW_UNAUTHENTICATED=1."
+        )
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket holding the address, not listening yet. Raises ServeError when it is taken or unknown."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    holder = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((settings.host, settings.port))
+    except OSError as error:
+        holder.close()
+        raise _cannot_listen(settings, error) from error
+    return holder
+
+
+def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
+    """Answer on the socket until Ctrl-C or SIGTERM; returns 0 after an orderly end."""
+    _log_to_stderr()
+    try:
+        holder.listen(2048)
+    except OSError as error:
+        raise _cannot_listen(settings, error) from error
+    app = create_app(settings, searcher)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="on",
+    )
+    port = holder.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"Serving the page and the API at http://{host}:{port} until Ctrl-C.", flush=True)
+    signal.signal(signal.SIGTERM, _leave)  # the server hands its signals on once it has ended in order
+    try:
+        uvicorn.Server(config).run(sockets=[holder])
+    except KeyboardInterrupt:
+        print("Stopped.", flush=True)
+    return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> ServeError:
+    if error.errno == errno.EADDRINUSE:
+        return ServeError(
+            f"Port {settings.port} at {settings.host} is in use by another program; "
+            "stop that program or choose another port with --port."
+        )
+    return ServeError(
+        f"Cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
+        "choose another address with --host and --port."
+    )
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""Where and how the service runs: CSKT_* environment variables, overridden by command-line flags."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from model.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """All settings of the service. `CSKT_PORT=9000` sets `port`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="CSKT_", frozen=True, extra="forbid")
+
+    gallery: str = Field(default="", description="address of the gallery, a folder")
+    encoder: str | None = Field(default=None, description="default: the encoder the gallery names")
+    device: str = "auto"
+    threads: int | None = Field(
+        default=None, ge=1, description="threads of the encoder; default: all cores allowed"
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    allow_unauthenticated: bool = Field(
+        default=False, description="let other machines in although there are no keys"
+    )
+    allowed_hosts: tuple[str, ...] | None = Field(
+        default=None,
+        description="names under which the service may be asked, '*' for any; default: loopback and `host`",
+    )
+
+    max_body_bytes: int = Field(default=65_536, ge=1)
+    max_batch: int = Field(default=64, ge=1, description="queries encoded together at most")
+    max_waiting: int = Field(default=256, ge=1, description="queries inside at once; more get 429")
+    search_threads: int = Field(default=2, ge=1)
+    refresh_seconds: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:  # some other name
+            return False
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """What a Host header may say, so that no web page reaches the service by rebinding its name."""
+        if self.allowed_hosts is not None:
+            return self.allowed_hosts
+        if self.host in ("0.0.0.0", "::"):
+            return ("*",)
+        return ("127.0.0.1", "localhost", "[::1]", f"[{self.host}]" if ":" in self.host else self.host)
+
+
+def read_settings(given: Mapping[str, object]) -> Settings:
+    """Environment, overridden by what was given (None counts as not given). Raises ConfigError."""
+    try:
+        return Settings.model_validate({name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        raise ConfigError(
+            f"A CSKT_ environment variable cannot be read: {error}; lists are written as JSON."
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"The setting {name} (CSKT_{name.upper()}) cannot be used: {first['msg']}; "
+            "correct it and try again."
+        ) from error

@@ -1,0 +1,152 @@
+"""A toy encoder and a toy gallery: small, exact, in memory, and able to fail or wait when a test wants it."""
+
+import io
+import threading
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from indexer.items import EmbeddedItem, Filter, GalleryItem, GalleryStats, Hit, Rejected
+
+DIMENSION = 64
+FINGERPRINT = "toy0123456789abcdef"
+
+
+def embed(text: str) -> npt.NDArray[np.float32]:
+    """A unit vector (64,): the sum of one fixed random direction per word."""
+    words = text.lower().split()
+    vector = sum(np.random.default_rng(crc32(word.encode())).standard_normal(DIMENSION) for word in words)
+    return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def jpeg(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
+    """A small picture of one colour."""
+    data = io.BytesIO()
+    Image.new("RGB", (32, 64), colour).save(data, "JPEG")
+    return data.getvalue()
+
+
+class ToyEncoder:
+    """Remembers every batch; `poison` words fail; clearing `gate` holds the device until it is set again."""
+
+    def __init__(self, poison: str = "poison", fingerprint: str = FINGERPRINT) -> None:
+        self.name, self.fingerprint, self.dimension, self.context_length = "toy", fingerprint, DIMENSION, 77
+        self.poison, self.batches = poison, []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self.batches.append(list(texts))
+        assert self.gate.wait(30)
+        if any(self.poison in text for text in texts):
+            raise RuntimeError(f"cannot encode {texts}")
+        return np.stack([embed(text) for text in texts])
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split()) + 2
+
+
+class ToyGallery:
+    """Implements indexer.gallery.Gallery by brute force over a list; ids are positions from 1."""
+
+    def __init__(self, items: Sequence[EmbeddedItem] = (), encoder: str = "toy") -> None:
+        self.fingerprint, self.encoder, self.dimension = FINGERPRINT, encoder, DIMENSION
+        self._rows, self._pending, self.closed, self.refreshed = list(items), [], False, 0
+
+    def commit_elsewhere(self, item: EmbeddedItem) -> None:
+        """As another process would: found after the next refresh."""
+        self._pending.append(item)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        return {row.item.key for row in self._rows} & set(keys)
+
+    def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
+        self._rows.extend(items)
+        return len(items)
+
+    def search(
+        self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
+    ) -> list[list[Hit]]:
+        allowed = [
+            (id, row) for id, row in enumerate(self._rows, 1) if where is None or _matches(row.item, where)
+        ]
+        rankings = []
+        for vector in vectors:
+            hits = [Hit(id, float(row.vector @ vector), row.item) for id, row in allowed]
+            rankings.append(sorted(hits, key=lambda hit: (-hit.score, hit.id))[:k])
+        return rankings
+
+    def get(self, id: int) -> GalleryItem | None:
+        return self._rows[id - 1].item if 1 <= id <= len(self._rows) else None
+
+    def thumbnail(self, id: int) -> bytes | None:
+        return self._rows[id - 1].thumbnail if 1 <= id <= len(self._rows) else None
+
+    def rejected(self, limit: int = 100) -> list[Rejected]:
+        return []
+
+    def build_generation(self) -> None: ...
+
+    def refresh(self) -> bool:
+        self.refreshed += 1
+        fresh, self._pending = self._pending, []
+        self._rows.extend(fresh)
+        return bool(fresh)
+
+    def stats(self) -> GalleryStats:
+        items = [row.item for row in self._rows]
+        times = sorted(item.seen_at for item in items if item.seen_at)
+        return GalleryStats(
+            items=len(items),
+            rejected=0,
+            dimension=DIMENSION,
+            encoder=self.encoder,
+            fingerprint=FINGERPRINT,
+            generation=1,
+            indexed_in_generation=len(items),
+            fresh=0,
+            sources={name: sum(i.source == name for i in items) for name in {i.source for i in items}},
+            cameras={
+                name: sum(i.camera == name for i in items) for name in {i.camera for i in items} if name
+            },
+            first_seen=times[0] if times else None,
+            last_seen=times[-1] if times else None,
+            bytes_on_disk=0,
+        )
+
+    def verify(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _matches(item: GalleryItem, where: Filter) -> bool:
+    return (
+        (where.cameras is None or item.camera in where.cameras)
+        and (where.tracks is None or item.track in where.tracks)
+        and (where.sources is None or item.source in where.sources)
+        and (where.seen_from is None or (item.seen_at is not None and item.seen_at >= where.seen_from))
+        and (where.seen_until is None or (item.seen_at is not None and item.seen_at < where.seen_until))
+        and all(item.attributes.get(name) == value for name, value in where.attributes.items())
+    )
+
+
+def person(words: str, number: int, hour: int = 12) -> EmbeddedItem:
+    """A row whose picture would be described by exactly these words."""
+    item = GalleryItem(
+        key=f"person-{number}",
+        uri=f"/secret/folder/{number}.jpg",
+        source="manifest:/secret/folder/people.csv",
+        camera=f"camera-{number % 3}",
+        seen_at=f"2026-05-01T{hour:02d}:00:00.000Z",
+        track=f"track-{number}",
+        attributes={"upper": words.split()[0], "number": number, "hat": number % 2 == 0},
+    )
+    return EmbeddedItem(item, embed(words), jpeg())

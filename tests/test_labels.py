@@ -1,0 +1,37 @@
+"""Names told over HTTP hold no folder, and filters by them still reach the right sources."""
+
+import pytest
+
+from service.labels import encoder_label, label_counts, source_label, sources_of
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("folder:/data/gate", "folder:gate"),
+        ("manifest:/data/people.csv", "manifest:people.csv"),
+        ("folder:gate", "folder:gate"),
+        ("/data/gate", "gate"),
+    ],
+)
+def test_source_label(name: str, label: str) -> None:
+    assert source_label(name) == label
+
+
+@pytest.mark.parametrize(
+    ("encoder", "label"),
+    [
+        ("demo", "demo"),
+        ("openclip:ViT-B-16/laion2b", "openclip:ViT-B-16/laion2b"),
+        ("/data/runs/best", "best"),
+    ],
+)
+def test_encoder_label(encoder: str, label: str) -> None:
+    assert encoder_label(encoder) == label
+
+
+def test_sources_of_one_label_are_counted_and_found_together() -> None:
+    sources = {"folder:/a/gate": 2, "folder:/b/gate": 3, "video:/a/x.mp4": 4}
+    assert label_counts(sources) == {"folder:gate": 5, "video:x.mp4": 4}
+    assert sources_of(["folder:gate"], sources) == ("folder:/a/gate", "folder:/b/gate")
+    assert sources_of(["folder:nowhere"], sources) == ("folder:nowhere",)

@@ -1,0 +1,468 @@
+"""The service through its real HTTP stack: answers, refusals as problem+json, headers, and nothing leaks."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.schemas import Problem
+from service.searcher import Searcher
+from service.settings import Settings
+from tests.service_toys import ToyEncoder, ToyGallery, person
+
+WORDS = [
+    f"{colour} {garment}"
+    for colour in ("red", "blue", "green", "white")
+    for garment in ("coat", "dress", "cap")
+]
+
+
+def gallery() -> ToyGallery:
+    return ToyGallery([person(words, number, number) for number, words in enumerate(WORDS, 1)])
+
+
+@contextmanager
+def serving(encoder: ToyEncoder, rows: ToyGallery, settings: Settings | None = None) -> Iterator[TestClient]:
+    """A client of an app that is ready."""
+    settings = settings or Settings(refresh_seconds=0.02)
+    app = create_app(settings, Searcher(encoder, rows, settings))
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        while client.get("/readyz").status_code != 200:
+            pass
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with serving(ToyEncoder(), gallery()) as client:
+        yield client
+
+
+def ask(client: TestClient, **body: object):
+    return client.post("/v1/search", json=body)
+
+
+def assert_problem(response, status: int) -> Problem:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "content-security-policy" in response.headers
+    body = Problem.model_validate_json(response.content)
+    assert body.status == status
+    assert body.detail.endswith(".")
+    assert "\n" not in body.detail
+    return body
+
+
+def test_search_answers_the_contract(client: TestClient) -> None:
+    response = ask(client, text="blue dress", top_k=3)
+    assert response.status_code == 200
+    body = response.json()
+    assert body["query"] == {"text": "blue dress", "tokens": 4, "truncated": False}
+    assert len(body["hits"]) == 3
+    best = body["hits"][0]
+    assert best.pop("score") == pytest.approx(1.0, abs=1e-5)
+    assert best == {
+        "id": 5,
+        "camera": "camera-2",
+        "seen_at": "2026-05-01T05:00:00.000Z",
+        "track": "track-5",
+        "source": "manifest:people.csv",
+        "attributes": {"upper": "blue", "number": 5, "hat": False},
+        "image_url": "/v1/images/5",
+    }
+    assert body["gallery"] == {
+        "items": 12,
+        "generation": 1,
+        "encoder": "toy",
+        "fingerprint": "toy0123456789abcdef",
+    }
+    assert set(body["took_ms"]) == {"encode", "search", "total"}
+    scores = [hit["score"] for hit in ask(client, text="blue dress").json()["hits"]]
+    assert len(scores) == 12
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ({}, set(range(1, 13))),
+        ({"cameras": ["camera-1", "camera-2"]}, {1, 2, 4, 5, 7, 8, 10, 11}),
+        ({"tracks": ["track-3", "track-nobody"]}, {3}),
+        ({"sources": ["folder:elsewhere"]}, set()),
+        ({"sources": ["manifest:people.csv", "folder:elsewhere"], "tracks": ["track-1"]}, {1}),
+        ({"seen_from": "2026-05-01T10:00:00Z"}, {10, 11, 12}),
+        ({"seen_from": "2026-05-01T12:00:00+02:00", "seen_until": "2026-05-01T12:00"}, {10, 11}),
+        ({"attributes": {"upper": "red", "hat": True}}, {2}),
+        ({"attributes": {"number": 7}}, {7}),
+    ],
+)
+def test_filters_narrow_what_is_found(client: TestClient, where: dict[str, object], ids: set[int]) -> None:
+    response = ask(client, text="coat", filter=where)
+    assert response.status_code == 200
+    assert {hit["id"] for hit in response.json()["hits"]} == ids
+
+
+def test_a_long_text_is_cut_and_the_answer_says_so(client: TestClient) -> None:
+    query = ask(client, text=" ".join(["red"] * 100)).json()["query"]
+    assert (query["tokens"], query["truncated"]) == (102, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "text"),
+        ({"text": ""}, "empty"),
+        ({"text": " \n "}, "empty"),
+        ({"text": "!?"}, "letters"),
+        ({"text": 7}, "text"),
+        ({"text": None}, "text"),
+        ({"text": ["red"]}, "text"),
+        ({"text": "red", "top_k": 0}, "top_k"),
+        ({"text": "red", "top_k": 201}, "top_k"),
+        ({"text": "red", "top_k": "5"}, "top_k"),
+        ({"text": "red", "top_k": 2.5}, "top_k"),
+        ({"text": "red", "top_k": True}, "top_k"),
+        ({"text": "red", "limit": 5}, "limit"),
+        ({"text": "red", "filter": {"colour": "red"}}, "filter.colour"),
+        ({"text": "red", "filter": []}, "filter"),
+        ({"text": "red", "filter": {"cameras": "gate"}}, "filter.cameras"),
+        ({"text": "red", "filter": {"cameras": []}}, "filter.cameras"),
+        ({"text": "red", "filter": {"cameras": [1]}}, "filter.cameras.0"),
+        ({"text": "red", "filter": {"seen_from": "yesterday"}}, "filter.seen_from"),
+        ({"text": "red", "filter": {"seen_until": 5}}, "filter.seen_until"),
+        ({"text": "red", "filter": {"seen_from": "0001-01-01T00:00:00+23:00"}}, "filter.seen_from"),
+        ({"text": "red", "filter": {"seen_from": "2026-05-02", "seen_until": "2026-05-01"}}, "before"),
+        ({"text": "red", "filter": {"attributes": {"hat": None}}}, "filter.attributes"),
+        ({"text": "red", "filter": {"attributes": {"hat": {}}}}, "filter.attributes"),
+        ([], "JSON object"),
+        ("red", "JSON object"),
+    ],
+)
+def test_bad_requests_are_422_and_name_the_field(client: TestClient, body: object, says: str) -> None:
+    problem = assert_problem(client.post("/v1/search", json=body), 422)
+    assert says in problem.detail
+    assert (problem.title, problem.instance) == ("Invalid request", "/v1/search")
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 422),
+        (b"{", 400),
+        (b'{"text": "red"', 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 60_000, 400),
+        (b'{"text": "red", "top_k": ' + b"9" * 5000 + b"}", 400),
+        (b'{"text": "\\ud800 red"}', 422),
+        (b'{"text": "red", "filter": {"cameras": ["\\udfff"]}}', 422),
+        (b'{"text": "red", "\\ud800\\n": 1}', 422),
+        (b'{"text": "red", "filter": {"attributes": {"x": NaN}}}', 422),
+        (b'{"text": "red", "top_k": 1e400}', 422),
+    ],
+    ids=[
+        "none",
+        "open",
+        "cut",
+        "not utf-8",
+        "nested",
+        "digits",
+        "surrogate",
+        "surrogate name",
+        "surrogate field",
+        "NaN",
+        "infinite",
+    ],
+)
+def test_bodies_that_are_no_json_of_ours(client: TestClient, content: bytes, status: int) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert_problem(client.post("/v1/search", content=content, headers=headers), status)
+
+
+def test_json_must_be_declared_so_that_no_foreign_page_can_post_it(client: TestClient) -> None:
+    headers = {"Content-Type": "text/plain"}
+    problem = assert_problem(client.post("/v1/search", content=b'{"text": "red"}', headers=headers), 422)
+    assert "Content-Type" in problem.detail
+
+
+def test_a_large_body_is_413_declared_or_not(client: TestClient) -> None:
+    large = json.dumps({"text": "x" * 70_000}).encode()
+    headers = {"Content-Type": "application/json"}
+    assert_problem(client.post("/v1/search", content=large, headers=headers), 413)
+    chunks = (large[start : start + 1000] for start in range(0, len(large), 1000))
+    assert_problem(client.post("/v1/search", content=chunks, headers=headers), 413)
+    assert ask(client, text="red " * 15_000).status_code == 200  # 60 kB is allowed, and cut
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("POST", "/v1/nowhere", 404),
+        ("GET", "/v1/search/", 404),
+        ("GET", "/static/nowhere.js", 404),
+        ("GET", "/static/%2e%2e/app.py", 404),
+        ("GET", "/v1/search", 405),
+        ("DELETE", "/v1/images/1", 405),
+        ("POST", "/static/app.js", 405),
+        ("GET", "/v1/images/0", 404),
+        ("GET", "/v1/images/13", 404),
+        ("GET", "/v1/items/9223372036854775807", 404),
+        ("GET", "/v1/items/9223372036854775808", 422),
+        ("GET", "/v1/images/-1", 422),
+        ("GET", "/v1/images/one", 422),
+    ],
+)
+def test_unknown_things_are_problems(client: TestClient, method: str, path: str, status: int) -> None:
+    problem = assert_problem(client.request(method, path), status)
+    assert problem.instance.replace("..", "%2e%2e") == path
+
+
+def test_image_and_item(client: TestClient) -> None:
+    image = client.get("/v1/images/3")
+    assert (image.status_code, image.headers["content-type"]) == (200, "image/jpeg")
+    assert image.content.startswith(b"\xff\xd8\xff")
+    assert image.headers["cache-control"].startswith("private")
+    item = client.get("/v1/items/3").json()
+    assert (item["id"], item["camera"], item["image_url"]) == (3, "camera-0", "/v1/images/3")
+
+
+def test_gallery_tells_what_can_be_filtered(client: TestClient) -> None:
+    body = client.get("/v1/gallery").json()
+    assert (body["items"], body["dimension"], body["encoder"], body["encoder_note"]) == (12, 64, "toy", None)
+    assert body["cameras"] == {"camera-0": 4, "camera-1": 4, "camera-2": 4}
+    assert body["sources"] == {"manifest:people.csv": 12}
+    assert body["last_seen"] == "2026-05-01T12:00:00.000Z"
+    upper = next(facet for facet in body["attributes"] if facet["name"] == "upper")
+    assert sorted(value["value"] for value in upper["values"]) == ["blue", "green", "red", "white"]
+    assert {value["count"] for value in upper["values"]} == {3}
+
+
+def test_the_demo_encoder_carries_a_warning_and_folders_lose_their_path() -> None:
+    for encoder, shown, note in (("demo", "demo", True), ("/home/somebody/encoders/mine", "mine", False)):
+        rows = gallery()
+        rows.encoder = encoder
+        with serving(ToyEncoder(), rows) as client:
+            body = client.get("/v1/gallery").json()
+            assert (body["encoder"], body["encoder_note"] is not None) == (shown, note)
+            assert ask(client, text="red").json()["gallery"]["encoder"] == shown
+
+
+def test_security_headers_are_on_every_answer(client: TestClient) -> None:
+    for method, path in [
+        ("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/livez"), ("GET", "/readyz"),
+        ("GET", "/v1/gallery"), ("GET", "/v1/images/1"), ("GET", "/v1/items/1"), ("GET", "/nowhere"),
+        ("GET", "/static/docs.css"), ("POST", "/v1/search"),
+    ]:  # fmt: skip
+        headers = client.request(method, path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] in ("no-store", "private, max-age=300")
+        assert "server" not in headers
+
+
+def test_no_answer_holds_a_path_or_a_key(client: TestClient) -> None:
+    texts = [ask(client, text="red coat").text]
+    texts += [client.get(path).text for path in ("/v1/items/1", "/v1/gallery", "/openapi.json", "/docs")]
+    for text in texts:
+        assert "secret" not in text
+        assert "person-1" not in text
+
+
+def test_pages_and_description_need_nothing_from_outside(client: TestClient) -> None:
+    for path in ("/", "/docs"):
+        page = client.get(path)
+        assert page.headers["content-type"].startswith("text/html")
+        for mark in ('src="http', 'href="http', 'src="//', "<script>", "style="):
+            assert mark not in page.text
+    assert "/v1/search" in client.get("/docs").text
+    described = client.get("/openapi.json").json()["paths"]
+    assert {"/v1/search", "/v1/images/{id}", "/v1/items/{id}", "/v1/gallery", "/livez", "/readyz"} == set(
+        described
+    )
+
+
+def test_the_api_page_escapes_the_host_it_is_asked_under() -> None:
+    settings = Settings(allowed_hosts=("*",))
+    with serving(ToyEncoder(), gallery(), settings) as client:
+        assert "<script" not in client.get("/docs", headers={"Host": "<script>x"}).text
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("evil.example:8000", 421), ("", 421), ("localhost", 200), ("[::1]:8000", 200)]
+)
+def test_foreign_host_names_are_refused(client: TestClient, host: str, status: int) -> None:
+    response = client.get("/livez", headers={"Host": host})
+    assert response.status_code == status
+    if status != 200:
+        assert_problem(response, status)
+
+
+def test_not_ready_is_503_while_alive() -> None:
+    encoder = ToyEncoder()
+    encoder.gate.clear()
+    app = create_app(Settings(), Searcher(encoder, gallery()))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.get("/livez").json() == {"status": "alive"}
+        for path in ("/readyz", "/v1/gallery", "/v1/images/1"):
+            response = client.get(path)
+            assert_problem(response, 503)
+            assert response.headers["retry-after"] == "2"
+        assert_problem(ask(client, text="red"), 503)
+        encoder.gate.set()
+        while client.get("/readyz").status_code == 503:
+            pass
+        assert client.get("/readyz").json() == {"status": "ready"}
+        assert ask(client, text="red").status_code == 200
+
+
+def test_concurrent_requests_share_batches_and_keep_their_own_answers() -> None:
+    encoder = ToyEncoder()
+    with serving(encoder, gallery()) as client:
+        encoder.batches.clear()
+        encoder.gate.clear()
+        asked = [WORDS[number % 12] for number in range(24)]
+        with ThreadPoolExecutor(24) as threads:
+            answers = [threads.submit(ask, client, text=text, top_k=1) for text in asked]
+            _wait_for_waiting(client.app, 24)
+            encoder.gate.set()
+            bodies = [answer.result(30).json() for answer in answers]
+    assert [body["query"]["text"] for body in bodies] == asked
+    assert [body["hits"][0]["id"] for body in bodies] == [WORDS.index(text) + 1 for text in asked]
+    assert sorted(text for batch in encoder.batches for text in batch) == sorted(asked)
+    assert len(encoder.batches) <= 3  # the first to come, and whoever came while the device was busy with it
+
+
+def test_a_poisonous_query_is_one_500_and_its_words_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    encoder = ToyEncoder()
+    with serving(encoder, gallery()) as client:
+        encoder.gate.clear()
+        asked = ["red coat", "unspeakable poison", "blue cap"]
+        with ThreadPoolExecutor(3) as threads:
+            answers = [threads.submit(ask, client, text=text, top_k=1) for text in asked]
+            _wait_for_waiting(client.app, 3)
+            encoder.gate.set()
+            responses = [answer.result(30) for answer in answers]
+        assert [response.status_code for response in responses] == [200, 500, 200]
+        assert "unspeakable" not in assert_problem(responses[1], 500).detail
+        client.get("/?q=unspeakable")
+    assert "POST /v1/search 500" in caplog.text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("cskt")]
+    assert not [line for line in ours if "unspeakable" in line]
+
+
+def test_too_many_queries_are_429_with_a_time_to_come_back() -> None:
+    encoder = ToyEncoder()
+    with serving(encoder, gallery(), Settings(max_waiting=3)) as client:
+        encoder.gate.clear()
+        with ThreadPoolExecutor(3) as threads:
+            inside = [threads.submit(ask, client, text="red coat") for _ in range(3)]
+            _wait_for_waiting(client.app, 3)
+            refused = ask(client, text="blue cap")
+            assert_problem(refused, 429)
+            assert refused.headers["retry-after"] == "1"
+            encoder.gate.set()
+            assert [answer.result(30).status_code for answer in inside] == [200] * 3
+
+
+def test_a_client_that_hangs_up_costs_nothing() -> None:
+    encoder, settings = ToyEncoder(), Settings()
+    searcher = Searcher(encoder, gallery(), settings)
+    app = create_app(settings, searcher)
+
+    async def post(text: str, hang_up: asyncio.Event) -> list[int]:
+        body, statuses = json.dumps({"text": text}).encode(), []
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+            "path": "/v1/search", "raw_path": b"/v1/search", "query_string": b"", "root_path": "", "scheme": "http",
+            "server": ("127.0.0.1", 80), "client": None, "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+        }  # fmt: skip
+        parts = iter([{"type": "http.request", "body": body}])
+
+        async def receive():
+            for part in parts:
+                return part
+            await hang_up.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await app(scope, receive, send)
+        return statuses
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            while not searcher.ready:
+                await asyncio.sleep(0.001)
+            encoder.batches.clear()
+            encoder.gate.clear()
+            stays, leaves = asyncio.Event(), asyncio.Event()
+            first = asyncio.create_task(post("red coat", stays))
+            while not encoder.batches:
+                await asyncio.sleep(0.001)
+            gone = [asyncio.create_task(post("green dress", leaves)) for _ in range(20)]
+            last = asyncio.create_task(post("blue cap", stays))
+            await asyncio.sleep(0.05)
+            leaves.set()
+            assert await asyncio.gather(*gone) == [[499]] * 20
+            encoder.gate.set()
+            assert await asyncio.gather(first, last) == [[200], [200]]
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+    assert encoder.batches == [["red coat"], ["blue cap"]]
+
+
+def test_rows_added_elsewhere_are_found_without_restart() -> None:
+    rows = gallery()
+    with serving(ToyEncoder(), rows) as client:
+        assert ask(client, text="purple poncho").json()["hits"][0]["score"] < 0.99
+        rows.commit_elsewhere(person("purple poncho", 99))
+        while (answer := ask(client, text="purple poncho", top_k=1).json())["hits"][0]["score"] < 0.99:
+            pass
+        assert answer["hits"][0]["id"] == 13
+        while client.get("/v1/gallery").json()["items"] != 13:
+            pass
+
+
+def test_an_unforeseen_error_is_a_problem_without_details(caplog: pytest.LogCaptureFixture) -> None:
+    rows = gallery()
+    with serving(ToyEncoder(), rows) as client:
+
+        def fail(id: int) -> None:
+            raise RuntimeError("internal detail")
+
+        rows.get = fail
+        problem = assert_problem(client.get("/v1/items/1"), 500)
+        assert "internal detail" not in problem.detail
+        assert "internal detail" in caplog.text
+
+
+def test_the_log_has_one_line_per_request_without_forged_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cskt.access")
+    with serving(ToyEncoder(), gallery()) as client:
+        client.get("/nowhere%0Aforged?text=unspeakable")
+    lines = [record.getMessage() for record in caplog.records if record.name == "cskt.access"]
+    assert len(lines) == 1
+    assert lines[0].startswith("GET /nowhere\\nforged 404 ")
+    assert "unspeakable" not in lines[0]
+
+
+def _wait_for_waiting(app: FastAPI, count: int) -> None:
+    """Until so many queries are inside; a closed gate keeps them there."""
+    pause = threading.Event()
+    while app.state.searcher._inside < count:
+        pause.wait(0.002)
