@@ -9,12 +9,17 @@ from typing import TextIO
 class Progress:
     """Counts finished units; `total` may be unknown (None).
 
-    On a terminal tqdm draws a bar. Otherwise a line `title: 1200/6000 items, 84.1/s, ETA 0:57` is printed every
-    `interval` seconds and at the end, so that logs stay readable. Everything goes to `stream` (stderr).
+    On a terminal tqdm draws a bar. Otherwise a line `title: 1200/6000 items, 84.1/s, ETA 0:57` is printed
+    every `interval` seconds and at the end, so that logs stay readable. Everything goes to `stream` (stderr).
     """
 
     def __init__(
-        self, title: str, total: int | None = None, unit: str = "items", interval: float = 10.0, stream: TextIO | None = None
+        self,
+        title: str,
+        total: int | None = None,
+        unit: str = "items",
+        interval: float = 10.0,
+        stream: TextIO | None = None,
     ) -> None:
         self.title, self.total, self.unit, self.interval = title, total, unit, interval
         self.stream = stream or sys.stderr
@@ -25,7 +30,9 @@ class Progress:
     def _open_bar(self) -> "object":
         from tqdm import tqdm
 
-        return tqdm(total=self.total, desc=self.title, unit=f" {self.unit}", file=self.stream, dynamic_ncols=True)
+        return tqdm(
+            total=self.total, desc=self.title, unit=f" {self.unit}", file=self.stream, dynamic_ncols=True
+        )
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Report `count` more finished units and, if given, a short note shown behind the rate."""

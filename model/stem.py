@@ -1,9 +1,11 @@
 """A convolutional patch embedding for small encoders trained from scratch.
 
-Stands where CLIP has one convolution (`visual.conv1`) and gives the same shape. Small transformers see fine
-texture and colour much sooner behind a few 3x3 convolutions (Xiao et al., "Early convolutions help transformers
-see better", NeurIPS 2021).
+Stands where CLIP has one convolution (`visual.conv1`) and gives the same shape. Small transformers see
+fine texture and colour much sooner behind a few 3x3 convolutions (Xiao et al., "Early convolutions help
+transformers see better", NeurIPS 2021).
 """
+
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -12,15 +14,15 @@ from torch import nn
 class ConvolutionalStem(nn.Module):
     """(batch, 3, height, width) -> (batch, output_width, height / 2**n, width / 2**n), n = len(widths) + 1.
 
-    `widths` are the channels after each halving but the last, which gives `output_width`. Every stage but the first
-    and the last is followed by one residual block.
+    `widths` are the channels after each halving but the last, which gives `output_width`. Every stage but
+    the first and the last is followed by one residual block.
     """
 
     def __init__(self, widths: tuple[int, ...], output_width: int) -> None:
         super().__init__()
         channels = (3, *widths, output_width)
         stages: list[nn.Module] = []
-        for index, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+        for index, (before, after) in enumerate(pairwise(channels)):
             stages.append(_convolution(before, after, stride=2))
             stages.append(nn.ReLU())
             if 0 < index < len(widths):

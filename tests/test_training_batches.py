@@ -1,0 +1,110 @@
+"""Batches: functions of seed and step alone, and what they hold is what the labels say."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.people.attributes import ATTRIBUTES
+from model.text_mask import MASK_ID
+from model.training.augment import through_a_camera
+from model.training.batches import cut_padding, masked, prefetched
+from model.training.recipe import load_recipe
+from model.training.synthetic import SyntheticBatches, labels, render_bodies, visible
+
+TINY = ["steps=4", "batch_size=4", "data.shapes=4", "data.views=1", "data.validation_identities=2"]
+
+
+@pytest.fixture(scope="module")
+def source():
+    recipe = load_recipe("demo_pretrain", TINY)
+    return SyntheticBatches(recipe, render_bodies(recipe.data), (160, 64))
+
+
+def same(first, second):
+    return (
+        torch.equal(first.pixels, second.pixels)
+        and torch.equal(first.ids, second.ids)
+        and torch.equal(first.attributes.image, second.attributes.image)
+        and torch.equal(first.attributes.text, second.attributes.text)
+    )
+
+
+def test_a_batch_depends_on_the_step_alone(source):
+    assert same(source.batch(2), source.batch(2))
+    assert not torch.equal(source.batch(2).pixels, source.batch(3).pixels)
+
+
+def test_worker_processes_change_nothing(source):
+    alone = [source.batch(step) for step in range(1, 4)]
+    apart = list(prefetched(source, 1, 4, workers=2))
+    assert len(apart) == 3
+    assert all(same(one, other) for one, other in zip(alone, apart, strict=True))
+
+
+def test_the_same_bodies_whatever_the_number_of_processes():
+    data = load_recipe("demo_pretrain", TINY).data
+    one, two = render_bodies(data, 1), render_bodies(data, 2)
+    assert [body.shape for body in one] == [body.shape for body in two]
+
+
+def test_shapes_of_a_batch(source):
+    batch = source.batch(0)
+    assert batch.pixels.shape == (4, 3, 160, 64)
+    assert batch.pixels.dtype == torch.uint8
+    assert batch.attributes.image.shape == batch.attributes.text.shape == (4, len(ATTRIBUTES))
+    assert (batch.ids[:, -1] != 0).any()
+    assert (batch.ids.max(dim=1).values == 49407).all()
+
+
+def test_what_a_caption_states_is_what_the_picture_shows(source):
+    """A stated fact is never another class than the picture's own label."""
+    stated = total = 0
+    for step in range(8):
+        labelled = source.batch(step).attributes
+        both = (labelled.text >= 0) & (labelled.image >= 0)
+        stated += int((labelled.text == labelled.image)[both].sum())
+        total += int(both.sum())
+    assert total > 50
+    assert stated == total
+
+
+def test_labels_are_class_numbers_in_order():
+    facts = {name: classes[-1] for name, classes in ATTRIBUTES.items() if name != "sex"}
+    expected = [-1 if name == "sex" else len(classes) - 1 for name, classes in ATTRIBUTES.items()]
+    assert labels(facts) == expected
+
+
+def test_a_back_view_shows_no_glasses():
+    facts = {"facing": "back", "glasses": "glasses", "sex": "man"}
+    assert visible(facts, None) == {"facing": "back", "sex": "man"}
+    assert visible(facts | {"facing": "front"}, None)["glasses"] == "glasses"
+
+
+def test_hidden_words_are_as_many_as_asked_and_never_the_ends():
+    recipe = load_recipe("demo_pretrain", ["hidden_words=0.25"])
+    ids = torch.full((200, 77), 500)
+    ids[:, 0], ids[:, 40], ids[:, 41:] = 49406, 49407, 0
+    hidden = masked(ids, recipe, np.random.default_rng(0))
+    assert hidden.shape == (200, 41)
+    assert (hidden[:, 0] == 49406).all()
+    assert (hidden[:, 40] == 49407).all()
+    share = float((hidden[:, 1:40] == MASK_ID).double().mean())
+    assert 0.22 < share < 0.28  # 7,800 draws: 0.25 within six standard deviations
+
+
+def test_cutting_keeps_the_longest_caption():
+    ids = torch.zeros(3, 77, dtype=torch.long)
+    for row, length in enumerate((5, 9, 2)):
+        ids[row, :length] = 7
+    assert cut_padding(ids).shape == (3, 9)
+
+
+def test_augmentation_keeps_size_type_and_the_main_colour():
+    picture = np.zeros((256, 128, 3), np.uint8)
+    picture[..., 0] = 200
+    for seed in range(30):
+        seen = through_a_camera(picture, (160, 64), np.random.default_rng(seed))
+        assert seen.shape == (160, 64, 3)
+        assert seen.dtype == np.uint8
+        middle = np.median(seen.reshape(-1, 3), axis=0)
+        assert middle.argmax() == 0
