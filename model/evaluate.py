@@ -64,11 +64,12 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 def run_evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate and print. Raises DatasetError or CheckpointError for what cannot be used."""
     from model.datasets import load_split
-    from model.embedder import open_embedder
 
     samples = load_split(arguments.dataset, arguments.root, arguments.split)
     if arguments.limit is not None:
         samples = [sample for sample in samples if sample.image_id < arguments.limit]
+    from model.embedder import open_embedder
+
     embedder = open_embedder(arguments.encoder, device=arguments.device)
     result = evaluate_encoder(embedder, samples, batch_size=arguments.batch_size, workers=arguments.workers)
     if arguments.json:

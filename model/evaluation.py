@@ -81,7 +81,7 @@ def evaluate_vectors(
     image_ids: Sequence[int],
     caption_ids: Sequence[int],
 ) -> Evaluation:
-    """Both directions from unit vectors: `images` (images, width), `texts` (captions, width), whose they are."""
+    """Both directions from unit vectors: `images` (images, width) and `texts` (captions, width)."""
     forth = rank_vectors(texts, images, caption_ids, image_ids)
     back = rank_vectors(images, texts, image_ids, caption_ids)
     return Evaluation(
