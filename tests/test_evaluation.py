@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,14 +181,13 @@ class NamedColourEncoder(ColourEncoder):
 
 
 def test_the_command_prints_json_and_limits_images(colours, tmp_path, monkeypatch, capsys):
-    from model import embedder
-
     opened = []
-    monkeypatch.setattr(
-        embedder,
-        "open_embedder",
-        lambda name, device="auto": opened.append((name, device)) or NamedColourEncoder(),
-    )
+
+    def open_embedder(name, device="auto"):
+        opened.append((name, device))
+        return NamedColourEncoder()
+
+    monkeypatch.setitem(sys.modules, "model.embedder", SimpleNamespace(open_embedder=open_embedder))
     images = tmp_path / "imgs"
     images.mkdir()
     entries = []
