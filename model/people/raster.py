@@ -1,0 +1,162 @@
+"""Rasterises layers by point samples into a z-buffer, without any graphics library.
+
+Every visible quad becomes n x n bilinear samples, n from its size on the screen (quads of equal n go together), so all
+of it is array arithmetic. A sample outside its layer's field is dropped, the nearest sample of each pixel is kept, and
+only those are shaded.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.people.body import Floats, Ints, normals
+from model.people.layers import Layer
+
+_DENSITY = 1.3  # samples per pixel side; under 1.2 pinholes show
+_LARGEST = 40
+_FAR = np.int64(2**62)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The nearest surface per covered pixel: flat pixel number, depth (m), unit normal, template coordinates, layer, material."""
+
+    pixel: Ints
+    depth: Floats
+    normal: Floats
+    coordinates: Floats
+    layer: Ints
+    material: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    screen: Floats  # (v, 3): column, row, depth
+    normal: Floats
+    coordinates: Floats
+    quads: Ints
+    owner: Ints
+    mixed: NDArray[np.bool_]
+    splits: Ints
+
+
+@dataclass(frozen=True)
+class _Samples:
+    pixel: Ints
+    depth: Floats
+    quad: Ints
+    u: Floats
+    v: Floats
+
+
+def rasterise(
+    layers: Sequence[Layer], screens: Sequence[Floats], rotation: Floats, height: int, width: int
+) -> Hits:
+    """Draw `layers`, whose vertices lie at `screens` (v, 3: column, row, depth in metres), into height x width pixels.
+
+    `rotation` (3, 3) turns body axes to camera axes, in which normals are returned (x right, y away, z up).
+    """
+    scene = _collect(layers, screens, rotation)
+    parts = list(_sample(scene, layers, height, width))
+    pixel = np.concatenate([part.pixel for part in parts])
+    depth = np.concatenate([part.depth for part in parts])
+    key = ((depth + 50.0) * 20000).astype(np.int64) << 24 | np.arange(len(pixel))
+    nearest = np.full(height * width, _FAR)
+    np.minimum.at(nearest, pixel, key)
+    covered = np.flatnonzero(nearest < _FAR)
+    winner = nearest[covered] & 0xFFFFFF
+    quad = np.concatenate([part.quad for part in parts])[winner]
+    u = np.concatenate([part.u for part in parts])[winner]
+    v = np.concatenate([part.v for part in parts])[winner]
+    share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1)
+    corner = scene.quads[quad]
+    normal = np.einsum("nk,nkd->nd", share, scene.normal[corner])
+    coordinates = np.einsum("nk,nkd->nd", share, scene.coordinates[corner]).astype(np.float32)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+    owner = scene.owner[quad]
+    material = np.zeros(len(owner), np.uint8)
+    for number, layer in enumerate(layers):
+        mine = np.flatnonzero(owner == number)
+        if len(mine):
+            material[mine] = layer.paint(coordinates[mine])
+    return Hits(covered, depth[winner], normal.astype(np.float32), coordinates, owner, material)
+
+
+def _collect(layers: Sequence[Layer], screens: Sequence[Floats], rotation: Floats) -> _Scene:
+    quads, owner, mixed, start = [], [], [], 0
+    for number, (layer, screen) in enumerate(zip(layers, screens, strict=True)):
+        kept = layer.quads
+        corner = screen[kept][:, :, :2]
+        a, b = corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]
+        area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+        keep = np.ones(len(kept), bool) if layer.both_sides else area < 0
+        edge = np.zeros(len(kept), bool)
+        if layer.field is not None:
+            value = layer.field(layer.coordinates)[kept]
+            keep &= value.max(1) > -layer.slack
+            edge = value.min(1) < layer.slack
+        quads.append(kept[keep] + start)
+        mixed.append(edge[keep])
+        owner.append(np.full(int(keep.sum()), number))
+        start += len(layer.vertices)
+    normal = np.concatenate([normals(layer.vertices, layer.quads) for layer in layers]) @ rotation.T
+    return _Scene(
+        np.concatenate(list(screens)).astype(np.float32),
+        normal.astype(np.float32),
+        np.concatenate([layer.coordinates for layer in layers]),
+        np.concatenate(quads),
+        np.concatenate(owner),
+        np.concatenate(mixed),
+        np.cumsum([len(part) for part in quads]),
+    )
+
+
+def _sample(scene: _Scene, layers: Sequence[Layer], height: int, width: int) -> Iterator[_Samples]:
+    corner = scene.screen[scene.quads][:, :, :2]
+    side = np.stack([np.linalg.norm(corner[:, k] - corner[:, (k + 1) % 4], axis=1) for k in range(4)], 1).max(
+        1
+    )
+    count = np.clip(np.ceil(side * _DENSITY), 1, _LARGEST).astype(np.int64)
+    order = np.argsort(count, kind="stable")
+    bounds = np.searchsorted(count[order], np.arange(1, _LARGEST + 2))
+    for n in range(1, _LARGEST + 1):
+        group = order[bounds[n - 1] : bounds[n]]
+        if not len(group):
+            continue
+        tick = (np.arange(n, dtype=np.float32) + 0.5) / n
+        u, v = (grid.ravel() for grid in np.meshgrid(tick, tick, indexing="ij"))
+        share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1)
+        for quads in (group[~scene.mixed[group]], group[scene.mixed[group]]):
+            if len(quads):
+                yield _cover(scene, layers, quads, share, (u, v), (height, width))
+
+
+def _cover(
+    scene: _Scene,
+    layers: Sequence[Layer],
+    quads: Ints,
+    share: Floats,
+    uv: tuple[Floats, Floats],
+    size: tuple[int, int],
+) -> _Samples:
+    place = np.matmul(share, scene.screen[scene.quads[quads]])
+    column, row = np.floor(place[..., 0]).astype(np.int64), np.floor(place[..., 1]).astype(np.int64)
+    keep = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
+    if scene.mixed[quads[0]]:
+        owner = scene.owner[quads]
+        for number in np.unique(owner):
+            mine = np.flatnonzero(owner == number)
+            field = layers[number].field
+            assert field is not None
+            coordinates = np.matmul(share, scene.coordinates[scene.quads[quads[mine]]])
+            keep[mine] &= field(coordinates.reshape(-1, 5)).reshape(len(mine), -1) > 0
+    which, sample = np.nonzero(keep)
+    return _Samples(
+        (row * size[1] + column)[which, sample],
+        place[which, sample, 2],
+        quads[which],
+        uv[0][sample],
+        uv[1][sample],
+    )
