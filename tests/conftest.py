@@ -1,0 +1,6 @@
+"""Lets tests import what they share: modules beside this file that are no tests (`from parity import ...`)."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
