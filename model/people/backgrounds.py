@@ -55,7 +55,7 @@ def scene(family: str, number: int, height: int, width: int) -> NDArray[np.uint8
 def _grain(rng: np.random.Generator, rows: int, columns: int) -> Picture:
     """Uneven surfaces: coarse and fine noise."""
     out = np.zeros((rows, columns), np.float32)
-    for cell, strength in ((48, 7.0), (12, 4.0), (3, 3.0)):
+    for cell, strength in ((48, 6.0), (12, 2.5), (3, 1.6)):
         small = rng.normal(0, strength, (rows // cell + 2, columns // cell + 2)).astype(np.float32)
         out += np.asarray(Image.fromarray(small).resize((columns, rows), Image.Resampling.BICUBIC))
     return out[..., None]

@@ -1,6 +1,9 @@
 """Things carried: backpack, handbag, shoulder bag, suitcase, phone."""
 
+import dataclasses
+
 import numpy as np
+from numpy.typing import NDArray
 
 from model.people.body import Floats, attach, template
 from model.people.clothes import ARM, Dressing, X, Y, Z, _tights
@@ -149,12 +152,15 @@ def _suitcase(d: Dressing) -> list[Layer]:
     floor = float(d.rest.vertices[:13380, 2].min())
     half = _vector(0.11, 0.17 + 0.04 * d.shape.looseness, 0.25 + 0.06 * d.shape.hair_length)
     centre = _vector(hand[0] + 0.10, hand[1] + 0.12, floor + half[2] + 0.05)
-    layers = [solid("bag", superellipsoid(centre, half, 0.22, 21), ID["bag"])]
-    for k in (-0.5, 0.0, 0.5):
-        rib = superellipsoid(
-            centre + _vector(0, k * half[1], 0), _vector(half[0] + 0.006, 0.012, half[2] * 0.9), 0.25, 11
-        )
-        layers.append(solid("bag", rib, ID["bag_trim"]))
+
+    def ribs(c: Floats) -> NDArray[np.uint8]:
+        groove = np.abs((c[:, Y] - centre[1]) / half[1] * 2.5 % 1.0 - 0.5) < 0.1
+        return np.where(
+            groove & (np.abs(c[:, Z] - centre[2]) < half[2] * 0.85), ID["bag_trim"], ID["bag"]
+        ).astype(np.uint8)
+
+    case = solid("bag", superellipsoid(centre, half, 0.22, 21), ID["bag"])
+    layers = [dataclasses.replace(case, paint=ribs)]
     for x in (-0.75, 0.75):
         for y in (-0.7, 0.7):
             wheel = superellipsoid(

@@ -9,13 +9,14 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.people.pack import CORNERS, STEP
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 
@@ -103,6 +104,16 @@ def _neighbours(count: int, quads: Ints) -> Ints:
 def mesh(name: str) -> tuple[Ints, Ints]:
     """One mesh on its own: the body's vertices it uses (n,) and its quads (q, 4) among them."""
     which, flat = np.unique(template().quads[name], return_inverse=True)
+    return which, flat.reshape(-1, 4)
+
+
+@functools.lru_cache(maxsize=8)
+def head_mesh(low: float) -> tuple[Ints, Ints]:
+    """The skin above template height `low` without the arms: its vertices (n,) and quads (q, 4) among them."""
+    quads = template().quads["body"]
+    place = template().coordinates
+    kept = (place[quads][:, :, 2].min(1) > low) & (place[quads][:, :, 4].max(1) < 0.1)
+    which, flat = np.unique(quads[kept], return_inverse=True)
     return which, flat.reshape(-1, 4)
 
 

@@ -4,6 +4,7 @@ Landmarks on the average body (metres): sole -.82, ankle -.74, knee -.30, crotch
 neck base .72. Sleeves are cut by the coordinate along the arm (0 shoulder, 1 elbow, 2 wrist).
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def both(*fields: Field) -> Field:
 def upper_hem(shape: Shape) -> float:
     """Height of the upper garment's hem in template coordinates."""
     if shape.tucked:
-        return 0.2
+        return 0.262  # just under the belt
     if shape.upper_type == "dress":
         return _HEM["dress"] + 0.14 * shape.lower_length
     if shape.upper_type == "coat":
@@ -130,8 +131,10 @@ def upper_field(shape: Shape) -> Field:
 
 
 def lower_field(shape: Shape) -> Field:
-    """Where the lower garment is on the legs (skirts: on the skirt)."""
+    """Where the lower garment is on the legs (skirts: on the skirt, up to the hem of what hangs over it)."""
     top = 0.29 if shape.tucked else 0.27
+    if shape.lower_type == "skirt" and not shape.tucked:
+        top = min(top, upper_hem(shape) + 0.015)
     hem = lower_hem(shape)
     return lambda c: np.where(c[:, ARM] > 0.02, -1.0, np.minimum(c[:, Z] - hem, top - c[:, Z]))
 
@@ -184,7 +187,7 @@ def lower_layers(d: Dressing) -> list[Layer]:
             cloth=True,
             both_sides=True,
         )
-        seat: Field = lambda c: np.where(c[:, ARM] > 0.02, -1.0, np.minimum(c[:, Z] - 0.08, 0.29 - c[:, Z]))
+        seat = both(lower_field(shape), above(0.08))
         return [on_skirt, _tights(d, "lower", seat, _lower_paint(shape), 6, 0.011)]
     cut = "wide" if shape.lower_type == "shorts" and shape.leg_cut != "slim" else shape.leg_cut
     low, high = _LEG_OFFSET[cut]
@@ -248,12 +251,10 @@ def upper_layers(d: Dressing) -> list[Layer]:
         layers.append(_upper_skirt(d, field, paint, loose))
     if shape.upper_open:
         hem = 0.12 if shape.upper_type != "shirt" else 0.15
-        under = Shape(**{**shape.__dict__, "upper_type": "t-shirt", "sleeves": "none", "upper_open": False})
-        layers.append(
-            _tights(
-                d, "inner", both(neckline(under), sleeve(under), above(hem)), plain(ID["inner"]), 4, 0.011
-            )
-        )
+        under = dataclasses.replace(shape, upper_type="t-shirt", sleeves="none", upper_open=False)
+        gap = open_front(shape)
+        bare = both(neckline(under), above(hem), lambda c: 0.03 - gap(c))
+        layers.append(_tights(d, "inner", bare, plain(ID["inner"]), 4, 0.011))
     return layers
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.people.body import Floats, attach, mesh, normals, skin, template
-from model.people.clothes import ARM, Dressing, X, Y, Z, coordinates, skin_field
+from model.people.body import Floats, attach, head_mesh, mesh, normals, skin, template
+from model.people.clothes import Dressing, X, Y, Z, coordinates, skin_field
 from model.people.layers import Layer, Paint, outward, plain, solid, superellipsoid, tube
 from model.people.materials import ID
 
@@ -84,12 +84,8 @@ def hair_layers(d: Dressing) -> list[Layer]:
     shape = d.shape
     if shape.hair_style == "bald":
         return []
-    quads = template().quads["body"]
-    place = template().coordinates[: int(quads.max()) + 1]
-    head = (place[quads][:, :, Z].min(1) > 0.74) & (place[quads][:, :, ARM].max(1) < 0.1)
-    own, flat = np.unique(quads[head], return_inverse=True)
-    local = flat.reshape(-1, 4)
-    c = place[own]
+    own, local = head_mesh(0.74)
+    c = template().coordinates[own]
     drop = 0.03 if shape.hair_style != "short" or shape.sex == "woman" else 0.0
     full = {"short": 0.010 + 0.012 * shape.hair_length, "tied": 0.007, "long": 0.013}[shape.hair_style]
     above = np.clip(hair_line(c, shape.fringe, drop) / 0.035, 0, 1)
@@ -128,16 +124,16 @@ def _fall(d: Dressing) -> Layer:
     reach = (high - low) / 2
     rows, columns = 22, 29
     phi = np.linspace(-1.0, 1.0, columns) * np.radians(118)
-    length = (0.16 + 0.22 * shape.hair_length) * (high[2] - low[2]) / 0.12 * 0.9
+    length = (0.25 + 0.22 * shape.hair_length) * (high[2] - low[2]) / 0.12 * 0.9
     t = np.linspace(0, 1, rows)[:, None]
     side = np.abs(np.sin(phi))[None]
     wave = 1 + (0.05 if shape.curly else 0.015) * np.sin(phi * 9 + t * (9 if shape.curly else 4))
     dome = np.sqrt(np.clip(1 - np.clip(1 - t * 4.0, 0, 1) ** 2 * 0.55, 0, 1))
-    x = np.sin(phi)[None] * (reach[0] + 0.016 + 0.018 * t) * dome * wave
+    x = np.sin(phi)[None] * (reach[0] + 0.016 + 0.008 * t) * dome * wave
     y = np.cos(phi)[None] * (reach[1] + 0.012) * dome * wave - np.clip(t - 0.45, 0, 1) * 0.03 * (1 - side)
     top = high[2] - 0.015 - 0.028 * side
     tip = 1 - 0.14 * side * (0.5 + 0.5 * shape.bun)
-    z = top - t * length * tip - 0.012 * np.sin(phi * 5)[None] * t
+    z = top - t * length * tip - 0.006 * np.sin(phi * 5)[None] * t
     y = y + 0.012 + 0.035 * np.clip(t - 0.35, 0, 1) * (1 - side) + 0.02 * side
     mesh = np.stack([centre[0] + x, centre[1] + y, z + 0 * x], -1).reshape(-1, 3).astype(np.float32)
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.people.body import Floats, Ints, attach, normals, skin, template
-from model.people.clothes import ARM, Dressing, X, Y, Z
+from model.people.body import Floats, Ints, attach, head_mesh, normals, skin, template
+from model.people.clothes import Dressing, X, Y, Z
 from model.people.head import EYE_Z, _head_box, dome_line
 from model.people.layers import Layer, outward, plain, solid, superellipsoid, tube
 from model.people.materials import ID
@@ -14,22 +14,15 @@ def _vector(*values: float) -> Floats:
     return np.array(values, np.float32)
 
 
-def _around(d: Dressing, low: float, offset: Floats | float, relax: bool) -> tuple[Floats, Ints, Floats]:
+def _around(d: Dressing, low: float, offset: float, relax: bool) -> tuple[Floats, Ints, Floats]:
     """A posed shell over the head or neck (template height above `low`): vertices, quads, template coordinates."""
-    quads = template().quads["body"]
-    place = template().coordinates[: int(quads.max()) + 1]
-    kept = (place[quads][:, :, Z].min(1) > low) & (place[quads][:, :, ARM].max(1) < 0.1)
-    own, flat = np.unique(quads[kept], return_inverse=True)
-    local = flat.reshape(-1, 4)
-    c = place[own]
+    own, local = head_mesh(low)
+    c = template().coordinates[own]
     rest = d.rest.vertices[own].copy()
     if relax:  # ears in, so that a cap is round
         ears = (np.abs(c[:, X]) > 0.072) & (c[:, Z] < 0.91)
         rest[ears, 0] *= 0.072 / np.abs(c[ears, X])
-    push = (
-        normals(rest, local)
-        * np.asarray(offset if np.ndim(offset) == 0 else np.asarray(offset)[own])[..., None]
-    )
+    push = normals(rest, local) * offset
     return skin((rest + push).astype(np.float32), own, d.bones), local, c
 
 

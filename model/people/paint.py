@@ -74,17 +74,22 @@ def _draw_pattern(colour: NDArray[np.float32], view: View, material: NDArray[np.
     place = view.pattern[row, column].astype(np.float32)
     around, up = place[:, 0] / look.pattern_width, place[:, 1] / look.pattern_width
     if look.pattern == "striped":
-        strength = (up % 1.0 < 0.42).astype(np.float32)
+        strength = _band(up, 0.42)
     elif look.pattern == "vertical stripes":
-        strength = (around * 1.4 % 1.0 < 0.3).astype(np.float32)
+        strength = _band(around * 1.4, 0.32)
     elif look.pattern == "checked":
-        strength = 0.5 * (up * 0.9 % 1.0 < 0.36) + 0.5 * (around * 0.9 % 1.0 < 0.36)
+        strength = 0.5 * _band(up * 0.9, 0.36) + 0.5 * _band(around * 0.9, 0.36)
     else:
         half_wide, half_tall = look.logo
         inside = (np.abs(place[:, 0]) < half_wide) & (np.abs(place[:, 1] - 0.50) < half_tall)
         strength = inside.astype(np.float32)
     mixed = colour[row, column]
     colour[row, column] = mixed + strength[:, None] * (np.array(look.second, np.float32) - mixed)
+
+
+def _band(place: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    """Bands of `width` (share of a period) with soft edges: 0 between them, 1 inside."""
+    return np.clip((width / 2 - np.abs(place % 1.0 - 0.5)) * 9.0 + 0.5, 0, 1)
 
 
 def _camera_picture(

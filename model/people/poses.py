@@ -29,16 +29,19 @@ _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def _arm(
-    out: dict[str, Floats], side: str, drop: float, swing: float, bend: float, twist: float = 0.0
+    out: dict[str, Floats], side: str, drop: float, swing: float, bend: float, inward: float = 75.0
 ) -> None:
     """Let an arm hang (`drop` degrees from the rest A-pose), swing forward (+) and bend at the elbow."""
     sign = 1.0 if side == "L" else -1.0
-    out[f"upperarm01.{side}"] = turn(_X, -swing) @ turn(_Y, sign * drop) @ turn(_Z, -sign * twist)
+    out[f"upperarm01.{side}"] = turn(_X, -swing) @ turn(_Y, sign * drop)
     heads = template().heads.mean(0)
     bones = template().bones
     upper = heads[bones[f"lowerarm01.{side}"]] - heads[bones[f"upperarm01.{side}"]]
     axis = np.cross(upper, np.array([0.0, -1.0, 0.0]))
     out[f"lowerarm01.{side}"] = turn(axis.astype(np.float32), bend - _REST_BEND)
+    forearm = heads[bones[f"wrist.{side}"]] - heads[bones[f"lowerarm01.{side}"]]
+    for bone, share in (("lowerarm02", 0.5), ("wrist", 0.5)):
+        out[f"{bone}.{side}"] = turn(forearm, sign * share * inward)
     curl = heads[bones[f"finger5-1.{side}"]] - heads[bones[f"finger2-1.{side}"]]
     out[f"shoulder01.{side}"] = turn(_Y, sign * 4.0)
     for finger in (2, 3, 4, 5):
@@ -72,7 +75,7 @@ def sample_pose(rng: np.random.Generator, phone: bool, carrying: bool) -> Pose:
     for side, shift in (("L", np.pi), ("R", 0.0)):
         swing = stride * 0.9 * np.sin(phase + shift) if walking else float(rng.uniform(-5, 9))
         bend = float(rng.uniform(4, 28))
-        _arm(out, side, float(rng.uniform(29, 36)), swing, bend - (15 if swing < 0 else 0), 0.0)
+        _arm(out, side, float(rng.uniform(29, 36)), swing, bend - (15 if swing < 0 else 0))
     name = "walking" if walking else "standing"
     if carrying:
         _arm(out, "L", 31.0, float(rng.uniform(-4, 6)), 0.0)

@@ -15,7 +15,7 @@ from model.people.body import Floats, Ints, normals
 from model.people.layers import Layer
 
 _DENSITY = 1.3  # samples per pixel side; under 1.2 pinholes show
-_LARGEST = 40
+_LARGEST = 96
 _FAR = np.int64(2**62)
 
 
@@ -94,9 +94,10 @@ def _collect(layers: Sequence[Layer], screens: Sequence[Floats], rotation: Float
         keep = np.ones(len(kept), bool) if layer.both_sides else area < 0
         edge = np.zeros(len(kept), bool)
         if layer.field is not None:
-            value = layer.field(layer.coordinates)[kept]
-            keep &= value.max(1) > -layer.slack
-            edge = value.min(1) < layer.slack
+            value = layer.field(layer.coordinates)
+            a, b, c, d = (value[kept[:, k]] for k in range(4))
+            keep &= np.maximum(np.maximum(a, b), np.maximum(c, d)) > -layer.slack
+            edge = np.minimum(np.minimum(a, b), np.minimum(c, d)) < layer.slack
         quads.append(kept[keep] + start)
         mixed.append(edge[keep])
         owner.append(np.full(int(keep.sum()), number))
@@ -127,7 +128,7 @@ def _sample(scene: _Scene, layers: Sequence[Layer], height: int, width: int) -> 
             continue
         tick = (np.arange(n, dtype=np.float32) + 0.5) / n
         u, v = (grid.ravel() for grid in np.meshgrid(tick, tick, indexing="ij"))
-        share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1)
+        share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1).astype(np.float32)
         for quads in (group[~scene.mixed[group]], group[scene.mixed[group]]):
             if len(quads):
                 yield _cover(scene, layers, quads, share, (u, v), (height, width))

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ def _frame(
     seen = [layer.vertices @ rotation.T for layer in layers]
     projected = [part[:, [0, 2]] / (1 + part[:, 1:2] / distance) for part in seen]
     used = np.concatenate(
-        [flat[np.unique(layer.quads)] for flat, layer in zip(projected, layers, strict=True)]
+        [flat for flat, layer in zip(projected, layers, strict=True) if layer.field is None]
     )
     person = np.concatenate(
         [
@@ -114,8 +115,8 @@ def _frame(
             if layer.name in ("shoes", "sole", "skin", "hair", "hat")
         ]
     )
-    low, high = used.min(0), used.max(0)
     body_low, body_high = person.min(0), person.max(0)
+    low, high = np.minimum(used.min(0), body_low), np.maximum(used.max(0), body_high)
     tall = rows * rng.uniform(0.88, 0.97) / (body_high[1] - body_low[1])
     wide = columns * rng.uniform(0.90, 1.0) / (high[0] - low[0])
     scale = min(tall, max(wide, tall * 0.80))
@@ -179,13 +180,10 @@ def _folds(c: Floats, rng: np.random.Generator) -> Floats:
     )
     ankle = 0.8 * np.exp(-(((z + 0.70) / 0.07) ** 2))
     strength = 0.09 + 0.22 * (joint + ankle)
-    out = np.zeros((len(c), 3), np.float32)
-    for axis in range(3):
-        for _ in range(3):
-            wave = rng.normal(0, 1, 3) * (18, 18, 30)
-            phase = rng.uniform(0, 6.28)
-            out[:, axis] += np.sin(x * wave[0] + y * wave[1] + z * wave[2] + phase)
-    return out * (strength * np.array([[0.7], [0.4], [0.8]])).T.astype(np.float32) / 1.7
+    waves = (rng.normal(0, 1, (6, 3)) * (18, 18, 24)).astype(np.float32)
+    waved = np.sin(c[:, :3] @ waves.T + rng.uniform(0, 6.28, 6).astype(np.float32))
+    weights = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 2, np.float32) * np.float32([0.45, 0.28, 0.42])
+    return np.asarray((waved @ weights) * strength[:, None], np.float32)
 
 
 def _pattern_place(c: Floats) -> Floats:
@@ -193,7 +191,7 @@ def _pattern_place(c: Floats) -> Floats:
     around = np.arctan2(x, -(y - 0.02)) * 0.14
     on_leg = z < 0.02
     around = np.where(on_leg, np.arctan2(np.abs(x) - 0.15, -(y - 0.01)) * 0.09, around)
-    return np.stack([np.where(arm > 0.5, y, around), np.where(arm > 0.5, 0.62 - along * 0.27, z)], 1)
+    return np.stack([np.where(arm > 0.5, y + 1.0, around), np.where(arm > 0.5, 0.62 - along * 0.27, z)], 1)
 
 
 def _mend(material: NDArray[np.uint8], depth: Floats) -> NDArray[np.int64]:
@@ -225,10 +223,9 @@ def _occlude(planes: _Planes, rng: np.random.Generator, rows: int, columns: int)
     planes.depth[where] = -2.0
 
 
-def _blocks(plane: NDArray[np.generic]) -> NDArray[np.generic]:
-    rows, columns = plane.shape[:2]
-    cut = plane.reshape(rows // 2, 2, columns // 2, 2, *plane.shape[2:])
-    return cut.swapaxes(1, 2).reshape(rows // 2, columns // 2, 4, *plane.shape[2:])
+def _quarters(plane: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The four sub-pixels of every pixel as planes of half the size."""
+    return plane[::2, ::2], plane[::2, 1::2], plane[1::2, ::2], plane[1::2, 1::2]
 
 
 def _reduce(
@@ -239,25 +236,20 @@ def _reduce(
     facts: tuple[float, float, float, str],
 ) -> View:
     """Half the resolution: the two commonest materials of every 2 x 2 block and means of the rest."""
-    material = _blocks(planes.material)
-    same = (material[..., :, None] == material[..., None, :]).sum(-1)
-    # Ties go to the person, not the background.
-    first = np.take_along_axis(material, (same * 2 + (material > 0)).argmax(-1)[..., None], -1)[..., 0]
-    others = np.where(material == first[..., None], 0, same)
-    second = np.take_along_axis(material, others.argmax(-1)[..., None], -1)[..., 0]
-    weight = (material == first[..., None]).sum(-1)
-    share = np.where(others.max(-1) > 0, weight * 255 // np.maximum(weight + others.max(-1), 1), 255)
-    solid = (material > 0)[..., None]
-    number = np.maximum(solid.sum(2), 1)
-    normal = (_blocks(planes.normal) * solid).sum(2) / number
-    pattern = (_blocks(planes.pattern) * solid).sum(2) / number
-    depth = _blocks(planes.depth).min(-1)
+    first, second, share = _two_commonest(planes.material)
+    solid = _quarters(planes.material > 0)
+    number = np.maximum(sum(part.astype(np.float32) for part in solid), 1.0)[..., None]
+    normal, pattern = (
+        sum(part * own[..., None] for part, own in zip(_quarters(plane), solid, strict=True)) / number
+        for plane in (planes.normal, planes.pattern)
+    )
+    depth = np.minimum.reduce(_quarters(planes.depth))
     floor, yaw, pitch, pose = facts
     counts = np.bincount(first.ravel(), minlength=len(MATERIALS))
     return View(
-        first.astype(np.uint8),
-        second.astype(np.uint8),
-        share.astype(np.uint8),
+        first,
+        second,
+        share,
         np.clip(normal * 127, -127, 127).astype(np.int8),
         _open_sky(depth),
         pattern.astype(np.float16),
@@ -268,6 +260,24 @@ def _reduce(
         pose,
         {name: int(counts[number]) for number, name in enumerate(MATERIALS) if number and counts[number]},
     )
+
+
+def _two_commonest(
+    material: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Commonest and second commonest material of every 2 x 2 block, and the first one's share (0-255)."""
+    corners = _quarters(material)
+    votes = [sum((corner == other).astype(np.uint8) for other in corners) for corner in corners]
+    # Ties go to the person, not the background.
+    rank = np.stack([vote * 2 + (corner > 0) for vote, corner in zip(votes, corners, strict=True)])
+    stacked = np.stack(corners)
+    first = np.take_along_axis(stacked, rank.argmax(0)[None], 0)[0]
+    other = np.stack([vote * (corner != first) for vote, corner in zip(votes, corners, strict=True)])
+    second = np.take_along_axis(stacked, other.argmax(0)[None], 0)[0]
+    weight = sum((corner == first).astype(np.int32) for corner in corners)
+    rest = other.max(0).astype(np.int32)
+    share = np.where(rest > 0, weight * 255 // np.maximum(weight + rest, 1), 255)
+    return first.astype(np.uint8), np.where(rest > 0, second, first).astype(np.uint8), share.astype(np.uint8)
 
 
 def box_mean(plane: Floats, radius: int) -> Floats:
@@ -291,8 +301,13 @@ def _open_sky(depth: Floats) -> NDArray[np.uint8]:
     out = np.ones(depth.shape, np.float32)
     for radius, reach in ((max(1, depth.shape[0] // 85), 0.10), (max(2, depth.shape[0] // 32), 0.22)):
         mean = box_mean(filled, radius) / np.maximum(box_mean(known.astype(np.float32), radius), 1e-3)
-        out -= 0.42 * np.clip((filled - mean) / reach, 0, 1) * known
-    return (np.clip(out, 0.25, 1) * 255).astype(np.uint8)
+        out -= (
+            0.34
+            * np.clip((filled - mean) / reach, 0, 1)
+            * np.clip(2 - (filled - mean) / reach, 0.35, 1)
+            * known
+        )
+    return (np.clip(out, 0.4, 1) * 255).astype(np.uint8)
 
 
 def _shadow(layers: list[Layer], screens: list[Floats], size: tuple[int, int]) -> NDArray[np.uint8]:
