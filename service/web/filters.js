@@ -1,0 +1,156 @@
+// The two filter menus: cameras (chosen at once) and a time range (chosen with Apply).
+
+import { element } from "./element.js";
+import { fromField, longTime, minuteTime, toField, zone } from "./times.js";
+
+const MANY_CAMERAS = 8;
+const part = (id) => document.getElementById(id);
+
+export class Filters {
+  /** @param {() => void} onChange called when a camera is (un)ticked or a filter cleared */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.chosen = [];
+    this.known = {};
+    part("cameras").addEventListener("change", () => {
+      this.chosen = [...part("cameras").querySelectorAll("input:checked")].map((box) => box.value);
+      this.describe();
+      onChange();
+    });
+    part("camera-find").addEventListener("input", () => this.narrow());
+    part("camera-find").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
+    part("time-clear").addEventListener("click", () => this.clearTimes());
+    part("filters-clear").addEventListener("click", () => this.clear());
+    for (const id of ["seen-from", "seen-until"]) part(id).addEventListener("input", () => this.timesFit());
+    for (const menu of document.querySelectorAll("details.menu")) closeWhenLeft(menu);
+  }
+
+  /** Take up what the gallery holds: camera names with counts, first and last time. */
+  offer(gallery) {
+    this.known = gallery.cameras;
+    const { first_seen: first, last_seen: last } = gallery;
+    const span = first && last ? `This gallery: ${minuteTime(first)} to ${minuteTime(last)}. ` : "";
+    part("time-hint").textContent = `${span}Times are in ${zone()}.`;
+    this.drawCameras();
+  }
+
+  /** Show a query's filters. */
+  show(query) {
+    this.chosen = [...query.cameras];
+    part("seen-from").value = toField(query.seenFrom);
+    part("seen-until").value = toField(query.seenUntil);
+    this.drawCameras();
+    this.timesFit();
+    this.describe();
+  }
+
+  /** What is chosen now; the times are null when they contradict each other. */
+  read() {
+    if (!this.timesFit()) {
+      part("time-menu").open = true;
+      part("seen-until").focus();
+      return null;
+    }
+    this.describe();
+    const [seenFrom, seenUntil] = this.times();
+    return { cameras: this.chosen, seenFrom, seenUntil };
+  }
+
+  /** Shut both menus. */
+  close() {
+    for (const menu of document.querySelectorAll("details.menu")) menu.open = false;
+  }
+
+  times() {
+    return [fromField(part("seen-from").value), fromField(part("seen-until").value)];
+  }
+
+  timesFit() {
+    const [from, until] = this.times();
+    const fit = !from || !until || from < until;
+    part("time-error").hidden = fit;
+    part("seen-until").setAttribute("aria-invalid", String(!fit));
+    return fit;
+  }
+
+  clearTimes() {
+    part("seen-from").value = "";
+    part("seen-until").value = "";
+    part("time-menu").open = false;
+    part("time-menu").querySelector("summary").focus();
+    this.timesFit();
+    this.onChange();
+  }
+
+  clear() {
+    this.chosen = [];
+    part("seen-from").value = "";
+    part("seen-until").value = "";
+    this.drawCameras();
+    this.timesFit();
+    part("camera-menu").querySelector("summary").focus();
+    this.onChange();
+  }
+
+  drawCameras() {
+    const names = [...new Set([...Object.keys(this.known), ...this.chosen])].sort(NATURAL.compare);
+    const boxes = names.map((name) =>
+      element(
+        "label",
+        { className: "choice" },
+        element("input", { type: "checkbox", value: name, checked: this.chosen.includes(name) }),
+        element("span", { className: "choice-name" }, name),
+        element("span", { className: "count" }, (this.known[name] ?? 0).toLocaleString("en")),
+      ),
+    );
+    const none = element("p", { className: "hint" }, "The images of this gallery name no camera.");
+    const focused = part("cameras").contains(document.activeElement) ? document.activeElement.value : null;
+    part("cameras").replaceChildren(part("cameras").querySelector("legend"), ...(boxes.length ? boxes : [none]));
+    if (focused !== null) [...part("cameras").querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+    part("camera-find").hidden = names.length <= MANY_CAMERAS;
+    this.narrow();
+  }
+
+  narrow() {
+    const wanted = part("camera-find").hidden ? "" : part("camera-find").value.trim().toLowerCase();
+    for (const choice of part("cameras").querySelectorAll(".choice")) {
+      choice.hidden = !choice.querySelector("input").value.toLowerCase().includes(wanted);
+    }
+  }
+
+  describe() {
+    const [from, until] = this.times();
+    const count = this.chosen.length;
+    const cameras = count === 0 ? "All cameras" : count === 1 ? this.chosen[0] : `${count} cameras`;
+    let times = "Any time";
+    if (from && until) times = `${minuteTime(from)} – ${minuteTime(until)}`;
+    else if (from) times = `From ${minuteTime(from)}`;
+    else if (until) times = `Until ${minuteTime(until)}`;
+    part("camera-choice").textContent = cameras;
+    part("camera-menu").classList.toggle("chosen", count > 0);
+    part("time-choice").textContent = times;
+    part("time-choice").title = [from, until].filter(Boolean).map(longTime).join(" – ");
+    part("time-menu").classList.toggle("chosen", Boolean(from || until));
+    part("filters-clear").hidden = !(count || from || until);
+  }
+}
+
+const NATURAL = new Intl.Collator("en", { numeric: true });
+
+function closeWhenLeft(menu) {
+  document.addEventListener("pointerdown", (event) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+  menu.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault();
+    event.stopPropagation();
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}

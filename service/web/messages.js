@@ -1,0 +1,40 @@
+// What the page says when there are no hits to show: nothing found, an error, an empty gallery.
+
+import { element, icon } from "./element.js";
+
+/** Nothing in the gallery passes the filters (a ranking itself always finds somebody). */
+export function nothingFound(filtered, onClear) {
+  if (!filtered) return message("person", "Nothing found", "No image in this gallery could be ranked for these words.");
+  const button = element("button", { type: "button", className: "secondary" }, "Search without filters");
+  button.addEventListener("click", onClear);
+  return message("person", "Nothing found", "No image in this gallery passes the chosen cameras and times.", button);
+}
+
+/** The gallery holds no image yet. */
+export function emptyGallery() {
+  const command = element("pre", { className: "command", tabIndex: 0 }, element("code", {}, "cskt index FOLDER --gallery GALLERY"));
+  const after = element("p", {}, "A running service takes up new images by itself.");
+  return message("person", "This gallery is empty", "Put a folder of images, a manifest or a video into it first:", command, after);
+}
+
+/** A Problem from api.js, with a way to try again. */
+export function problem(error, onRetry) {
+  const button = element("button", { type: "button", className: "primary", id: "retry" }, "Try again");
+  button.addEventListener("click", onRetry);
+  const shown = message("warning", error.title, error.message, ...(error.worthRetrying ? [button] : []));
+  shown[1].setAttribute("role", "alert");
+  return shown;
+}
+
+/** One line above the hits. */
+export function notice(text) {
+  return element("p", { className: "notice" }, icon("note"), element("span", {}, text));
+}
+
+function message(symbol, title, detail, ...more) {
+  return [
+    icon(symbol, "message-icon"),
+    element("div", {}, element("h2", {}, title), element("p", {}, detail)),
+    ...more,
+  ];
+}

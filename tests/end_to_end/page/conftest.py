@@ -1,0 +1,75 @@
+"""Fixtures of the browser tests: a stage with thirty people, an empty one, a Chromium, visits to the page."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.page.stage import Stage, open_stage
+from tests.end_to_end.page.visitor import Visitor
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; tests are skipped, with the reason, where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(
+            "no Chromium here: tests/end_to_end/install_browser.sh installs one; the page is untested"
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def filled(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A service over thirty people; tests leave it as they found it."""
+    with open_stage(tmp_path_factory.mktemp("page") / "gallery", people=True) as stage:
+        yield stage
+
+
+@pytest.fixture
+def empty(browser, tmp_path) -> Iterator[Stage]:
+    """A service over a gallery without images."""
+    with open_stage(tmp_path / "gallery", people=False) as stage:
+        yield stage
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens tabs: `visit(stage, address, **options of the browser context)`; then looks for troubles."""
+    visitors: list[Visitor] = []
+
+    def open_tab(stage: Stage, address: str = "", **options: object) -> Visitor:
+        usual = {
+            "timezone_id": "Europe/Berlin",
+            "locale": "en-GB",
+            "viewport": {"width": 1280, "height": 800},
+        }
+        visitor = Visitor(browser.new_context(**{**usual, **options}).new_page(), stage)
+        visitors.append(visitor)
+        visitor.page.set_default_timeout(10_000)
+        visitor.watch()
+        visitor.page.goto(stage.url + address, wait_until="networkidle")
+        return visitor
+
+    yield open_tab
+    for visitor in visitors:
+        visitor.page.context.close()
+        assert visitor.troubles == []
