@@ -1,4 +1,4 @@
-"""Lets tests import what they share: modules beside this file that are no tests (`from parity import ...`)."""
+"""Lets tests import what they share, modules beside this file (`from parity import ...`)."""
 
 import sys
 from pathlib import Path
