@@ -1,7 +1,7 @@
 """The attributes of a synthetic person, as class names: labels for training and facts for captions.
 
-Every value is what a picture shows; what a view hides is still listed here, so callers that need visibility ask
-`model.people.captions` or the pixel counts of the view.
+Every value is what a picture shows; what a view hides is still listed here, so callers that need visibility
+ask `model.people.captions` or the pixel counts of the view.
 """
 
 from model.people.colours import COLOURS

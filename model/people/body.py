@@ -1,8 +1,10 @@
-"""The posable body: mixes packed corner shapes into one person's rest body and poses it (linear blend skinning).
+"""The posable body: mixes packed corner shapes into one person's rest body and poses it (linear blend
+skinning).
 
 Axes are metres: x to the person's left, y to the back (the face looks along -y), z up. Every vertex also has
-*template coordinates*, the same for all bodies: (x, y, z, along, arm), its place on the average body, how far it lies
-along the arm (0 shoulder, 1 elbow, 2 wrist) and how much it belongs to an arm (0..1). Garments are cut in these.
+*template coordinates*, the same for all bodies: (x, y, z, along, arm), its place on the average body, how far
+it lies along the arm (0 shoulder, 1 elbow, 2 wrist) and how much it belongs to an arm (0..1). Garments are
+cut in these.
 """
 
 import functools
@@ -130,7 +132,9 @@ def rest_body(sex: str, age: float, weight: float, height: float) -> RestBody:
 
 
 def transforms(heads: Floats, rotations: Mapping[str, Floats]) -> Floats:
-    """Bone transforms (b, 3, 4). A rotation (3, 3) turns its bone and all below about the bone's rest head, in rest axes."""
+    """Bone transforms (b, 3, 4). A rotation (3, 3) turns its bone and all below about the bone's rest head,
+    in rest axes.
+    """
     shared = template()
     out = np.zeros((len(heads), 3, 4), np.float32)
     turns = {shared.bones[name]: turn for name, turn in rotations.items()}
@@ -164,7 +168,9 @@ def attach(vertices: Floats, bone: str, bones: Floats) -> Floats:
 
 
 def smooth(vertices: Floats, which: Ints, rounds: int) -> Floats:
-    """Relax clothing vertices `which` of a whole body (v, 3) towards the mean of their neighbours, `rounds` times."""
+    """Relax clothing vertices `which` of a whole body (v, 3) towards the mean of their neighbours, `rounds`
+    times.
+    """
     neighbours = template().neighbours[which]
     out = vertices.copy()
     for _ in range(rounds):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 class Camera:
     """One camera. Ranges are (low, high); angles in degrees.
 
-    `pitch` how far it looks down; `distance` metres; `light` direction to the main light in camera axes (x right,
-    y away, z up) with its strength, `ambient` the rest; `tint` multiplies red, green, blue; `background` names the
-    family of scenes; `sharpness` the share of the picture's height that is really resolved; `noise` standard deviation
-    (0-255); `quality` the JPEG quality; `haze` how much grey lies over everything; `gamma`.
+    `pitch` how far it looks down; `distance` metres; `light` direction to the main light in camera axes (x
+    right, y away, z up) with its strength, `ambient` the rest; `tint` multiplies red, green, blue;
+    `background` names the family of scenes; `sharpness` the share of the picture's height that is really
+    resolved; `noise` standard deviation (0-255); `quality` the JPEG quality; `haze` how much grey lies over
+    everything; `gamma`.
     """
 
     name: str

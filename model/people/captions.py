@@ -1,7 +1,8 @@
 """What a witness would say about one view: true sentences with synonyms, free word order and left-out facts.
 
-Only what the view shows is named (pixel counts of its materials), and about a quarter of that is left out. The second
-value of `describe_with_facts` tells which attributes the sentence states, by the class names of `ATTRIBUTES`.
+Only what the view shows is named (pixel counts of its materials), and about a quarter of that is left out.
+The second value of `describe_with_facts` tells which attributes the sentence states, by the class names of
+`ATTRIBUTES`.
 """
 
 from collections.abc import Sequence

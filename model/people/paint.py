@@ -26,7 +26,9 @@ for _name, _value in {
 
 
 def paint(view: View, look: Look, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture (height, width, 3), sRGB 0-255; `rng` draws background, light, blur, noise and JPEG quality."""
+    """The picture (height, width, 3), sRGB 0-255; `rng` draws background, light, blur, noise and JPEG
+    quality.
+    """
     height, width = view.first.shape
     light = _light(view, camera, rng)
     colours = _colours(look)

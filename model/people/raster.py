@@ -1,8 +1,8 @@
 """Rasterises layers by point samples into a z-buffer, without any graphics library.
 
-Every visible quad becomes n x n bilinear samples, n from its size on the screen (quads of equal n go together), so all
-of it is array arithmetic. A sample outside its layer's field is dropped, the nearest sample of each pixel is kept, and
-only those are shaded.
+Every visible quad becomes n x n bilinear samples, n from its size on the screen (quads of equal n go
+together), so all of it is array arithmetic. A sample outside its layer's field is dropped, the nearest sample
+of each pixel is kept, and only those are shaded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,9 @@ _FAR = np.int64(2**62)
 
 @dataclass(frozen=True)
 class Hits:
-    """The nearest surface per covered pixel: flat pixel number, depth (m), unit normal, template coordinates, layer, material."""
+    """The nearest surface per covered pixel: flat pixel number, depth (m), unit normal, template coordinates,
+    layer, material.
+    """
 
     pixel: Ints
     depth: Floats
@@ -54,7 +56,8 @@ class _Samples:
 def rasterise(
     layers: Sequence[Layer], screens: Sequence[Floats], rotation: Floats, height: int, width: int
 ) -> Hits:
-    """Draw `layers`, whose vertices lie at `screens` (v, 3: column, row, depth in metres), into height x width pixels.
+    """Draw `layers`, whose vertices lie at `screens` (v, 3: column, row, depth in metres), into height x
+    width pixels.
 
     `rotation` (3, 3) turns body axes to camera axes, in which normals are returned (x right, y away, z up).
     """

@@ -1,4 +1,5 @@
-"""Renders a person's geometry once, as a `View`: materials, normals and pattern coordinates, without any colour.
+"""Renders a person's geometry once, as a `View`: materials, normals and pattern coordinates, without any
+colour.
 
 `model.people.paint` then colours, lights and degrades a view in a few milliseconds, as often as wanted.
 """
@@ -29,11 +30,12 @@ SUPERSAMPLE = 2
 class View:
     """One person from one side, as arrays of (height, width).
 
-    `first`, `second` are the two commonest materials of each pixel and `share` (0-255) how much of it is the first.
-    `normal` (h, w, 3) int8: unit normal x 127 in camera axes (x right, y away, z up). `open_sky` (0-255): how little
-    neighbouring surfaces shade the pixel. `pattern` (h, w, 2) float16: metres around and along the garment, (0, 0.5)
-    about the middle of the chest. `shadow` (0-255): shadow on the ground. `floor`: row of the feet, as a share of the
-    height. `counts`: visible pixels per material name, occlusion and frame considered.
+    `first`, `second` are the two commonest materials of each pixel and `share` (0-255) how much of it is the
+    first. `normal` (h, w, 3) int8: unit normal x 127 in camera axes (x right, y away, z up). `open_sky`
+    (0-255): how little neighbouring surfaces shade the pixel. `pattern` (h, w, 2) float16: metres around and
+    along the garment, (0, 0.5) about the middle of the chest. `shadow` (0-255): shadow on the ground.
+    `floor`: row of the feet, as a share of the height. `counts`: visible pixels per material name, occlusion
+    and frame considered.
     """
 
     first: NDArray[np.uint8]
@@ -82,7 +84,9 @@ def render_view(
     yaw: float | None = None,
     occlude: bool = True,
 ) -> View:
-    """Pose and render `shape` as `camera` sees it; yaw (drawn all around if None), pose and framing come from `rng`."""
+    """Pose and render `shape` as `camera` sees it; yaw (drawn all around if None), pose and framing come from
+    `rng`.
+    """
     pose = sample_pose(rng, shape.phone, shape.bag_type in ("handbag", "suitcase"))
     drawn = float(rng.uniform(-180, 180))
     turned = drawn if yaw is None else yaw
@@ -102,7 +106,9 @@ def render_view(
 def _frame(
     layers: list[Layer], rotation: Floats, distance: float, rng: np.random.Generator, rows: int, columns: int
 ) -> tuple[list[Floats], float]:
-    """Screen places (column, row, depth) of all vertices so that the person nearly fills the frame; row of the feet."""
+    """Screen places (column, row, depth) of all vertices so that the person nearly fills the frame; row of
+    the feet.
+    """
     seen = [layer.vertices @ rotation.T for layer in layers]
     projected = [part[:, [0, 2]] / (1 + part[:, 1:2] / distance) for part in seen]
     used = np.concatenate(

@@ -12,8 +12,8 @@ DOMAINS = ("base", "shifted")
 class Shape:
     """Everything of one person that changes geometry; colours and patterns are in `model.people.looks.Look`.
 
-    `age`, `weight`, `height` are positions in the body model's range (0..1; age .62 young, .85 old).
-    Lengths (`lower_length`, `upper_length`) are metres that a hem moves down (+) or up (-) from its usual place.
+    `age`, `weight`, `height` are positions in the body model's range (0..1; age .62 young, .85 old). Lengths
+    (`lower_length`, `upper_length`) are metres that a hem moves down (+) or up (-) from its usual place.
     """
 
     sex: str

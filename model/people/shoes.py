@@ -1,4 +1,6 @@
-"""Shoes with a sole and an upper, lofted along each foot; boots get a shaft, sandals straps over the bare foot."""
+"""Shoes with a sole and an upper, lofted along each foot; boots get a shaft, sandals straps over the bare
+foot.
+"""
 
 import numpy as np
 

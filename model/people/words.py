@@ -1,7 +1,8 @@
 """The words of the captions: what witnesses call people, garments, hair, bags and poses.
 
-In each tuple the commoner words come first: the base domain favours the front of a list, the shifted one its end.
-Only words that are true of every garment of that kind stand here; what is true of some only is in `captions.py`.
+In each tuple the commoner words come first: the base domain favours the front of a list, the shifted one its
+end. Only words that are true of every garment of that kind stand here; what is true of some only is in
+`captions.py`.
 """
 
 PEOPLE: dict[str, tuple[str, ...]] = {
@@ -142,7 +143,7 @@ PATTERN: dict[str, tuple[str, ...]] = {
 STRIPES = ("stripes", "horizontal stripes", "bands", "lines across")
 VERTICAL = ("stripes", "vertical stripes", "pinstripes", "upright stripes")
 CHECKS = ("checks", "squares", "a check pattern", "a plaid pattern", "a grid pattern")
-LOGO = ("logo", "print", "emblem", "picture", "graphic", "design", "patch", "motif")
+LOGO = ("logo", "print", "emblem", "graphic", "design", "patch", "motif")
 CUT: dict[str, tuple[str, ...]] = {
     "slim": ("slim", "tight", "skinny", "slim-fit", "close-fitting", "narrow", "fitted"),
     "straight": ("straight", "straight-leg", "regular-fit", "plain"),

@@ -4,8 +4,8 @@
     OUT/reid_raw.json               split, captions, file_path, processed_tokens, id per picture
     OUT/manifest.csv                path, key, camera, seen_at, track and the attributes of every picture
 
-Identity i of a seed is the same however many are written. Two identities share one body and its poses but differ in
-every colour, which halves the rendering; they always fall into the same split.
+Identity i of a seed is the same however many are written. Two identities share one body and its poses but
+differ in every colour, which halves the rendering; they always fall into the same split.
 """
 
 import argparse
@@ -30,7 +30,9 @@ _SPLITS = ("train",) * 8 + ("val", "test")
 
 @dataclass(frozen=True)
 class PeopleOrder:
-    """What to write: how many identities and images, from which seed and domain, forced into which split (or None)."""
+    """What to write: how many identities and images, from which seed and domain, forced into which split (or
+    None).
+    """
 
     out: Path
     identities: int
