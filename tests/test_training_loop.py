@@ -42,6 +42,8 @@ def recipe(**changes):
             "domains": {"base": 1.0},
             "shapes": 8,
             "views": 1,
+            "looks": 1,
+            "captions": 2,
             "view_size": (64, 32),
             "validation_identities": 3,
         },

@@ -3,6 +3,7 @@
 `train(recipe, out)` starts or resumes the run kept in `out`:
     recipe.json       the resolved recipe; another recipe in the same folder is refused
     state.pt          weights, heads, optimizer and step, every two minutes and on Ctrl-C
+    people.npz        the painted pictures, if the data are synthetic people
     journal.jsonl     losses and validation figures
     encoder/          the checkpoint, written at the end
 """
@@ -57,10 +58,11 @@ class Run:
         self.recipe, self.out, self.workers = recipe, out, workers
         torch.manual_seed(recipe.seed)
         self.encoder = build_encoder(recipe)
-        self.forward = torch.compile(self.encoder) if compiled else self.encoder
+        if compiled:
+            self.encoder.visual.compile(dynamic=False)
         self.source: BatchSource
         self.validation: Validation
-        self.source, self.validation = open_data(recipe, self.encoder.config, workers)
+        self.source, self.validation = open_data(recipe, self.encoder.config, out, workers)
         config = self.encoder.config
         self.losses = Losses(recipe.losses, config.backbone.embed_dim, self.source.identities)
         heads = [(f"heads.{name}", parameter) for name, parameter in self.losses.named_parameters()]
@@ -100,7 +102,7 @@ class Run:
         if pixels.dtype == torch.uint8:
             pixels = (pixels.float() / 255 - self.mean) / self.std
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            features = self.forward(pixels, batch.ids)
+            features = self.encoder(pixels, batch.ids)
         total, parts = self.losses(features, batch.identities, batch.attributes)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -109,7 +111,7 @@ class Run:
             torch.nn.utils.clip_grad_norm_(trainable, recipe.gradient_clip)
         self.optimizer.step()
         self.step += 1
-        return {"loss": float(total)} | {f"loss.{name}": float(part) for name, part in parts.items()}
+        return {"loss": total.item()} | {f"loss.{name}": part.item() for name, part in parts.items()}
 
     def finish(self, figures: dict[str, float]) -> Path:
         """Write the checkpoint with its card; training heads stay behind."""
@@ -124,13 +126,14 @@ def make_unseen_words_neutral(encoder: PersonEncoder, seen: torch.Tensor) -> Non
     """Tokens that no training caption held get the mask token's embedding: unknown words are passed over."""
     table = encoder.text.token_embedding.get_parameter("weight")
     with torch.no_grad():
-        table[~seen] = table[MASK_ID]
+        table[~seen] = table[MASK_ID].clone()
 
 
 def train(recipe: Recipe, out: Path, workers: int = 2, compiled: bool = False) -> Path:
     """Run the recipe to its end and return the folder of the checkpoint. Resumes what `out` holds.
 
-    `compiled` runs the network through torch.compile: quicker steps after a minute, needs a C++ compiler.
+    `compiled` puts the vision tower through torch.compile: quicker steps after a minute, but it needs a
+    C++ compiler.
     """
     keep_recipe(recipe, out)
     run = Run(recipe, out, workers, compiled)

@@ -25,15 +25,18 @@ class _Frozen(BaseModel):
 
 
 class SyntheticPeopleData(_Frozen):
-    """Pictures painted while training: `shapes` bodies per domain, each rendered from `views` sides once.
+    """Pictures of synthetic people, painted once before training and augmented anew in every batch.
 
-    Looks, cameras and captions are drawn anew for every picture. `domains` maps a domain to its share.
+    `shapes` bodies are drawn over all `domains` (name -> share); each is rendered from `views` sides, each
+    side painted with `looks` sets of colours (every look is another person) and told in `captions` ways.
     """
 
     kind: Literal["synthetic_people"] = "synthetic_people"
     domains: dict[str, float] = Field(min_length=1)
     shapes: int = Field(gt=0)
-    views: int = Field(3, gt=0)
+    views: int = Field(2, gt=0)
+    looks: int = Field(4, gt=0)
+    captions: int = Field(4, gt=0)
     view_size: tuple[int, int] = (192, 96)
     seed: int = 0
     validation_identities: int = Field(200, gt=1)

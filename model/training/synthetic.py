@@ -1,21 +1,23 @@
-"""Training on synthetic people: geometry is rendered once, then repainted and described in every batch."""
+"""Training on synthetic people: painted and described once, kept as plain arrays, cropped anew each time."""
 
 import multiprocessing
-from collections.abc import Sequence
+import os
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from model.losses import AttributeLabels
 from model.losses.attributes import UNKNOWN
 from model.people.attributes import ATTRIBUTES, attributes
-from model.people.cameras import CAMERAS, Camera
+from model.people.cameras import CAMERAS
 from model.people.captions import describe_with_facts
-from model.people.looks import Look, sample_look
+from model.people.looks import sample_look
 from model.people.paint import paint
-from model.people.render import View, render_view
+from model.people.render import render_view
 from model.people.shapes import Shape, sample_shape
 from model.progress import Progress
 from model.tokenizer import Tokenizer
@@ -23,89 +25,133 @@ from model.training.augment import Picture, through_a_camera
 from model.training.batches import Batch, masked
 from model.training.recipe import Recipe, SyntheticPeopleData
 
+Integers = npt.NDArray[np.int32]
+
 
 @dataclass(frozen=True)
-class Body:
-    """One person's geometry from several sides; looks and captions come later."""
+class PaintedPeople:
+    """N pictures, every one of another person.
 
-    domain: str
-    shape: Shape
-    views: tuple[tuple[Camera, View], ...]
+    `pictures` (N, height, width, 3) uint8, `seen` (N, attributes) class numbers or UNKNOWN, `ids` (N,
+    captions, 77) token ids and `said` (N, captions, attributes) the classes that each caption states.
+    """
+
+    pictures: Picture
+    seen: Integers
+    ids: Integers
+    said: Integers
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def save(self, path: Path) -> None:
+        """Write whole or not at all."""
+        partial_path = path.with_suffix(".partial")
+        with partial_path.open("wb") as file:
+            np.savez(file, pictures=self.pictures, seen=self.seen, ids=self.ids, said=self.said)
+            file.flush()
+            os.fsync(file.fileno())
+        partial_path.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "PaintedPeople":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in ("pictures", "seen", "ids", "said")})
 
 
-def render_bodies(data: SyntheticPeopleData, workers: int = 2) -> list[Body]:
-    """Render `data.shapes` bodies over all domains, in their shares; `workers` only changes the time."""
+def paint_people(data: SyntheticPeopleData, workers: int = 2) -> PaintedPeople:
+    """All pictures of the data in order; `workers` processes only change the time it takes."""
     domains = list(data.domains)
     shares = np.array([data.domains[domain] for domain in domains])
     drawn = np.random.default_rng([data.seed, 0]).choice(len(domains), data.shapes, p=shares / shares.sum())
     jobs = [(domains[index], number) for number, index in enumerate(drawn)]
-    render = partial(_render_body, data=data)
-    bodies: list[Body] = []
+    painted: list[PaintedPeople] = []
+    _tokenizer()  # read once, inherited by the processes
     pool = multiprocessing.get_context("fork").Pool(workers)
-    with pool, Progress("rendering bodies", len(jobs), "bodies") as progress:
-        for body in pool.imap(render, jobs, chunksize=8):
-            bodies.append(body)
-            progress.advance()
-    return bodies
+    with pool, Progress("painting people", data.shapes * data.views * data.looks, "pictures") as progress:
+        for people in pool.imap(partial(_paint_shape, data=data), jobs, chunksize=4):
+            painted.append(people)
+            progress.advance(len(people))
+    fields = ("pictures", "seen", "ids", "said")
+    return PaintedPeople(
+        *(np.concatenate([getattr(people, field) for people in painted]) for field in fields)
+    )
 
 
-def _render_body(job: tuple[str, int], data: SyntheticPeopleData) -> Body:
+@cache
+def _tokenizer() -> Tokenizer:
+    return Tokenizer()
+
+
+def _paint_shape(job: tuple[str, int], data: SyntheticPeopleData) -> PaintedPeople:
+    """One body from all its sides in all its looks."""
     domain, number = job
     rng = np.random.default_rng([data.seed, 1, number])
     shape = sample_shape(rng, domain)
-    cameras = CAMERAS[domain]
     height, width = data.view_size
-    views = []
+    rows = []
     for _ in range(data.views):
-        camera = cameras[int(rng.integers(len(cameras)))]
-        views.append((camera, render_view(shape, rng, height=height, width=width, camera=camera)))
-    return Body(domain, shape, tuple(views))
+        camera = CAMERAS[domain][int(rng.integers(len(CAMERAS[domain])))]
+        view = render_view(shape, rng, height=height, width=width, camera=camera)
+        for _ in range(data.looks):
+            look = sample_look(rng, shape, domain)
+            told = [describe_with_facts(shape, look, view, rng, domain) for _ in range(data.captions)]
+            seen = labels(visible(attributes(shape, look, view)))
+            rows.append((paint(view, look, camera, rng), seen, told))
+    ids = [_tokenizer().encode([caption for caption, _ in told]).numpy() for *_, told in rows]
+    return PaintedPeople(
+        pictures=np.stack([picture for picture, *_ in rows]),
+        seen=np.array([seen for _, seen, _ in rows], np.int32),
+        ids=np.stack(ids).astype(np.int32),
+        said=np.array([[labels(facts) for _, facts in told] for *_, told in rows], np.int32),
+    )
+
+
+def kept_people(data: SyntheticPeopleData, path: Path, workers: int) -> PaintedPeople:
+    """The pictures kept at `path` by an earlier start of the same run, or freshly painted ones, then kept."""
+    if path.exists():
+        return PaintedPeople.load(path)
+    people = paint_people(data, workers)
+    people.save(path)
+    return people
 
 
 class SyntheticBatches:
-    """Batches of freshly painted people: every row another body, look, side, camera and caption."""
+    """Batches of painted people: every row another person, another crop and one of its captions."""
 
     identities: int | None = None
 
-    def __init__(self, recipe: Recipe, bodies: Sequence[Body], image_size: tuple[int, int]) -> None:
-        if len(bodies) < recipe.batch_size:
-            raise ValueError(f"{len(bodies)} bodies are too few for batches of {recipe.batch_size}")
-        self.recipe, self.bodies, self.image_size = recipe, bodies, image_size
-        self.tokenizer = Tokenizer()
+    def __init__(self, recipe: Recipe, people: PaintedPeople, image_size: tuple[int, int]) -> None:
+        if len(people) < recipe.batch_size:
+            raise ValueError(f"{len(people)} pictures are too few for batches of {recipe.batch_size}")
+        self.recipe, self.people, self.image_size = recipe, people, image_size
 
     def batch(self, step: int) -> Batch:
         """The batch of that step."""
         rng = np.random.default_rng([self.recipe.seed, 2, step])
-        chosen = rng.choice(len(self.bodies), self.recipe.batch_size, replace=False)
-        pictures, captions, seen, said = [], [], [], []
-        for index in chosen:
-            picture, caption, facts, stated = self._person(self.bodies[index], rng)
-            pictures.append(picture)
-            captions.append(caption)
-            seen.append(labels(facts))
-            said.append(labels(stated))
+        size, people = self.recipe.batch_size, self.people
+        chosen = rng.choice(len(people), size, replace=False)
+        caption = rng.integers(people.ids.shape[1], size=size)
+        pictures = np.stack([self._crop(people.pictures[index], rng) for index in chosen])
+        ids = torch.from_numpy(people.ids[chosen, caption].astype(np.int64))
         return Batch(
-            pixels=torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))),
-            ids=masked(self.tokenizer.encode(captions), self.recipe, rng),
-            identities=torch.arange(len(chosen)),
-            attributes=AttributeLabels(image=torch.tensor(seen), text=torch.tensor(said)),
+            pixels=torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
+            ids=masked(ids, self.recipe, rng),
+            identities=torch.arange(size),
+            attributes=AttributeLabels(
+                image=torch.from_numpy(people.seen[chosen].astype(np.int64)),
+                text=torch.from_numpy(people.said[chosen, caption].astype(np.int64)),
+            ),
         )
 
-    def _person(
-        self, body: Body, rng: np.random.Generator
-    ) -> tuple[Picture, str, dict[str, str], dict[str, str]]:
-        look = sample_look(rng, body.shape, body.domain)
-        camera, view = body.views[int(rng.integers(len(body.views)))]
-        caption, stated = describe_with_facts(body.shape, look, view, rng, body.domain)
-        picture = paint(view, look, camera, rng)
+    def _crop(self, picture: Picture, rng: np.random.Generator) -> Picture:
         if self.recipe.camera_augmentation:
-            picture = through_a_camera(picture, self.image_size, rng)
-        else:
-            picture = resized(picture, self.image_size)
-        return picture, caption, visible(attributes(body.shape, look, view), view), stated
+            return through_a_camera(picture, self.image_size, rng)
+        return resized(picture, self.image_size)
 
 
-def visible(facts: dict[str, str], view: View) -> dict[str, str]:
+def visible(facts: dict[str, str]) -> dict[str, str]:
     """Without what a back view cannot show."""
     hidden = {"glasses", "pattern"} if facts["facing"] == "back" else set()
     return {name: value for name, value in facts.items() if name not in hidden}
@@ -146,8 +192,8 @@ def held_out(data: SyntheticPeopleData, pictures_each: int = 3) -> HeldOut:
     for number in range(data.validation_identities):
         rng = np.random.default_rng([data.validation_seed, 3, number])
         domain = domains[number % len(domains)]
-        shape = sample_shape(rng, domain)
-        look: Look = sample_look(rng, shape, domain)
+        shape: Shape = sample_shape(rng, domain)
+        look = sample_look(rng, shape, domain)
         for _ in range(pictures_each):
             camera = CAMERAS[domain][int(rng.integers(len(CAMERAS[domain])))]
             view = render_view(shape, rng, height=256, width=128, camera=camera)

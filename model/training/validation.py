@@ -1,6 +1,7 @@
 """Opens a recipe's data and measures an encoder on its held-out part while it is trained."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,7 +12,7 @@ from model.tokenizer import Tokenizer
 from model.training.batches import BatchSource, cut_padding
 from model.training.captioned import CaptionedBatches, captioned_held_out
 from model.training.recipe import CaptionedData, Recipe
-from model.training.synthetic import HeldOut, SyntheticBatches, held_out, render_bodies
+from model.training.synthetic import HeldOut, SyntheticBatches, held_out, kept_people
 from model.transforms import Preprocess
 
 EVALUATION_BATCH = 64
@@ -39,7 +40,9 @@ class Validation:
         """Text to image over all held-out pictures; the encoder's mode is left as it was."""
         was_training = encoder.training
         encoder.eval()
-        images = torch.cat([encoder.encode_image(part) for part in torch.split(self.pixels, EVALUATION_BATCH)])
+        images = torch.cat(
+            [encoder.encode_image(part) for part in torch.split(self.pixels, EVALUATION_BATCH)]
+        )
         texts = torch.cat(
             [encoder.encode_text(cut_padding(part)) for part in torch.split(self.ids, EVALUATION_BATCH)]
         )
@@ -51,11 +54,13 @@ class Validation:
         )
 
 
-def open_data(recipe: Recipe, config: EncoderConfig, workers: int) -> tuple[BatchSource, Validation]:
-    """The batches and the held-out part of a recipe's data."""
+def open_data(
+    recipe: Recipe, config: EncoderConfig, out: Path, workers: int
+) -> tuple[BatchSource, Validation]:
+    """The batches and the held-out part of a recipe's data; painted pictures are kept in the run's folder."""
     if isinstance(recipe.data, CaptionedData):
         source: BatchSource = CaptionedBatches(recipe, recipe.data, config)
         return source, Validation.of(captioned_held_out(recipe.data), config)
-    bodies = render_bodies(recipe.data, max(workers, 1))
+    people = kept_people(recipe.data, out / "people.npz", max(workers, 1))
     size = config.backbone.vision.image_size
-    return SyntheticBatches(recipe, bodies, size), Validation.of(held_out(recipe.data), config)
+    return SyntheticBatches(recipe, people, size), Validation.of(held_out(recipe.data), config)
