@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from model.config import BackboneConfig, TextConfig, VisionConfig
+from model.config import OPENAI_MEAN, OPENAI_STD, BackboneConfig, TextConfig, VisionConfig
 from model.errors import CheckpointError, ConfigError
 from model.stem import ConvolutionalStem
 from model.torchvision_shim import ensure_torchvision_imports
@@ -29,10 +29,12 @@ _OTHER_KEYS = {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"}
 
 @dataclass(frozen=True)
 class PretrainedClip:
-    """Weights with OpenAI's tensor names, and whether they were trained with QuickGELU."""
+    """Weights by OpenAI's tensor names, their activation and how their images were normalised."""
 
     tensors: dict[str, torch.Tensor]
     quick_gelu: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 def backbone_config(name: str, image_size: tuple[int, int], stride: int | None = None) -> BackboneConfig:
@@ -130,7 +132,9 @@ def fetch_pretrained(name: str, tag: str) -> PretrainedClip:
             f"without a network, download {_source(name, tag)} elsewhere and use openclip:{name}/FILE."
         ) from error
     quick_gelu = isinstance(clip.transformer.resblocks[0].mlp.gelu, QuickGELU)
-    return PretrainedClip(tensors=dict(clip.state_dict()), quick_gelu=quick_gelu)
+    known = open_clip.get_pretrained_cfg(name, tag)
+    mean, std = tuple(known.get("mean") or OPENAI_MEAN), tuple(known.get("std") or OPENAI_STD)
+    return PretrainedClip(dict(clip.state_dict()), quick_gelu, mean, std)
 
 
 def _patch_embedding(vision: VisionConfig) -> nn.Module:

@@ -5,6 +5,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from model.adapters import AdapterConfig
 from model.adapters.cskt import CsktConfig
 from model.adapters.dm_adapter import DmAdapterConfig
@@ -35,10 +37,10 @@ def released_config(weights: ReleasedWeights, choices: Choices) -> EncoderConfig
     """The configuration of the released network; CheckpointError if the shapes contradict each other."""
     try:
         return EncoderConfig(backbone=_backbone(weights, choices), adapter=_adapter(weights, choices))
-    except ValueError as error:  # pydantic's and our own checks of a configuration
-        reason = str(error).splitlines()[-1 if ":" not in str(error).splitlines()[0] else 0]
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
         raise CheckpointError(
-            f"{weights.where}: its tensors describe no network that can be built ({reason})."
+            f"{weights.where}: no network can be built as its tensors say ({reason})."
         ) from error
 
 
@@ -109,8 +111,8 @@ def _image_size(weights: ReleasedWeights, patch: int, stride: int) -> tuple[int,
         if ratio * side * side == patches:
             return (ratio * side - 1) * stride + patch, (side - 1) * stride + patch
     raise CheckpointError(
-        f"{weights.where}: its {patches} patches of {patch} pixels at stride {stride} are no {height}x{width} image; "
-        "give the image size and the stride it was trained with."
+        f"{weights.where}: its {patches} patches ({patch} pixels, stride {stride}) are no {height}x{width} "
+        "image; give the image size and the stride it was trained with."
     )
 
 

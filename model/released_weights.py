@@ -41,7 +41,7 @@ _RENAMED: tuple[tuple[str, str], ...] = (
     (r"adapter\.prompts\.deep_text_to_vision\.", "prompt_learner.compound_prompt_projections."),
     (r"adapter\.prompts\.deep_vision_to_text\.", "prompt_learner.compound_prompt_projections_vision."),
 )
-# What the layouts carry without our network having a place for it: DM-Adapter's parameters that nothing reads, OpenAI's
+# What the layouts carry and our network has no place for: DM-Adapter's parameters that nothing reads, OpenAI's
 # scalars, and the heads that only training uses.
 DM_ADAPTER_UNUSED = (
     "base_model.vision_param",
@@ -92,19 +92,17 @@ def read_released(path: Path | str) -> ReleasedWeights:
     path = Path(path)
     tensors, from_openai = _read_tensors(path)
     tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
-    under_base = any(name.startswith("base_model.") for name in tensors)
-    if not under_base:
-        tensors = {f"base_model.{name}": value for name, value in tensors.items()}
-    if "base_model.visual.conv1.weight" not in tensors or "base_model.token_embedding.weight" not in tensors:
-        found = ", ".join(name.removeprefix("base_model.") for name in list(tensors)[:3]) or "nothing"
-        raise CheckpointError(
-            f"{path}: no CLIP with a vision transformer in a known layout (found {found}, ...)."
-        )
-    layout = _layout(tensors) if under_base else "clip"
-    left_out = tuple(name for name in tensors if _is_unused(name, layout))
-    kept = {name: value for name, value in tensors.items() if name not in left_out}
-    openai = from_openai or f"base_model.{_CLIP_UNUSED[2]}" in left_out
-    return ReleasedWeights(str(path), layout, kept, left_out, openai)
+    if not any(name.startswith("base_model.") for name in tensors):
+        return released_from_clip(tensors, str(path), from_openai)
+    return _sorted_out(tensors, str(path), _layout(tensors), from_openai)
+
+
+def released_from_clip(
+    tensors: Mapping[str, torch.Tensor], where: str, from_openai: bool = False
+) -> ReleasedWeights:
+    """A plain CLIP's tensors by OpenAI's names; `where` is for messages."""
+    openai = from_openai or "input_resolution" in tensors
+    return _sorted_out({f"base_model.{name}": v for name, v in tensors.items()}, where, "clip", openai)
 
 
 def fit_released(weights: ReleasedWeights, config: EncoderConfig) -> PersonEncoder:
@@ -151,6 +149,21 @@ def _read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], bool]:
     if not isinstance(content, Mapping) or not all(isinstance(v, torch.Tensor) for v in content.values()):
         raise CheckpointError(f"{path}: holds no table of named tensors, which a checkpoint is.")
     return {str(name): value for name, value in content.items()}, False
+
+
+def _sorted_out(
+    tensors: dict[str, torch.Tensor], where: str, layout: Layout, from_openai: bool
+) -> ReleasedWeights:
+    for needed in (POSITIONS, "base_model.visual.conv1.weight", "base_model.token_embedding.weight"):
+        if needed not in tensors:
+            found = ", ".join(name.removeprefix("base_model.") for name in list(tensors)[:3]) or "nothing"
+            raise CheckpointError(
+                f"{where}: no CLIP with a vision transformer in a known layout, {needed} is missing "
+                f"(found {found})."
+            )
+    left_out = tuple(name for name in tensors if _is_unused(name, layout))
+    kept = {name: value for name, value in tensors.items() if name not in left_out}
+    return ReleasedWeights(where, layout, kept, left_out, from_openai)
 
 
 def _layout(tensors: Mapping[str, torch.Tensor]) -> Layout:

@@ -19,11 +19,19 @@ from open_clip.tokenizer import SimpleTokenizer  # noqa: E402  (the shim must co
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-_CACHED_WORDS = 100_000  # byte-pair results kept; a service meets ever new words
+_CACHED_WORDS = 100_000
+
+
+class _WordCache(dict[str, str]):
+    """Keeps the first words only: a service meets ever new ones."""
+
+    def __setitem__(self, word: str, pieces: str) -> None:
+        if len(self) < _CACHED_WORDS:
+            super().__setitem__(word, pieces)
 
 
 class Tokenizer:
-    """Callable from one thread at a time; `context_length` tokens per text, zeros behind the end token."""
+    """Callable from any thread; `context_length` tokens per text, zeros behind the end token."""
 
     def __init__(self, context_length: int = 77) -> None:
         self.context_length = context_length
@@ -34,7 +42,7 @@ class Tokenizer:
         self.start_id, self.end_id = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._specials = {MASK_TOKEN: self.mask_id, START_TOKEN: self.start_id, END_TOKEN: self.end_id}
         self._bpe.encoder.update(self._specials)
-        self._bpe.cache = {token: token for token in self._specials}
+        self._bpe.cache = _WordCache({token: token for token in self._specials})
         literals = "|".join(regex.escape(token) for token in self._specials)
         self._bpe.pat = regex.compile(f"{literals}|{_WORDS}", regex.IGNORECASE)
 
@@ -66,6 +74,4 @@ class Tokenizer:
         return digest.hexdigest()
 
     def _tokens(self, text: str) -> list[int]:
-        if len(self._bpe.cache) > _CACHED_WORDS:
-            self._bpe.cache = {token: token for token in self._specials}
         return [self.start_id, *self._bpe.encode(text), self.end_id]

@@ -61,6 +61,7 @@ class Adapter(nn.Module):
     """A method on both towers: its parameters, and the seams it lends to a forward pass."""
 
     trains_backbone = False
+    reserved_tokens = 0  # of the text context, taken from every caption
 
     def vision_tower(self) -> TowerAdapter:
         """The vision tower's seams for one forward pass."""

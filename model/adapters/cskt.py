@@ -13,8 +13,8 @@ from torch import nn
 
 from model.adapters.adapter import Adapter, MethodConfig, TowerAdapter, TowerShape
 
-# "a photo of a person or a pedestrian" and "x" as token ids. They only hold places open in a caption, where the
-# prompts overwrite their embeddings.
+# "a photo of a person or a pedestrian" and "x" as token ids. They only hold places open in a caption: prompts
+# overwrite their embeddings.
 TEMPLATE_IDS = (320, 1125, 539, 320, 2533, 541, 320, 18256)
 FILLER_ID = 343
 PROMPT_STD = 0.02
@@ -64,6 +64,7 @@ class Cskt(Adapter):
     def __init__(self, config: CsktConfig, vision: TowerShape, text: TowerShape) -> None:
         super().__init__()
         self.config = config
+        self.reserved_tokens = 2 * config.prompts
         self.vision = nn.ModuleList(SideAdapter(vision.width, config.reduction) for _ in range(vision.layers))
         self.text = nn.ModuleList(SideAdapter(text.width, config.reduction) for _ in range(text.layers))
         self.prompts = BidirectionalPrompts(config.prompts, config.depth, vision.width, text.width)

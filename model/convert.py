@@ -1,0 +1,77 @@
+"""`cskt convert`: a released checkpoint into a checkpoint folder."""
+
+import argparse
+from pathlib import Path
+
+
+def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Mount `cskt convert`."""
+    parser = subparsers.add_parser(
+        "convert",
+        help="turn a released CSKT, DM-Adapter, IRRA or CLIP file into a checkpoint folder",
+        description="Reads the weights alone (no code from the file runs) and is strict about every tensor. "
+        "Widths, depths and the method come from the tensors; what shapes cannot tell is taken as "
+        "published, or from the options.",
+    )
+    parser.add_argument("source", type=Path, metavar="OFFICIAL.pth", help=".pth, .pt or .safetensors file")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the checkpoint folder to write")
+    parser.add_argument(
+        "--image-size",
+        type=_positive,
+        nargs=2,
+        metavar=("H", "W"),
+        help="default: 384 128, or what fits the patches",
+    )
+    parser.add_argument(
+        "--stride", type=_positive, metavar="S", help="of the patches; default: the patch size"
+    )
+    parser.add_argument(
+        "--top-k", type=_positive, metavar="K", help="experts per token (DM-Adapter); default: 2"
+    )
+    parser.add_argument(
+        "--activation",
+        choices=("quick_gelu", "gelu"),
+        help="of a CLIP that is not OpenAI's own file; default: quick_gelu, right for OpenAI's weights",
+    )
+    parser.add_argument("--half", action="store_true", help="store float16, half the size")
+    parser.set_defaults(run=run_convert)
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    """Read, write, and say what was read and what left out; CheckpointError for what does not fit."""
+    from model.checkpoint import fingerprint, save_checkpoint
+    from model.released_shapes import Choices, released_config
+    from model.released_weights import fit_released, read_released
+
+    weights = read_released(arguments.source)
+    choices = Choices(
+        image_size=tuple(arguments.image_size) if arguments.image_size else None,
+        stride=arguments.stride,
+        quick_gelu=None if arguments.activation is None else arguments.activation == "quick_gelu",
+        top_k=arguments.top_k,
+    )
+    config = released_config(weights, choices)
+    encoder = fit_released(weights, config)
+    card = {
+        "converted_from": arguments.source.name,
+        "layout": weights.layout,
+        "left_out": list(weights.left_out),
+    }
+    save_checkpoint(arguments.out, encoder, card=card, half=arguments.half)
+    vision = config.backbone.vision
+    print(
+        f"{arguments.out}: {weights.layout} on {config.backbone.name}, image {vision.image_size[0]}x"
+        f"{vision.image_size[1]}, stride {vision.stride}, {len(weights.tensors)} tensors"
+    )
+    if weights.left_out:
+        print(f"left out, used in training only or by nothing: {', '.join(weights.left_out)}")
+    if weights.layout == "clip" and not weights.from_openai and arguments.activation is None:
+        print("taken to be trained with QuickGELU, as OpenAI's weights are; if not, use --activation gelu")
+    print(f"fingerprint {fingerprint(arguments.out)}")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

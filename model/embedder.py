@@ -1,0 +1,142 @@
+"""Embedder: an encoder ready for use. Texts or pictures in, unit float32 vectors (numpy) out."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from model.adapters.full import FullConfig
+from model.backbone import backbone_config, fetch_pretrained
+from model.checkpoint import fingerprint_of, read_checkpoint
+from model.config import PERSON_IMAGE_SIZE, EncoderConfig
+from model.encoder import PersonEncoder
+from model.errors import CheckpointError, ConfigError
+from model.released_weights import fit_released, read_released, released_from_clip
+from model.tokenizer import Tokenizer
+from model.transforms import Preprocess
+
+DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
+OPENCLIP = "openclip:"
+TEXTS_AT_ONCE, IMAGES_AT_ONCE = 256, 64
+_WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # of a downloaded hub folder
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder:
+    """One encoder on one device. Calls from several threads wait for each other; results do not depend on
+    batching.
+
+    `name` is what opened it, `fingerprint` what its vectors depend on, `dimension` their length,
+    `context_length` the tokens a text may have before its tail is cut, `preprocess` turns a picture into
+    pixels in any thread.
+    """
+
+    def __init__(self, encoder: PersonEncoder, name: str, fingerprint: str, device: torch.device) -> None:
+        text = encoder.config.backbone.text
+        self.name, self.fingerprint = name, fingerprint
+        self.dimension = encoder.config.backbone.embed_dim
+        self.context_length = text.context_length - encoder.adapter.reserved_tokens
+        self.preprocess = Preprocess(
+            encoder.config.backbone.vision.image_size, encoder.config.mean, encoder.config.std
+        )
+        self._encoder = encoder.eval().requires_grad_(False).to(device)
+        self._tokenizer = Tokenizer(text.context_length)
+        self._device = device
+        self._one_at_a_time = threading.Lock()
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Sentences -> (texts, dimension), rows of unit length. Texts of like length are encoded together."""
+        ids = self._tokenizer.encode(texts)
+        order = ids.argmax(dim=1).argsort(stable=True)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            rows = order[start : start + TEXTS_AT_ONCE]
+            with self._one_at_a_time, torch.inference_mode():
+                features = self._encoder.encode_text(ids[rows].to(self._device), shorten=True)
+                vectors[rows.numpy()] = _unit(features)
+        return vectors
+
+    def embed_images(self, images: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """RGB pictures (height, width, 3) of any sizes -> (images, dimension), rows of unit length."""
+        parts = [
+            self.embed_pixels(
+                torch.stack([self.preprocess(image) for image in images[start : start + IMAGES_AT_ONCE]])
+            )
+            for start in range(0, len(images), IMAGES_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimension), dtype=np.float32)
+
+    def embed_pixels(self, pixels: torch.Tensor) -> Vectors:
+        """Preprocessed pixels (n, 3, height, width) -> (n, dimension), rows of unit length."""
+        vectors = np.empty((len(pixels), self.dimension), dtype=np.float32)
+        for start in range(0, len(pixels), IMAGES_AT_ONCE):
+            rows = slice(start, start + IMAGES_AT_ONCE)
+            with self._one_at_a_time, torch.inference_mode():
+                vectors[rows] = _unit(self._encoder.encode_image(pixels[rows].to(self._device)))
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` before any cut, start and end included."""
+        return self._tokenizer.count(text)
+
+
+def open_embedder(encoder: str, device: str = "auto") -> Embedder:
+    """The encoder named `demo`, a checkpoint folder, or `openclip:MODEL/PRETRAINED` (a tag or a local file).
+
+    Raises CheckpointError if it is not there or does not fit, ConfigError for an unknown model or device.
+    """
+    place = _device(device)
+    if encoder.startswith(OPENCLIP):
+        network = _openclip(encoder)
+        return Embedder(network, encoder, fingerprint_of(network), place)
+    if encoder == "demo" and not DEMO_FOLDER.is_dir():
+        raise CheckpointError(
+            "demo: this installation carries no demo encoder; train one or name a checkpoint folder."
+        )
+    folder = DEMO_FOLDER if encoder == "demo" else Path(encoder).expanduser().resolve()
+    network, fingerprint = read_checkpoint(folder)
+    return Embedder(network, "demo" if encoder == "demo" else str(folder), fingerprint, place)
+
+
+def _openclip(encoder: str) -> PersonEncoder:
+    """open_clip's MODEL at 384 x 128 with weights by tag (fetched) or from a file."""
+    model, _, pretrained = encoder.removeprefix(OPENCLIP).partition("/")
+    if not model or not pretrained:
+        raise CheckpointError(
+            f"{encoder}: say openclip:MODEL/PRETRAINED, such as openclip:ViT-B-16-quickgelu/openai."
+        )
+    backbone = backbone_config(model, PERSON_IMAGE_SIZE)
+    path = Path(pretrained).expanduser()
+    if path.is_dir():
+        path = next((path / name for name in _WEIGHT_FILES if (path / name).is_file()), path)
+    if path.exists() or path.suffix:
+        weights = read_released(path)
+        backbone = backbone.model_copy(update={"quick_gelu": backbone.quick_gelu or weights.from_openai})
+        return fit_released(weights, EncoderConfig(backbone=backbone, adapter=FullConfig()))
+    clip = fetch_pretrained(model, pretrained)
+    backbone = backbone.model_copy(update={"quick_gelu": clip.quick_gelu})
+    config = EncoderConfig(backbone=backbone, adapter=FullConfig(), mean=clip.mean, std=clip.std)
+    return fit_released(released_from_clip(clip.tensors, encoder), config)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices."
+        )
+    return device
+
+
+def _unit(features: torch.Tensor) -> Vectors:
+    return F.normalize(features.float(), dim=-1).cpu().numpy()
