@@ -13,8 +13,8 @@ import { dateSpan } from "./times.js";
 const EXAMPLES = [
   "A woman in a red jacket and black trousers",
   "A man in a white t-shirt and blue jeans",
-  "Somebody with a yellow top and a backpack",
-  "A person in a long grey coat, seen from behind",
+  "A person with a yellow top and a backpack",
+  "Somebody in a long grey coat",
 ];
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
@@ -88,7 +88,6 @@ function showHits(found) {
   const count = `${hits.length} best ${hits.length === 1 ? "match" : "matches"}`;
   if (hits.length) say(count, `${filtered ? "filtered from" : "of"} ${counted(items, "image")}`, found.took_ms.total);
   else say("Nothing found.");
-  part("status").classList.toggle("unseen", !hits.length); // the message below says it to those who see
   part("notices").replaceChildren(...(found.query.truncated ? [truncated(found.query.tokens)] : []));
   part("more").hidden = hits.length < query.topK || query.topK >= MOST_HITS || items <= hits.length;
   if (hits.length) showMessage([]);
@@ -111,6 +110,7 @@ function showMessage(content, kind = "") {
   box.className = `message ${kind}`;
   box.hidden = content.length === 0;
   box.replaceChildren(...content);
+  part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
 }
 
 function counted(count, noun) {
@@ -126,7 +126,6 @@ function sayOnly(status) {
 function say(text, aside = "", milliseconds = null) {
   const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
   part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
-  part("status").classList.remove("unseen");
 }
 
 // ---- the gallery --------------------------------------------------------------------------------------------------

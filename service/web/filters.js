@@ -1,7 +1,7 @@
 // The two filter menus: cameras (chosen at once) and a time range (chosen with Apply).
 
 import { element } from "./element.js";
-import { fromField, longTime, minuteTime, toField, zone } from "./times.js";
+import { fromField, longTime, minuteSpan, minuteTime, toField, zone } from "./times.js";
 
 const MANY_CAMERAS = 8;
 const part = (id) => document.getElementById(id);
@@ -125,7 +125,7 @@ export class Filters {
     const count = this.chosen.length;
     const cameras = count === 0 ? "All cameras" : count === 1 ? this.chosen[0] : `${count} cameras`;
     let times = "Any time";
-    if (from && until) times = `${minuteTime(from)} – ${minuteTime(until)}`;
+    if (from && until && from < until) times = minuteSpan(from, until);
     else if (from) times = `From ${minuteTime(from)}`;
     else if (until) times = `Until ${minuteTime(until)}`;
     part("camera-choice").textContent = cameras;

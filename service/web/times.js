@@ -20,6 +20,11 @@ export function minuteTime(iso) {
   return written(iso, (time) => MINUTE.format(time));
 }
 
+/** "1 May, 14:03 – 15:00": as short as the two times allow. */
+export function minuteSpan(from, until) {
+  return written(from, (first) => written(until, (last) => MINUTE.formatRange(first, last)));
+}
+
 /** "Fri, 1 May 2026, 14:03:12 CEST". */
 export function longTime(iso) {
   return written(iso, (time) => LONG.format(time));
