@@ -39,6 +39,7 @@ def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def run_convert(arguments: argparse.Namespace) -> None:
     """Read, write, and say what was read and what left out; CheckpointError for what does not fit."""
+    from model.adapters.dm_adapter import DmAdapterConfig
     from model.checkpoint import fingerprint, save_checkpoint
     from model.released_shapes import Choices, released_config
     from model.released_weights import fit_released, read_released
@@ -65,6 +66,8 @@ def run_convert(arguments: argparse.Namespace) -> None:
     )
     if weights.left_out:
         print(f"left out, used in training only or by nothing: {', '.join(weights.left_out)}")
+    if isinstance(config.adapter, DmAdapterConfig) and arguments.top_k is None:
+        print(f"taken to pick {config.adapter.top_k} experts per token as published; if not, use --top-k")
     if weights.layout == "clip" and not weights.from_openai and arguments.activation is None:
         print("taken to be trained with QuickGELU, as OpenAI's weights are; if not, use --activation gelu")
     print(f"fingerprint {fingerprint(arguments.out)}")

@@ -112,7 +112,7 @@ def _image_size(weights: ReleasedWeights, patch: int, stride: int) -> tuple[int,
             return (ratio * side - 1) * stride + patch, (side - 1) * stride + patch
     raise CheckpointError(
         f"{weights.where}: its {patches} patches ({patch} pixels, stride {stride}) are no {height}x{width} "
-        "image; give the image size and the stride it was trained with."
+        "image; give the image size and the stride it was trained with (--image-size, --stride)."
     )
 
 

@@ -41,8 +41,8 @@ _RENAMED: tuple[tuple[str, str], ...] = (
     (r"adapter\.prompts\.deep_text_to_vision\.", "prompt_learner.compound_prompt_projections."),
     (r"adapter\.prompts\.deep_vision_to_text\.", "prompt_learner.compound_prompt_projections_vision."),
 )
-# What the layouts carry and our network has no place for: DM-Adapter's parameters that nothing reads, OpenAI's
-# scalars, and the heads that only training uses.
+# What the layouts carry and our network has no place for: DM-Adapter's parameters that nothing reads,
+# OpenAI's scalars, and the heads that only training uses.
 DM_ADAPTER_UNUSED = (
     "base_model.vision_param",
     "base_model.text_param",
