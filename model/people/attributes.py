@@ -6,8 +6,8 @@ ask `model.people.captions` or the pixel counts of the view.
 
 from model.people.colours import COLOURS
 from model.people.looks import HAIR_COLOURS, Look
-from model.people.render import View, facing
 from model.people.shapes import Shape
+from model.people.view import View, facing
 
 _COLOUR_NAMES = tuple(COLOURS)
 

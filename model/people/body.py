@@ -38,7 +38,7 @@ class Template:
     neighbours: Ints
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RestBody:
     """One person un-posed: vertices (v, 3) and bone heads (b, 3)."""
 
@@ -119,6 +119,7 @@ def head_mesh(low: float) -> tuple[Ints, Ints]:
     return which, flat.reshape(-1, 4)
 
 
+@functools.lru_cache(maxsize=8)
 def rest_body(sex: str, age: float, weight: float, height: float) -> RestBody:
     """Mix the packed corners multilinearly; `age`, `weight`, `height` are clipped to the packed range."""
     shared = template()
@@ -163,25 +164,31 @@ def skin(vertices: Floats, which: Ints, bones: Floats) -> Floats:
 def attach(vertices: Floats, bone: str, bones: Floats) -> Floats:
     """Pose `vertices` (n, 3) that follow one bone rigidly."""
     moved = bones[template().bones[bone]]
-    out: Floats = vertices @ moved[:, :3].T + moved[:, 3]
-    return out
+    return np.asarray(vertices @ moved[:, :3].T + moved[:, 3], np.float32)
 
 
-def smooth(vertices: Floats, which: Ints, rounds: int) -> Floats:
-    """Relax clothing vertices `which` of a whole body (v, 3) towards the mean of their neighbours, `rounds`
-    times.
-    """
-    neighbours = template().neighbours[which]
-    out = vertices.copy()
+@functools.lru_cache(maxsize=24)
+def relaxed(rest: RestBody, name: str, rounds: int) -> Floats:
+    """A clothing mesh's rest vertices (n, 3), `rounds` times moved half way to the mean of their neighbours."""
+    which, _ = mesh(name)
+    place = np.zeros(len(rest.vertices), np.int64)
+    place[which] = np.arange(len(which))
+    first, second, third, fourth = place[template().neighbours[which]].T
+    out = rest.vertices[which]
     for _ in range(rounds):
-        out[which] = 0.5 * out[which] + 0.125 * out[neighbours].sum(1)
-    return out
+        out = 0.5 * out + 0.125 * (out[first] + out[second] + out[third] + out[fourth])
+    return out.astype(np.float32)
 
 
 def normals(vertices: Floats, quads: Ints) -> Floats:
     """Unit vertex normals (n, 3) of a quad mesh."""
-    corner = vertices[quads]
-    face = np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1])
+    a, b, c, d = quads.T
+    one, other = vertices[c] - vertices[a], vertices[d] - vertices[b]
+    face = [
+        one[:, (k + 1) % 3] * other[:, (k + 2) % 3] - one[:, (k + 2) % 3] * other[:, (k + 1) % 3]
+        for k in range(3)
+    ]
     where = quads.T.ravel()
-    out = np.stack([np.bincount(where, np.tile(face[:, k], 4), len(vertices)) for k in range(3)], 1)
-    return (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
+    out = np.stack([np.bincount(where, np.tile(part, 4), len(vertices)) for part in face], 1)
+    size = np.sqrt(out[:, 0] ** 2 + out[:, 1] ** 2 + out[:, 2] ** 2) + 1e-12
+    return np.asarray(out / size[:, None], np.float32)

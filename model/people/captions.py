@@ -5,7 +5,6 @@ The second value of `describe_with_facts` tells which attributes the sentence st
 `ATTRIBUTES`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +14,9 @@ from model.people.attributes import attributes
 from model.people.colours import COLOURS
 from model.people.looks import Look
 from model.people.materials import ID
-from model.people.render import View, facing
+from model.people.sentences import Parts, Voice, article, compose
 from model.people.shapes import Shape
+from model.people.view import View, facing
 
 
 def describe(shape: Shape, look: Look, view: View, rng: np.random.Generator, domain: str) -> str:
@@ -28,7 +28,7 @@ def describe_with_facts(
     shape: Shape, look: Look, view: View, rng: np.random.Generator, domain: str
 ) -> tuple[str, dict[str, str]]:
     """The sentences and the attributes they state (name -> class name)."""
-    teller = _Teller(shape, look, view, rng, domain, attributes(shape, look, view))
+    teller = _Teller(shape, look, view, Voice(rng, domain), attributes(shape, look, view))
     text = teller.tell()
     return text, teller.stated
 
@@ -45,11 +45,6 @@ def logo_share(view: View, look: Look) -> float:
     return float((inside & (view.first == ID["upper"])).sum()) / view.first.size
 
 
-def article(phrase: str) -> str:
-    """The phrase behind its indefinite article."""
-    return f"{'an' if phrase[0].lower() in 'aeio' or phrase.startswith('upright') else 'a'} {phrase}"
-
-
 @dataclass
 class _Teller:
     """Tells one caption; `stated` collects the facts it commits to."""
@@ -57,22 +52,9 @@ class _Teller:
     shape: Shape
     look: Look
     view: View
-    rng: np.random.Generator
-    domain: str
+    voice: Voice
     truth: dict[str, str]
     stated: dict[str, str] = field(default_factory=dict)
-
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
-
-    def pick(self, options: Sequence[str]) -> str:
-        weights = 0.72 ** np.arange(len(options))
-        if self.domain == "shifted":
-            weights = weights[::-1]
-        return options[int(self.rng.choice(len(options), p=weights / weights.sum()))]
-
-    def any(self, options: Sequence[str]) -> str:
-        return options[int(self.rng.integers(len(options)))]
 
     def state(self, *names: str) -> None:
         for name in names:
@@ -80,27 +62,25 @@ class _Teller:
 
     def colour(self, garment: str, attribute: str) -> str:
         self.state(attribute)
-        return self.pick(COLOURS[self.look.names[garment]].words)
-
-    # -- parts of the picture; an empty string means it is not told ------------------------------------------------
+        return self.voice.pick(COLOURS[self.look.names[garment]].words)
 
     def person(self) -> str:
         shape = self.shape
-        if self.chance(0.06):
-            return self.pick(("person", "pedestrian", "individual", "someone", "figure")).replace(
+        if self.voice.chance(0.06):
+            return self.voice.pick(("person", "pedestrian", "individual", "someone", "figure")).replace(
                 "someone", "person"
             )
         self.state("sex")
         grey = self.look.names["hair"] == "grey" and shape.hair_style != "bald"
-        if shape.age > 0.8 and grey and self.chance(0.5):
-            return self.pick(words.OLD[shape.sex])
-        who = self.pick(words.PEOPLE[shape.sex])
-        if shape.age < 0.67 and not grey and self.chance(0.35):
-            who = self.pick(words.YOUNG[shape.sex])
-        if shape.weight > 0.68 and self.chance(0.3):
-            return f"{self.pick(words.HEAVY)} {who}"
-        if shape.weight < 0.36 and self.chance(0.3):
-            return f"{self.pick(words.SLENDER)} {who}"
+        if shape.age > 0.8 and grey and self.voice.chance(0.5):
+            return self.voice.pick(words.OLD[shape.sex])
+        who = self.voice.pick(words.PEOPLE[shape.sex])
+        if shape.age < 0.67 and not grey and self.voice.chance(0.35):
+            who = self.voice.pick(words.YOUNG[shape.sex])
+        if shape.weight > 0.68 and self.voice.chance(0.3):
+            return f"{self.voice.pick(words.HEAVY)} {who}"
+        if shape.weight < 0.36 and self.voice.chance(0.3):
+            return f"{self.voice.pick(words.SLENDER)} {who}"
         return who
 
     def hair(self) -> str:
@@ -109,54 +89,57 @@ class _Teller:
             if shape.headwear != "none":
                 return ""
             self.state("hair_style")
-            return self.pick(words.BALD)
+            return self.voice.pick(words.BALD)
         if visible(self.view, "hair") < 0.0025:
             return ""
         colour = ""
-        if self.chance(0.85):
+        if self.voice.chance(0.85):
             self.state("hair_colour")
-            colour = self.pick(words.HAIR_COLOUR[self.look.names["hair"]])
-        curly = self.pick(words.CURLY) + " " if shape.curly and style == "long" and self.chance(0.6) else ""
-        if not self.chance(0.85) and colour:
+            colour = self.voice.pick(words.HAIR_COLOUR[self.look.names["hair"]])
+        curly = (
+            self.voice.pick(words.CURLY) + " "
+            if shape.curly and style == "long" and self.voice.chance(0.6)
+            else ""
+        )
+        if not self.voice.chance(0.85) and colour:
             return f"{colour} hair"
         return self._styled(style, f"{curly}{colour} hair".strip().replace("  ", " "))
 
     def _styled(self, style: str, hair: str) -> str:
         self.state("hair_style")
         if style == "short":
-            return f"{self.pick(words.SHORT_HAIR)} {hair}"
+            return f"{self.voice.pick(words.SHORT_HAIR)} {hair}"
         if style == "long":
-            return f"{self.pick(words.LONG_HAIR)} {hair}"
+            return f"{self.voice.pick(words.LONG_HAIR)} {hair}"
         if facing(self.view.yaw) == "front":
-            return f"{hair} {self.pick(words.TIED)}"
+            return f"{hair} {self.voice.pick(words.TIED)}"
         kind = words.BUN if self.shape.bun else words.PONYTAIL
-        if self.chance(0.2):
-            return article(
-                f"{hair.removesuffix(' hair').removesuffix('hair')} {'bun' if self.shape.bun else 'ponytail'}".strip()
-            )
-        return f"{hair} {self.pick(kind)}"
+        if self.voice.chance(0.2):
+            colour = hair.removesuffix("hair").strip()
+            return article(f"{colour} {'bun' if self.shape.bun else 'ponytail'}".strip())
+        return f"{hair} {self.voice.pick(kind)}"
 
     def upper(self) -> str:
         shape = self.shape
         if visible(self.view, "upper", "upper_trim") < 0.02:
             return ""
-        noun = self.pick(words.UPPER[shape.upper_type])
-        if self.chance(0.10):
-            noun = self.pick(words.UPPER_LOOSELY[shape.upper_type])
+        noun = self.voice.pick(words.UPPER[shape.upper_type])
+        if self.voice.chance(0.10):
+            noun = self.voice.pick(words.UPPER_LOOSELY[shape.upper_type])
         else:
             self.state("upper_type")
-        if shape.upper_type == "shirt" and shape.sex == "woman" and self.chance(0.25):
-            noun = self.pick(("blouse", "ladies' shirt"))
-        before = [self.colour("upper", "upper_colour")] if self.chance(0.95) else []
+        if shape.upper_type == "shirt" and shape.sex == "woman" and self.voice.chance(0.25):
+            noun = self.voice.pick(("blouse", "ladies' shirt"))
+        before = [self.colour("upper", "upper_colour")] if self.voice.chance(0.95) else []
         if (
             shape.upper_type in ("t-shirt", "shirt", "dress", "sweater")
-            and self.chance(0.4)
+            and self.voice.chance(0.4)
             and "sleeve" not in noun
         ):
             self.state("sleeves")
-            before.append(self.pick(words.SLEEVES[shape.sleeves]))
+            before.append(self.voice.pick(words.SLEEVES[shape.sleeves]))
         before += self._fit(noun)
-        after = self._pattern(before) if self.look.pattern != "plain" and self.chance(0.85) else ""
+        after = self._pattern(before) if self.look.pattern != "plain" and self.voice.chance(0.85) else ""
         phrase = " ".join([*before, noun])
         return article(phrase) + after + self._inner()
 
@@ -164,9 +147,9 @@ class _Teller:
         shape = self.shape
         if shape.upper_type == "dress":
             length = shape.lower_length
-            if self.chance(0.3) and "length" not in noun:
+            if self.voice.chance(0.3) and "length" not in noun:
                 return [
-                    self.pick(
+                    self.voice.pick(
                         words.SHORT_SKIRT[:2]
                         if length > 0.5
                         else words.MIDI[:2]
@@ -175,75 +158,79 @@ class _Teller:
                     )
                 ]
             return []
-        if shape.upper_open and self.chance(0.35) and facing(self.view.yaw) == "front":
-            return [self.pick(words.OPEN[:1] if shape.upper_type == "hoodie" else words.OPEN)]
-        if shape.looseness > 0.8 and self.chance(0.2):
-            return [self.pick(words.LOOSE_TOP)]
+        if shape.upper_open and self.voice.chance(0.35) and facing(self.view.yaw) == "front":
+            return [self.voice.pick(words.OPEN[:1] if shape.upper_type == "hoodie" else words.OPEN)]
+        if shape.looseness > 0.8 and self.voice.chance(0.2):
+            return [self.voice.pick(words.LOOSE_TOP)]
         if (
             shape.looseness < 0.15
             and shape.upper_type in ("t-shirt", "shirt", "sweater")
-            and self.chance(0.2)
+            and self.voice.chance(0.2)
         ):
-            return [self.pick(words.TIGHT_TOP)]
+            return [self.voice.pick(words.TIGHT_TOP)]
         return []
 
     def _pattern(self, before: list[str]) -> str:
         """Adds the pattern's adjective to `before` or returns it as an addition behind the noun."""
         pattern, second = self.look.pattern, self.look.pattern_colour
-        other = self.pick(COLOURS[second].words)
+        other = self.voice.pick(COLOURS[second].words)
         if pattern == "logo":
             if logo_share(self.view, self.look) < 0.0025:
                 return ""
             self.state("pattern")
-            where = self.any(("on the front", "on the chest", "in front", ""))
-            named = f"{other} " if self.chance(0.6) else ""
-            return f" with {article(named + self.pick(words.LOGO))} {where}".rstrip()
+            where = self.voice.any(("on the front", "on the chest", "in front", ""))
+            named = f"{other} " if self.voice.chance(0.6) else ""
+            return f" with {article(named + self.voice.pick(words.LOGO))} {where}".rstrip()
         self.state("pattern")
-        if self.chance(0.5):
-            if before and self.stated.get("upper_colour") and self.chance(0.5):
+        if self.voice.chance(0.5):
+            if before and self.stated.get("upper_colour") and self.voice.chance(0.5):
                 before[0] = f"{before[0]} and {other}"
-            before.append(self.pick(words.PATTERN[pattern]))
+            before.append(self.voice.pick(words.PATTERN[pattern]))
             return ""
         plural = {"striped": words.STRIPES, "vertical stripes": words.VERTICAL, "checked": words.CHECKS[:2]}[
             pattern
         ]
-        return f" with {other} {self.pick(plural)}"
+        return f" with {other} {self.voice.pick(plural)}"
 
     def _inner(self) -> str:
         shown = self.shape.upper_open and visible(self.view, "inner") > 0.006
-        if not shown or not self.chance(0.65):
+        if not shown or not self.voice.chance(0.65):
             return ""
-        inner = f"{self.pick(COLOURS[self.look.names['inner']].words)} {self.pick(words.INNER)}"
-        return f" {self.any(('over', 'on top of', 'over', 'worn over'))} {article(inner)}"
+        inner = f"{self.voice.pick(COLOURS[self.look.names['inner']].words)} {self.voice.pick(words.INNER)}"
+        return f" {self.voice.any(('over', 'on top of', 'over', 'worn over'))} {article(inner)}"
 
     def lower(self) -> str:
         shape = self.shape
         if shape.upper_type == "dress" or visible(self.view, "lower") < 0.012:
             return ""
         self.state("lower_type")
-        noun = self.pick(words.LOWER[shape.lower_type])
-        before = [self.colour("lower", "lower_colour")] if self.chance(0.95) else []
-        if self.chance(0.3):
+        noun = self.voice.pick(words.LOWER[shape.lower_type])
+        before = [self.colour("lower", "lower_colour")] if self.voice.chance(0.95) else []
+        if self.voice.chance(0.3):
             before += self._leg_words(noun)
         phrase = " ".join([*before, noun])
         if shape.lower_type == "skirt":
             return article(phrase)
-        return f"{self.any(('a pair of ', '', '', ''))}{phrase}"
+        return f"{self.voice.any(('a pair of ', '', '', ''))}{phrase}"
 
     def _leg_words(self, noun: str) -> list[str]:
         shape, length = self.shape, self.shape.lower_length
         if shape.lower_type == "skirt":
             return [
-                self.pick(words.SHORT_SKIRT if length > 0.5 else words.MIDI if length < -0.5 else words.KNEE)
+                self.voice.pick(
+                    words.SHORT_SKIRT if length > 0.5 else words.MIDI if length < -0.5 else words.KNEE
+                )
             ]
         if shape.lower_type == "shorts":
-            return [self.pick(("knee-length", "long", "bermuda"))] if length < -0.4 else []
+            return [self.voice.pick(("knee-length", "long", "bermuda"))] if length < -0.4 else []
         if visible(self.view, "lower") < 0.05:
             return []
         if length <= -0.8 and shape.leg_cut != "wide" and shape.shoes_type != "boots":
-            return [] if "full" in noun or "long" in noun else [self.pick(words.CROPPED)]
+            return [] if "full" in noun or "long" in noun else [self.voice.pick(words.CROPPED)]
         return (
-            [self.pick(words.CUT[shape.leg_cut])] if shape.leg_cut != "straight" or self.chance(0.2) else []
+            [self.voice.pick(words.CUT[shape.leg_cut])]
+            if shape.leg_cut != "straight" or self.voice.chance(0.2)
+            else []
         )
 
     def shoes(self) -> str:
@@ -255,13 +242,15 @@ class _Teller:
             and kind == "boots"
             and self.shape.leg_cut != "slim"
         )
-        noun = self.pick(words.LOOSE_SHOES[:2] if long_legs and self.chance(0.4) else words.SHOES[kind])
+        noun = self.voice.pick(
+            words.LOOSE_SHOES[:2] if long_legs and self.voice.chance(0.4) else words.SHOES[kind]
+        )
         if noun not in words.LOOSE_SHOES[:2]:
             self.state("shoes_type")
-        phrase = f"{self.colour('shoes', 'shoes_colour')} {noun}" if self.chance(0.92) else noun
-        if self._white_sole() and self.chance(0.25):
-            phrase += self.any((" with white soles", " with pale soles", " with light soles"))
-        return f"{self.any(('a pair of ', '', '', '', ''))}{phrase}"
+        phrase = f"{self.colour('shoes', 'shoes_colour')} {noun}" if self.voice.chance(0.92) else noun
+        if self._white_sole() and self.voice.chance(0.25):
+            phrase += self.voice.any((" with white soles", " with pale soles", " with light soles"))
+        return f"{self.voice.any(('a pair of ', '', '', '', ''))}{phrase}"
 
     def _white_sole(self) -> bool:
         pale = min(self.look.rgb["sole"]) > 200 and self.look.names["shoes"] not in (
@@ -276,12 +265,12 @@ class _Teller:
         shown = visible(self.view, "bag", "bag_trim")
         if kind == "none" or shown < 0.006:
             return ""
-        noun = self.pick(words.BAG[kind])
-        if self.chance(0.12) and kind != "suitcase":
+        noun = self.voice.pick(words.BAG[kind])
+        if self.voice.chance(0.12) and kind != "suitcase":
             noun = "bag"
         else:
             self.state("bag_type")
-        phrase = f"{self.colour('bag', 'bag_colour')} {noun}" if self.chance(0.9) else noun
+        phrase = f"{self.colour('bag', 'bag_colour')} {noun}" if self.voice.chance(0.9) else noun
         where = {
             "backpack": words.ON_BACK,
             "handbag": words.IN_HAND,
@@ -290,42 +279,40 @@ class _Teller:
         place = where.get(kind, words.ACROSS if self.shape.crossbody else words.ON_SIDE)
         if kind == "shoulder bag" and self.shape.crossbody and facing(self.view.yaw) == "side":
             place = ("over one shoulder", "with a long strap")
-        if noun == "bag" or self.chance(0.25):
-            phrase += " " + self.pick(place)
+        if noun == "bag" or self.voice.chance(0.25):
+            phrase += " " + self.voice.pick(place)
         return article(phrase)
 
     def hat(self) -> str:
         if self.shape.headwear == "none" or visible(self.view, "hat", "hat_trim") < 0.0025:
             return ""
         self.state("headwear")
-        noun = self.pick(words.HAT[self.shape.headwear])
-        return article(f"{self.colour('hat', 'headwear_colour')} {noun}" if self.chance(0.92) else noun)
+        noun = self.voice.pick(words.HAT[self.shape.headwear])
+        return article(f"{self.colour('hat', 'headwear_colour')} {noun}" if self.voice.chance(0.92) else noun)
 
     def glasses(self) -> str:
         need = 0.0005 if self.shape.glasses == "glasses" else 0.0007
         if self.shape.glasses == "none" or visible(self.view, "frame", "lens") < need:
             return ""
         self.state("glasses")
-        return self.pick(words.GLASSES[self.shape.glasses])
+        return self.voice.pick(words.GLASSES[self.shape.glasses])
 
     def stance(self) -> str:
         """A participle about pose or view, or nothing."""
         told = []
         if self.shape.phone and visible(self.view, "phone") > 0.0006 and self.shape.bag_type != "suitcase":
-            if self.chance(0.7):
-                told.append(self.pick(words.POSE["phone"]))
+            if self.voice.chance(0.7):
+                told.append(self.voice.pick(words.POSE["phone"]))
         elif (
             self.view.pose in ("walking", "standing", "pocket")
             and visible(self.view, "lower", "skin") > 0.04
-            and self.chance(0.25)
+            and self.voice.chance(0.25)
         ):
-            told.append(self.pick(words.POSE[self.view.pose]))
-        if self.chance(0.22):
+            told.append(self.voice.pick(words.POSE[self.view.pose]))
+        if self.voice.chance(0.22):
             self.state("facing")
-            told.append(self.pick(words.FACING[facing(self.view.yaw)]))
+            told.append(self.voice.pick(words.FACING[facing(self.view.yaw)]))
         return " ".join(told[:2]) if len(told) < 2 else f"{told[0]}, {told[1]}"
-
-    # -- sentences ------------------------------------------------------------------------------------------------
 
     def tell(self) -> str:
         keep = {
@@ -337,126 +324,21 @@ class _Teller:
             "bag": 0.85,
             "glasses": 0.6,
         }
-        told = {name: getattr(self, name)() if self.chance(share) else "" for name, share in keep.items()}
-        if self.shape.beard and facing(self.view.yaw) == "front" and self.chance(0.35):
-            told["glasses"] = " and ".join(part for part in (told["glasses"], self.pick(words.BEARD)) if part)
+        told = {
+            name: getattr(self, name)() if self.voice.chance(share) else "" for name, share in keep.items()
+        }
+        if self.shape.beard and facing(self.view.yaw) == "front" and self.voice.chance(0.35):
+            told["glasses"] = " and ".join(
+                part for part in (told["glasses"], self.voice.pick(words.BEARD)) if part
+            )
         who, stance = self.person(), self.stance()
         clothes = [told[part] for part in ("upper", "lower", "shoes") if told[part]]
-        if self.chance(0.12):
+        if self.voice.chance(0.12):
             clothes = clothes[::-1]
         if told["hat"]:
-            clothes.insert(0 if self.chance(0.3) else len(clothes), told["hat"])
+            clothes.insert(0 if self.voice.chance(0.3) else len(clothes), told["hat"])
         features = [told[part] for part in ("hair", "glasses") if told[part]]
-        if "sex" not in self.stated:
-            pronoun = "they"
-        else:
-            pronoun = "she" if self.shape.sex == "woman" else "he"
-        styles = (_one_sentence, _two_sentences, _three_sentences, _listed, _clothes_first)
-        shares = (0.34, 0.28, 0.16, 0.10, 0.12) if self.domain == "base" else (0.16, 0.26, 0.26, 0.08, 0.24)
-        style = styles[int(self.rng.choice(len(styles), p=shares))]
-        text = style(self, who, stance, clothes, features, told["bag"], pronoun)
-        text = " ".join(text.split()).replace(" ,", ",")
-        return ". ".join(part[:1].upper() + part[1:] for part in text.split(". "))
-
-
-def _join(rng: _Teller, items: Sequence[str]) -> str:
-    if len(items) < 2:
-        return "".join(items)
-    return (
-        ", ".join(items[:-1])
-        + rng.pick((" and ", ", and ", " with ", " along with ", " together with "))
-        + items[-1]
-    )
-
-
-def _verb(teller: _Teller, pronoun: str, singular: str) -> str:
-    """The verb for `they` or `he`/`she`."""
-    plural = {"has": "have", "wears": "wear", "is": "are", "carries": "carry", "pulls": "pull", "rolls": "roll", "drags": "drag",
-              "tows": "tow", "wheels": "wheel", "bears": "bear", "takes": "take"}  # fmt: skip
-    first, *rest = singular.split(" ")
-    return " ".join([plural.get(first, first) if pronoun == "they" else first, *rest])
-
-
-def _carrying(teller: _Teller, bag: str) -> str:
-    wheeled = teller.shape.bag_type == "suitcase" and teller.stated.get("bag_type") == "suitcase"
-    return f"{teller.pick(words.ROLLS if wheeled else words.CARRIES)} {bag}"
-
-
-def _carries(teller: _Teller, pronoun: str, bag: str) -> str:
-    wheeled = teller.shape.bag_type == "suitcase" and teller.stated.get("bag_type") == "suitcase"
-    return f"{pronoun} {_verb(teller, pronoun, teller.pick(words.ROLLS_VERB if wheeled else words.CARRIES_VERB))} {bag}"
-
-
-def _opening(teller: _Teller, who: str) -> str:
-    return teller.any((article(who), article(who), f"the {who}", f"this {who}"))
-
-
-def _one_sentence(
-    t: _Teller, who: str, stance: str, clothes: list[str], features: list[str], bag: str, pronoun: str
-) -> str:
-    start = _opening(t, who) + (f" with {' and '.join(features)}" if features else "")
-    middle = (
-        f"{', ' + stance + ',' if stance else ''} {t.pick(words.WEARS)} {_join(t, clothes)}"
-        if clothes
-        else f" {stance}"
-    )
-    end = f"{t.any((', ', ' and ', ', '))}{_carrying(t, bag)}" if bag else ""
-    return f"{start}{middle}{end}.".replace(" and with ", " with ")
-
-
-def _two_sentences(
-    t: _Teller, who: str, stance: str, clothes: list[str], features: list[str], bag: str, pronoun: str
-) -> str:
-    first = f"{_opening(t, who)} {'is ' + stance + ' and ' if stance and t.chance(0.5) else ''}{t.any(('wears', 'has on', 'is wearing', 'is dressed in'))} {_join(t, clothes)}"
-    if not clothes:
-        first = f"{_opening(t, who)} is {stance or 'in the picture'}"
-    second = []
-    if features:
-        second.append(f"{pronoun} {_verb(t, pronoun, 'has')} {' and '.join(features)}")
-    if bag:
-        second.append(
-            _carries(t, pronoun, bag)
-            if not second
-            else f"{_carries(t, pronoun, bag).removeprefix(pronoun + ' ')}"
-        )
-    return f"{first}. {' and '.join(second)}." if second else f"{first}."
-
-
-def _three_sentences(
-    t: _Teller, who: str, stance: str, clothes: list[str], features: list[str], bag: str, pronoun: str
-) -> str:
-    start = _opening(t, who)
-    if features:
-        first = f"{start} has {' and '.join(features)}" + (f" and is {stance}" if stance else "")
-    else:
-        first = f"{start} is {stance}" if stance else f"there is {article(who)} in the picture"
-    parts = [first]
-    if clothes:
-        parts.append(
-            f"{pronoun} {_verb(t, pronoun, t.any(('wears', 'is wearing', 'is dressed in', 'is in', 'has on')))} {_join(t, clothes)}"
-        )
-    if bag:
-        parts.append(_carries(t, pronoun, bag))
-    return ". ".join(parts) + "."
-
-
-def _listed(
-    t: _Teller, who: str, stance: str, clothes: list[str], features: list[str], bag: str, pronoun: str
-) -> str:
-    items = [who, *clothes, *([bag] if bag else []), *features, *([stance] if stance else [])]
-    return ", ".join(items) + ("." if t.chance(0.7) else "")
-
-
-def _clothes_first(
-    t: _Teller, who: str, stance: str, clothes: list[str], features: list[str], bag: str, pronoun: str
-) -> str:
-    if not clothes:
-        return _listed(t, who, stance, clothes, features, bag, pronoun)
-    start = f"{t.any(('wearing', 'dressed in', 'in', 'clad in'))} {_join(t, clothes)}, {t.any((article(who), 'the ' + who, 'this ' + who))}"
-    rest = t.any(("is", "appears", "can be seen")) + f" {stance}" if stance else ""
-    carrying = f"{_verb(t, 'he', t.pick(words.CARRIES_VERB))} {bag}" if bag else ""
-    has = f"has {' and '.join(features)}" if features else ""
-    told = [part for part in (rest, has, carrying) if part]
-    if not told:
-        return f"{start} {t.any(('is in the picture', 'is seen here', 'is shown', 'appears in the image'))}."
-    return f"{start} {' and '.join(told)}."
+        pronoun = "they" if "sex" not in self.stated else "she" if self.shape.sex == "woman" else "he"
+        wheeled = self.stated.get("bag_type") == "suitcase"
+        parts = Parts(who, stance, tuple(clothes), tuple(features), told["bag"], wheeled, pronoun)
+        return compose(self.voice, parts)

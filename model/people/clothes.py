@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.people.body import Floats, Ints, RestBody, mesh, normals, skin, smooth, template
+from model.people.body import Floats, Ints, RestBody, mesh, normals, relaxed, skin, template
 from model.people.layers import Field, Layer, Paint, plain
 from model.people.materials import ID
 from model.people.shapes import Shape
@@ -153,9 +153,9 @@ def lower_hem(shape: Shape) -> float:
 def _shell(d: Dressing, name: str, rounds: int, offset: Floats | float) -> tuple[Floats, Ints]:
     """A posed shell around a helper mesh: relaxed, pushed out along its normals; vertices and local quads."""
     which, quads = mesh(name)
-    relaxed = smooth(d.rest.vertices, which, rounds)[which]
-    relaxed = relaxed + normals(relaxed, quads) * np.asarray(offset)[..., None]
-    return skin(relaxed.astype(np.float32), which, d.bones), quads
+    bare = relaxed(d.rest, name, rounds)
+    pushed = bare + normals(bare, quads) * np.asarray(offset)[..., None]
+    return skin(pushed.astype(np.float32), which, d.bones), quads
 
 
 def coordinates(name: str) -> Floats:

@@ -10,7 +10,7 @@ from model.people.backgrounds import background
 from model.people.cameras import Camera
 from model.people.looks import Look
 from model.people.materials import ID, MATERIALS
-from model.people.render import View
+from model.people.view import View
 
 _GLOSS = np.zeros(len(MATERIALS), np.float32)
 for _name, _value in {

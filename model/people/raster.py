@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.people.body import Floats, Ints, normals
 from model.people.layers import Layer
 
-_DENSITY = 1.3  # samples per pixel side; under 1.2 pinholes show
+_DENSITY = 1.2  # samples per pixel side; with fewer, pinholes show
 _LARGEST = 96
 _FAR = np.int64(2**62)
 
@@ -41,7 +41,6 @@ class _Scene:
     quads: Ints
     owner: Ints
     mixed: NDArray[np.bool_]
-    splits: Ints
 
 
 @dataclass(frozen=True)
@@ -88,40 +87,42 @@ def rasterise(
 
 
 def _collect(layers: Sequence[Layer], screens: Sequence[Floats], rotation: Floats) -> _Scene:
-    quads, owner, mixed, start = [], [], [], 0
+    quads, owner, mixed, normal, start = [], [], [], [], 0
     for number, (layer, screen) in enumerate(zip(layers, screens, strict=True)):
-        kept = layer.quads
-        corner = screen[kept][:, :, :2]
-        a, b = corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]
-        area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+        kept, edge = _existing(layer)
+        normal.append(normals(layer.vertices, kept))
+        column, row = screen[:, 0], screen[:, 1]
+        a, b, c, d = kept.T
+        area = (column[c] - column[a]) * (row[d] - row[b]) - (row[c] - row[a]) * (column[d] - column[b])
         keep = np.ones(len(kept), bool) if layer.both_sides else area < 0
-        edge = np.zeros(len(kept), bool)
-        if layer.field is not None:
-            value = layer.field(layer.coordinates)
-            a, b, c, d = (value[kept[:, k]] for k in range(4))
-            keep &= np.maximum(np.maximum(a, b), np.maximum(c, d)) > -layer.slack
-            edge = np.minimum(np.minimum(a, b), np.minimum(c, d)) < layer.slack
         quads.append(kept[keep] + start)
         mixed.append(edge[keep])
         owner.append(np.full(int(keep.sum()), number))
         start += len(layer.vertices)
-    normal = np.concatenate([normals(layer.vertices, layer.quads) for layer in layers]) @ rotation.T
     return _Scene(
         np.concatenate(list(screens)).astype(np.float32),
-        normal.astype(np.float32),
-        np.concatenate([layer.coordinates for layer in layers]),
+        (np.concatenate(normal) @ rotation.T).astype(np.float32),
+        np.concatenate([layer.coordinates for layer in layers]).astype(np.float32),
         np.concatenate(quads),
         np.concatenate(owner),
         np.concatenate(mixed),
-        np.cumsum([len(part) for part in quads]),
     )
+
+
+def _existing(layer: Layer) -> tuple[Ints, NDArray[np.bool_]]:
+    """The quads on which the layer exists at all, and which of them its edge may cross."""
+    if layer.field is None:
+        return layer.quads, np.zeros(len(layer.quads), bool)
+    value = layer.field(layer.coordinates)
+    a, b, c, d = (value[layer.quads[:, k]] for k in range(4))
+    keep = np.maximum(np.maximum(a, b), np.maximum(c, d)) > -layer.slack
+    edge = np.minimum(np.minimum(a, b), np.minimum(c, d)) < layer.slack
+    return layer.quads[keep], edge[keep]
 
 
 def _sample(scene: _Scene, layers: Sequence[Layer], height: int, width: int) -> Iterator[_Samples]:
-    corner = scene.screen[scene.quads][:, :, :2]
-    side = np.stack([np.linalg.norm(corner[:, k] - corner[:, (k + 1) % 4], axis=1) for k in range(4)], 1).max(
-        1
-    )
+    columns, rows = scene.screen[:, 0][scene.quads.T], scene.screen[:, 1][scene.quads.T]
+    side = np.hypot(columns - np.roll(columns, 1, 0), rows - np.roll(rows, 1, 0)).max(0)
     count = np.clip(np.ceil(side * _DENSITY), 1, _LARGEST).astype(np.int64)
     order = np.argsort(count, kind="stable")
     bounds = np.searchsorted(count[order], np.arange(1, _LARGEST + 2))
@@ -145,8 +146,7 @@ def _cover(
     uv: tuple[Floats, Floats],
     size: tuple[int, int],
 ) -> _Samples:
-    place = np.matmul(share, scene.screen[scene.quads[quads]])
-    column, row = np.floor(place[..., 0]).astype(np.int64), np.floor(place[..., 1]).astype(np.int64)
+    column, row, depth = _blend(scene.screen, scene.quads[quads], share)
     keep = (column >= 0) & (column < size[1]) & (row >= 0) & (row < size[0])
     if scene.mixed[quads[0]]:
         owner = scene.owner[quads]
@@ -154,13 +154,13 @@ def _cover(
             mine = np.flatnonzero(owner == number)
             field = layers[number].field
             assert field is not None
-            coordinates = np.matmul(share, scene.coordinates[scene.quads[quads[mine]]])
+            coordinates = np.stack(_blend(scene.coordinates, scene.quads[quads[mine]], share), -1)
             keep[mine] &= field(coordinates.reshape(-1, 5)).reshape(len(mine), -1) > 0
     which, sample = np.nonzero(keep)
-    return _Samples(
-        (row * size[1] + column)[which, sample],
-        place[which, sample, 2],
-        quads[which],
-        uv[0][sample],
-        uv[1][sample],
-    )
+    pixel = row[keep].astype(np.int64) * size[1] + column[keep].astype(np.int64)
+    return _Samples(pixel, depth[keep], quads[which], uv[0][sample], uv[1][sample])
+
+
+def _blend(values: Floats, quads: Ints, share: Floats) -> tuple[Floats, ...]:
+    """Each column of vertex `values` (v, k) at the samples of `quads` (q, 4): k arrays (q, samples)."""
+    return tuple(values[:, k][quads] @ share.T for k in range(values.shape[1]))
