@@ -1,0 +1,85 @@
+"""Token ids against the recorded ones and open_clip's own, and where they differ on purpose."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from parity import case_files
+from safetensors.torch import load_file
+
+from model import tokenizer as module
+from model.backbone import open_clip
+from model.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer()
+
+
+@pytest.mark.parametrize("path", case_files("tokenizer*.json"), ids=lambda path: path.stem)
+def test_recorded_captions(tokenizer, path):
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    ids = load_file(path.with_suffix(".safetensors"))["ids"]
+    assert torch.equal(tokenizer.encode(facts["captions"]), ids)
+    assert [tokenizer.count(caption) - 2 for caption in facts["captions"]] == facts["raw_lengths"]
+    for text, token in facts["special"].items():
+        assert tokenizer.encode([text])[0, :3].tolist() == [49406, token, 49407]
+    for text, expected in facts["jekyll_variants"].items():
+        if isinstance(expected, list):
+            assert tokenizer.encode([text])[0, 1 : 1 + len(expected)].tolist() == expected
+
+
+def test_ordinary_text_is_tokenised_as_by_open_clip(tokenizer):
+    texts = [
+        "A young woman in a red dress & white sneakers.",
+        "naïve café 穿红色外套 😀 &amp;amp; it's 38",
+        "",
+        "word " * 200,
+        "tabs\tand\nnewlines",
+    ]
+    assert torch.equal(tokenizer.encode(texts), open_clip.tokenize(texts))
+
+
+def test_the_word_without_a_token_falls_back_to_its_pieces(tokenizer):
+    ids = tokenizer.encode(["Dr. Jekyll"])[0].tolist()
+    assert tokenizer.mask_id not in ids
+    assert ids[:6] == [49406, 1701, 269, 43893, 865, 49407]
+
+
+def test_a_long_text_is_cut_and_keeps_its_end(tokenizer):
+    text = "red " * 100
+    ids = tokenizer.encode([text])[0]
+    assert tokenizer.count(text) == 102
+    assert ids[-1] == 49407
+    assert (ids[1:-1] == ids[1]).all()
+
+
+def test_another_context_length():
+    assert Tokenizer(16).encode(["a man"]).shape == (1, 16)
+    assert torch.equal(Tokenizer(16).encode(["a man"]), Tokenizer().encode(["a man"])[:, :16])
+
+
+def test_no_texts(tokenizer):
+    assert tokenizer.encode([]).shape == (0, 77)
+
+
+def test_the_cache_stops_growing(monkeypatch):
+    monkeypatch.setattr(module, "_CACHED_WORDS", 10)
+    tokenizer = Tokenizer()
+    words = [f"qx{chr(97 + i)}zk" for i in range(20)]
+    assert torch.equal(tokenizer.encode(words), open_clip.tokenize(words))
+    assert len(tokenizer._bpe.cache) <= 10
+
+
+def test_the_fingerprint_is_the_vocabularys(tokenizer):
+    assert tokenizer.fingerprint() == Tokenizer().fingerprint()
+    other = Tokenizer()
+    other._bpe.bpe_ranks.popitem()
+    assert other.fingerprint() != tokenizer.fingerprint()
+
+
+def test_it_travels_to_workers(tokenizer):
+    copy = pickle.loads(pickle.dumps(tokenizer))
+    assert torch.equal(copy.encode(["a red coat"]), tokenizer.encode(["a red coat"]))

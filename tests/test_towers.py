@@ -1,0 +1,89 @@
+"""The towers against open_clip's own forward passes, and the order of the seams."""
+
+import pytest
+import torch
+from small_encoder import ADAPTERS, captions, pixels, small_config
+
+from model.adapters.adapter import TowerAdapter
+from model.backbone import build_clip
+from model.towers import TextTower, VisionTower, run_blocks
+
+
+@pytest.fixture(scope="module")
+def clip():
+    torch.manual_seed(0)
+    return build_clip(small_config(ADAPTERS["full"]).backbone).eval()
+
+
+def test_without_adapter_they_are_open_clip(clip):
+    ids = captions(5, 40, 77)
+    with torch.no_grad():
+        image = VisionTower(clip.visual)
+        text = TextTower(clip)
+        ours_image = image.project(image(pixels(), TowerAdapter())[:, 0])
+        ours_text = text.project(text(ids, TowerAdapter())[torch.arange(3), ids.argmax(1)])
+        torch.testing.assert_close(ours_image, clip.encode_image(pixels()), atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours_text, clip.encode_text(ids), atol=1e-6, rtol=0)
+
+
+def test_text_sees_no_later_token(clip):
+    tower, ids = TextTower(clip), captions(77)
+    with torch.no_grad():
+        whole = tower(ids, TowerAdapter())
+        torch.testing.assert_close(whole[:, :9], tower(ids[:, :9], TowerAdapter()), atol=1e-5, rtol=0)
+
+
+class Noting(TowerAdapter):
+    """Writes down which seam is called with which shape, and adds a constant beside the MLP."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def extend(self, tokens):
+        self.calls.append(("extend", tuple(tokens.shape)))
+        return tokens
+
+    def before_block(self, index, x):
+        self.calls.append(("before", index))
+        return x
+
+    def beside_mlp(self, index, x):
+        self.calls.append(("beside", index))
+        return torch.full_like(x, 0.5)
+
+
+def test_the_seams_in_order(clip):
+    noting = Noting()
+    VisionTower(clip.visual)(pixels(2), noting)
+    assert noting.calls == [
+        ("extend", (2, 13, 64)),
+        ("before", 0),
+        ("beside", 0),
+        ("before", 1),
+        ("beside", 1),
+    ]
+
+
+def test_what_stands_beside_the_mlp_is_added(clip):
+    x = torch.randn(2, 5, 64)
+    block = clip.visual.transformer.resblocks[0]
+    one = torch.nn.Module()
+    one.resblocks = torch.nn.ModuleList([block])
+    with torch.no_grad():
+        torch.testing.assert_close(run_blocks(one, x, None, Noting()), block(x) + 0.5, atol=1e-5, rtol=0)
+
+
+def test_text_is_extended_before_its_positions(clip):
+    class Replace(TowerAdapter):
+        def extend(self, tokens):
+            return torch.zeros_like(tokens)
+
+        def before_block(self, index, x):
+            if index == 0:
+                self.first = x
+            return x
+
+    seams = Replace()
+    TextTower(clip)(captions(9), seams)
+    torch.testing.assert_close(seams.first[0], clip.positional_embedding)
