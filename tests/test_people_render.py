@@ -118,7 +118,7 @@ def test_hair_stays_off_the_face() -> None:
 
 
 def test_hems_are_straight_lines_not_stairs() -> None:
-    """Seen level from the front on both bare legs, the lowest row of the shorts hardly jumps from column to column."""
+    """Seen level from the front, the lowest row of the shorts hardly jumps from column to column."""
     shape = shape_of(
         3, lower_type="shorts", upper_type="t-shirt", bag_type="none", leg_cut="straight", phone=False
     )

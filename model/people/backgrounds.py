@@ -1,4 +1,4 @@
-"""Scenes behind the people: streets, halls, stations, parks and shops, drawn once and cropped anew each time."""
+"""Scenes behind the people: streets, halls, stations, parks, shops; drawn once, cropped anew each time."""
 
 import functools
 
@@ -13,8 +13,8 @@ _Colour = tuple[int, int, int]
 Picture = NDArray[np.float32]
 
 
-def background(family: str, height: int, width: int, floor: float, rng: np.random.Generator) -> Picture:
-    """A scene (height, width, 3), 0-255, with floor under the row `floor` (share of the height) of the feet."""
+def background(family: str, height: int, width: int, rng: np.random.Generator) -> Picture:
+    """A crop (height, width, 3), 0-255, of one of the family's scenes."""
     if family == "plain":
         return np.full((height, width, 3), (204.0, 206.0, 209.0), np.float32)
     number, mirrored = int(rng.integers(SCENES)), rng.random() < 0.5
@@ -73,7 +73,8 @@ def _shade(colour: _Colour, factor: float) -> _Colour:
 
 
 _VIVID: tuple[_Colour, ...] = (
-    (160, 60, 50), (60, 90, 150), (70, 120, 80), (200, 170, 80), (120, 80, 60), (90, 90, 95), (210, 210, 205), (40, 44, 52),
+    (160, 60, 50), (60, 90, 150), (70, 120, 80), (200, 170, 80),
+    (120, 80, 60), (90, 90, 95), (210, 210, 205), (40, 44, 52),
 )  # fmt: skip
 
 

@@ -105,11 +105,9 @@ def _handbag(d: Dressing) -> list[Layer]:
     half = _vector(0.045, 0.13 + 0.04 * d.shape.looseness, 0.095 + 0.03 * d.shape.hair_length)
     centre = hand + _vector(0.02, 0, -rise - half[2] + 0.01)
     top = centre + _vector(0, 0, half[2] * 0.9)
+    handles = [_handles(top + _vector(shift, 0, 0), half[1] * 0.5, rise + 0.02, 1) for shift in (-0.02, 0.02)]
     layers = [solid("bag", superellipsoid(centre, half, 0.4, 15), ID["bag"])]
-    for shift in (-0.02, 0.02):
-        layers.append(
-            solid("bag", _handles(top + _vector(shift, 0, 0), half[1] * 0.5, rise + 0.02, 1), ID["bag_trim"])
-        )
+    layers += [solid("bag", handle, ID["bag_trim"]) for handle in handles]
     clasp = superellipsoid(centre + _vector(half[0], 0, half[2] * 0.45), _vector(0.006, 0.02, 0.014), 0.5, 7)
     layers.append(solid("bag", clasp, ID["metal"]))
     return layers
@@ -133,10 +131,8 @@ def _shoulder_bag(d: Dressing) -> list[Layer]:
     ]
 
     def strap(c: Floats) -> Floats:
-        if d.shape.crossbody:
-            line = (c[:, X] * 1.0 - (c[:, Z] - 0.47) * 0.62) * 0.85
-        else:
-            line = c[:, X] - 0.125
+        diagonal = (c[:, X] - (c[:, Z] - 0.47) * 0.62) * 0.85
+        line = diagonal if d.shape.crossbody else c[:, X] - 0.125
         return np.where(
             c[:, ARM] > 0.4,
             -1.0,

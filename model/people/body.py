@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Template:
-    """What all bodies share: quads per mesh, skin weights, bones, template coordinates and vertex neighbours."""
+    """What all bodies share: quads per mesh, skin weights, bones, template coordinates, neighbours."""
 
     first: Floats
     changes: Floats
@@ -111,7 +111,7 @@ def mesh(name: str) -> tuple[Ints, Ints]:
 
 @functools.lru_cache(maxsize=8)
 def head_mesh(low: float) -> tuple[Ints, Ints]:
-    """The skin above template height `low` without the arms: its vertices (n,) and quads (q, 4) among them."""
+    """The skin above template height `low`, no arms: its vertices (n,) and quads (q, 4) among them."""
     quads = template().quads["body"]
     place = template().coordinates
     kept = (place[quads][:, :, 2].min(1) > low) & (place[quads][:, :, 4].max(1) < 0.1)
@@ -169,7 +169,7 @@ def attach(vertices: Floats, bone: str, bones: Floats) -> Floats:
 
 @functools.lru_cache(maxsize=24)
 def relaxed(rest: RestBody, name: str, rounds: int) -> Floats:
-    """A clothing mesh's rest vertices (n, 3), `rounds` times moved half way to the mean of their neighbours."""
+    """A clothing mesh's rest vertices (n, 3), `rounds` times moved half way to their neighbours' mean."""
     which, _ = mesh(name)
     place = np.zeros(len(rest.vertices), np.int64)
     place[which] = np.arange(len(which))

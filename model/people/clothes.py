@@ -99,7 +99,7 @@ def sleeve(shape: Shape, longer: float = 0.0) -> Field:
         def armhole(c: Floats) -> Floats:
             inner = 0.148 if shape.upper_type == "dress" else 0.135
             hole = inner + np.maximum(0, 0.56 - c[:, Z]) * 1.6 - np.abs(c[:, X])
-            return np.minimum(hole, 0.5 - c[:, ARM])
+            return np.asarray(np.minimum(hole, 0.5 - c[:, ARM]))
 
         return armhole
 
@@ -269,7 +269,7 @@ def _upper_skirt(d: Dressing, field: Field, paint: Paint, loose: float) -> Layer
 
 
 def skin_field(shape: Shape) -> Field:
-    """Where the bare body shows: not under clothes (kept a finger's breadth inside their hems) nor in shoes."""
+    """Where the bare body shows: not under clothes (but for a finger's breadth at hems) nor in shoes."""
     cover = [upper_field(shape)]
     if shape.upper_type != "dress" and shape.lower_type != "skirt":
         cover.append(lower_field(shape))
@@ -279,6 +279,6 @@ def skin_field(shape: Shape) -> Field:
 
     def field(c: Floats) -> Floats:
         covered = np.maximum.reduce([part(c) for part in cover])
-        return np.minimum(0.012 - covered, np.where(c[:, ARM] > 0.02, 1.0, c[:, Z] - shoe))
+        return np.asarray(np.minimum(0.012 - covered, np.where(c[:, ARM] > 0.02, 1.0, c[:, Z] - shoe)))
 
     return field

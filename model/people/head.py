@@ -59,12 +59,12 @@ def _face(d: Dressing) -> Paint:
 
 
 def hair_line(c: Floats, fringe: bool, drop: float) -> Floats:
-    """Signed distance above the hair line: high on the forehead, before the ears, down to the nape by `drop`."""
+    """Signed distance above the hair line: forehead, before the ears, down to the nape by `drop`."""
     forehead = EYE_Z + (0.044 if fringe else 0.062)
     back = np.clip((c[:, Y] + 0.105) / 0.075, 0, 1)
     nape = np.clip((c[:, Y] + 0.03) / 0.06, 0, 1)
-    line = forehead - back * (forehead - EYE_Z + 0.0) - nape * (0.045 + drop)
-    return c[:, Z] - line
+    line = forehead - back * (forehead - EYE_Z) - nape * (0.045 + drop)
+    return np.asarray(c[:, Z] - line)
 
 
 _DOME = {
@@ -78,7 +78,7 @@ def dome_line(c: Floats, headwear: str) -> Floats:
     """Signed distance above the lower edge of a cap, hat or beanie, which may sit lower at the back."""
     front, back = _DOME[headwear]
     share = np.clip((c[:, Y] + 0.14) / 0.2, 0, 1)
-    return c[:, Z] - (front + (back - front) * share)
+    return np.asarray(c[:, Z] - (front + (back - front) * share))
 
 
 def hair_layers(d: Dressing) -> list[Layer]:
@@ -151,7 +151,7 @@ def _fall(d: Dressing) -> Layer:
 
 
 def _tied(d: Dressing) -> list[Layer]:
-    low, high = _head_box(d)
+    _, high = _head_box(d)
     back = np.array([0.0, high[1] + 0.012, high[2] - 0.055], np.float32)
     if d.shape.bun:
         centre = back + np.array([0, 0.018, 0.03 * d.shape.hair_length], np.float32)

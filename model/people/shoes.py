@@ -9,7 +9,7 @@ from model.people.clothes import ARM, Dressing, X, Z, coordinates, lower_hem
 from model.people.layers import Layer, loft, plain, solid
 from model.people.materials import ID
 
-# Along the shoe from heel to toe: place (0..1), half width and height of the upper, as shares of width and length.
+# From heel to toe: place (0..1), half width and height of the upper, as shares of width and length.
 _STATIONS = np.array(
     [
         [-0.02, 0.30, 0.24],
@@ -47,8 +47,10 @@ def _leg_shell(d: Dressing, material: str, top: float, offset: float, flare: flo
     vertices = d.rest.vertices[which] + normals(d.rest.vertices[which], local) * out[:, None]
     posed = skin(vertices.astype(np.float32), which, d.bones)
 
+    low = 0.79 if material == "shoes" else 0.748  # socks end inside the shoe
+
     def field(c: Floats) -> Floats:
-        return np.where(c[:, ARM] > 0.02, -1.0, np.minimum(top - c[:, Z], c[:, Z] + 0.79))
+        return np.where(c[:, ARM] > 0.02, -1.0, np.minimum(top - c[:, Z], c[:, Z] + low))
 
     return Layer(material, posed, local, place, plain(ID[material]), field)
 

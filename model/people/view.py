@@ -33,6 +33,11 @@ class View:
 
 
 def facing(yaw: float) -> str:
-    """`front`, `side` or `back`: what the camera sees at this yaw (degrees, 0 = the person faces the camera)."""
+    """`front`, `side` or `back`: what is seen at this yaw (degrees; at 0 the person faces the camera)."""
     turned = abs((yaw + 180.0) % 360.0 - 180.0)
     return "front" if turned < 55 else "back" if turned > 125 else "side"
+
+
+def visible(view: View, *materials: str) -> float:
+    """Share of the picture that these materials cover."""
+    return sum(view.counts.get(name, 0) for name in materials) / view.first.size

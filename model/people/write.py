@@ -17,10 +17,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import DatasetError
 from model.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SHARING = 2
 """Identities that share one body."""
@@ -91,7 +94,7 @@ def run_people(arguments: argparse.Namespace) -> int:
 
 
 def write_people(order: PeopleOrder, workers: int = 2) -> int:
-    """Write the whole order; returns the number of pictures. Raises DatasetError where it cannot be written."""
+    """Write the whole order, return the number of pictures; DatasetError where it cannot be written."""
     if order.identities < 1 or order.images_per_identity < 1:
         raise DatasetError("cskt people needs at least one identity and one image per identity.")
     taken = order.out.exists() and (not order.out.is_dir() or any(order.out.iterdir()))
@@ -157,7 +160,9 @@ def write_group(order: PeopleOrder, group: int) -> list[Written]:
     return out
 
 
-def _write_one(order: PeopleOrder, identity: int, number: int, person: tuple[Any, ...], rng: Any) -> Written:
+def _write_one(
+    order: PeopleOrder, identity: int, number: int, person: tuple[Any, ...], rng: "np.random.Generator"
+) -> Written:
     from PIL import Image
 
     from model.people.attributes import attributes
