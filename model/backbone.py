@@ -6,6 +6,8 @@ runs.
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +21,12 @@ from model.towers import Clip
 
 ensure_torchvision_imports()
 
+import huggingface_hub  # noqa: E402  (comes with open_clip)
 import open_clip  # noqa: E402  (the shim must come first)
 from open_clip.transformer import QuickGELU  # noqa: E402
 
+WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # their names on the hub
+CONNECT_SECONDS = 10.0
 _VISION_KEYS = {"image_size", "layers", "width", "patch_size", "head_width", "mlp_ratio"}
 _TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
 _OTHER_KEYS = {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"}
@@ -120,19 +125,21 @@ def fetch_pretrained(name: str, tag: str) -> PretrainedClip:
             f"openclip:{name}/{tag}: no file or folder {tag!r} here, and open_clip's weights for {name} are "
             f"{', '.join(tags) or 'none'}."
         )
+    known = open_clip.get_pretrained_cfg(name, tag)
+    repository = known["hf_hub"].rstrip("/")
     try:
-        with warnings.catch_warnings():
+        require_cached_or_reachable(repository)
+        with _errors_only_raised(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
             clip = open_clip.create_model(name, pretrained=tag)
     except Exception as error:  # open_clip lets every kind of network and file error through
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"openclip:{name}/{tag}: open_clip could not fetch these weights ({reason[:160]}); "
-            f"without a network, download {_source(name, tag)} elsewhere and use openclip:{name}/FILE."
+            f"openclip:{name}/{tag}: open_clip could not fetch these weights ({reason[:160]}); without a "
+            f"network, download {WEIGHT_FILES[0]} of https://huggingface.co/{repository} elsewhere and use "
+            f"openclip:{name}/FILE."
         ) from error
     quick_gelu = isinstance(clip.transformer.resblocks[0].mlp.gelu, QuickGELU)
-    known = open_clip.get_pretrained_cfg(name, tag)
     mean, std = tuple(known.get("mean") or OPENAI_MEAN), tuple(known.get("std") or OPENAI_STD)
     return PretrainedClip(dict(clip.state_dict()), quick_gelu, mean, std)
 
@@ -143,11 +150,28 @@ def _patch_embedding(vision: VisionConfig) -> nn.Module:
     return nn.Conv2d(3, vision.width, kernel_size=vision.patch_size, stride=vision.stride, bias=False)
 
 
-def _source(name: str, tag: str) -> str:
-    known = open_clip.get_pretrained_cfg(name, tag)
-    hub = known.get("hf_hub", "").rstrip("/")
-    return (
-        f"the file open_clip_model.safetensors of https://huggingface.co/{hub}"
-        if hub
-        else str(known.get("url"))
-    )
+def require_cached_or_reachable(repository: str) -> None:
+    """Raise OSError at once if a hub repository's weights are neither cached nor to be had.
+
+    The hub's own client would try again for most of a minute.
+    """
+    if any(
+        isinstance(huggingface_hub.try_to_load_from_cache(repository, name), str) for name in WEIGHT_FILES
+    ):
+        return
+    hub = huggingface_hub.constants.ENDPOINT
+    try:
+        huggingface_hub.get_session().head(hub, timeout=CONNECT_SECONDS)
+    except Exception as error:  # the client's library differs between versions, and so do its errors
+        raise OSError(f"{hub} cannot be reached") from error
+
+
+@contextmanager
+def _errors_only_raised() -> Iterator[None]:
+    """open_clip also logs what it raises; the caller tells it once."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)

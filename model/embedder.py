@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from model.adapters.full import FullConfig
-from model.backbone import backbone_config, fetch_pretrained
+from model.backbone import WEIGHT_FILES, backbone_config, fetch_pretrained
 from model.checkpoint import fingerprint_of, read_checkpoint
 from model.config import PERSON_IMAGE_SIZE, EncoderConfig
 from model.encoder import PersonEncoder
@@ -22,7 +22,6 @@ from model.transforms import Preprocess
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 OPENCLIP = "openclip:"
 TEXTS_AT_ONCE, IMAGES_AT_ONCE = 256, 64
-_WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # of a downloaded hub folder
 
 Vectors = NDArray[np.float32]
 
@@ -113,7 +112,7 @@ def _openclip(encoder: str) -> PersonEncoder:
     backbone = backbone_config(model, PERSON_IMAGE_SIZE)
     path = Path(pretrained).expanduser()
     if path.is_dir():
-        path = next((path / name for name in _WEIGHT_FILES if (path / name).is_file()), path)
+        path = next((path / name for name in WEIGHT_FILES if (path / name).is_file()), path)
     if path.exists() or path.suffix:
         weights = read_released(path)
         backbone = backbone.model_copy(update={"quick_gelu": backbone.quick_gelu or weights.from_openai})
