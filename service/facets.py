@@ -8,7 +8,7 @@ from indexer.items import AttributeValue
 
 SAMPLE = 2000
 VALUES_PER_ATTRIBUTE = 12
-MAX_DISTINCT = 200  # an attribute with more values than this is a text or a number, not a choice
+MAX_DISTINCT = 50  # an attribute with more values than this is a text or a number, not a choice
 
 
 @dataclass(frozen=True)

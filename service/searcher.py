@@ -91,12 +91,10 @@ def clean_text(text: str) -> tuple[str, bool]:
 
 def open_searcher(settings: Settings) -> "Searcher":
     """Open the gallery and its encoder. Raises CsktError when they are missing, damaged or do not fit."""
-    import torch
+    from indexer.gallery import check_encoder, open_gallery
     from model.embedder import open_embedder
 
-    from indexer.gallery import check_encoder, open_gallery
-
-    torch.set_num_threads(settings.threads or _cores())
+    use_cores(settings)
     gallery = open_gallery(settings.gallery)
     try:
         embedder = open_embedder(settings.encoder or gallery.encoder, settings.device)
@@ -107,9 +105,12 @@ def open_searcher(settings: Settings) -> "Searcher":
     return Searcher(embedder, gallery, settings)
 
 
-def _cores() -> int:
-    """Cores this process may use; a container's share, where the system tells it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def use_cores(settings: Settings) -> None:
+    """Let the encoder use the threads set, else every core this process may run on."""
+    import torch
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(settings.threads or allowed or 1)
 
 
 class Searcher:

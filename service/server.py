@@ -27,12 +27,13 @@ def check_address(settings: Settings) -> None:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket holding the address, not listening yet. Raises ServeError when it is taken or unknown."""
+    """A socket listening at the address; who comes now is answered once all is up. Raises ServeError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     holder = socket.socket(family, socket.SOCK_STREAM)
     try:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((settings.host, settings.port))
+        holder.listen(2048)
     except OSError as error:
         holder.close()
         raise _cannot_listen(settings, error) from error
@@ -42,10 +43,6 @@ def bind(settings: Settings) -> socket.socket:
 def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
     """Answer on the socket until Ctrl-C or SIGTERM; returns 0 after an orderly end."""
     _log_to_stderr()
-    try:
-        holder.listen(2048)
-    except OSError as error:
-        raise _cannot_listen(settings, error) from error
     app = create_app(settings, searcher)
     config = uvicorn.Config(
         app,

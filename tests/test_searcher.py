@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
+from service_toys import ToyEncoder, ToyGallery, embed, person
 
 from indexer.errors import GalleryCorrupt
 from indexer.items import Filter
@@ -12,7 +13,6 @@ from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownI
 from service.facets import count_facets
 from service.searcher import MAX_CHARACTERS, Searcher, clean_text
 from service.settings import Settings
-from tests.service_toys import ToyEncoder, ToyGallery, embed, person
 
 WORDS = [
     f"{colour} {garment}"

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
 from service.schemas import Problem
 from service.searcher import Searcher
 from service.settings import Settings
-from tests.service_toys import ToyEncoder, ToyGallery, person
 
 WORDS = [
     f"{colour} {garment}"
@@ -385,10 +385,19 @@ def test_a_client_that_hangs_up_costs_nothing() -> None:
     async def post(text: str, hang_up: asyncio.Event) -> list[int]:
         body, statuses = json.dumps({"text": text}).encode(), []
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
-            "path": "/v1/search", "raw_path": b"/v1/search", "query_string": b"", "root_path": "", "scheme": "http",
-            "server": ("127.0.0.1", 80), "client": None, "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
-        }  # fmt: skip
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/search",
+            "raw_path": b"/v1/search",
+            "query_string": b"",
+            "root_path": "",
+            "scheme": "http",
+            "server": ("127.0.0.1", 80),
+            "client": None,
+            "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+        }
         parts = iter([{"type": "http.request", "body": body}])
 
         async def receive():

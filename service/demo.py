@@ -1,0 +1,146 @@
+"""cskt demo: synthetic people, indexed by the shipped encoder, asked three questions, and served.
+
+Every step looks at what is there already, so a second start only opens the gallery and an interrupted first
+one goes on where it was.
+"""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.errors import FingerprintMismatch
+from indexer.gallery import Gallery, open_gallery
+from indexer.items import GalleryItem
+from indexer.pipeline import embed_batches
+from indexer.sources import GallerySource, open_source
+from model.embedder import Embedder, open_embedder
+from model.people.write import PeopleOrder, write_people
+from model.progress import Progress
+from service.labels import source_label
+from service.searcher import Searcher, use_cores
+from service.server import bind, check_address, serve
+from service.settings import Settings
+
+ENCODER = "demo"
+IMAGES_PER_PERSON = 3
+SEED = 20_260_501  # of no training recipe: the demo encoder has never seen these people
+QUERIES = (
+    "a woman with long hair wearing a red jacket and blue jeans",
+    "a man in a black t-shirt and shorts with a backpack",
+    "a person in a yellow coat with a hat",
+)
+TOP = 3
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """folder: where all is kept; people: images at least; video: indexed too; serve: or stop before."""
+
+    folder: Path
+    people: int
+    video: Path | None
+    serve: bool
+
+
+def show_demo(plan: DemoPlan, settings: Settings) -> int:
+    """Make what is missing, show three searches, serve until Ctrl-C. Raises CsktError."""
+    if plan.serve:  # what cannot be served is said before minutes of work
+        check_address(settings)
+        bind(settings).close()
+    video = open_source(f"video:{plan.video}") if plan.video else None
+    use_cores(settings)
+    embedder = open_embedder(ENCODER, settings.device)
+    gallery = plan.folder / "gallery"
+    with _remedy(plan.folder):
+        index_source(open_source(f"manifest:{people_manifest(plan)}"), gallery, embedder)
+        if video is not None:
+            index_video(video, plan, embedder)
+    searchable = open_gallery(gallery)
+    for line in example_searches(searchable, embedder):
+        print(line, flush=True)
+    if not plan.serve:
+        searchable.close()
+        return 0
+    with bind(settings) as holder:
+        return serve(Searcher(embedder, searchable, settings), settings, holder)
+
+
+def people_manifest(plan: DemoPlan) -> Path:
+    """The manifest of the synthetic people, drawn first if need be; they appear whole or not at all."""
+    identities = math.ceil(plan.people / IMAGES_PER_PERSON)
+    folder = plan.folder / f"people-{identities}x{IMAGES_PER_PERSON}"
+    if not (folder / "manifest.csv").is_file():
+        unfinished = folder.with_name(f"{folder.name}.unfinished")
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        write_people(PeopleOrder(unfinished, identities, IMAGES_PER_PERSON, SEED, split="test"))
+        unfinished.rename(folder)
+    return folder / "manifest.csv"
+
+
+def index_source(source: GallerySource, address: Path, embedder: Embedder) -> None:
+    """Add to the gallery, made if need be, what it does not know yet of a source."""
+    made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
+    gallery = open_gallery(address, create_for=made_by, write=True)
+    try:
+        with Progress(f"indexing {source_label(source.name)}", source.total, "images") as progress:
+            for batch in embed_batches(source, embedder, skip=gallery.known):
+                gallery.add(batch.items, batch.rejected)
+                progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped)
+        gallery.build_generation()
+    finally:
+        gallery.close()
+
+
+def index_video(source: GallerySource, plan: DemoPlan, embedder: Embedder) -> None:
+    """Index the people of a video, unless this very file was indexed to its end before."""
+    assert plan.video is not None
+    facts = plan.video.stat()
+    digest = hashlib.sha256(f"{source.name} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
+    done = plan.folder / "videos-done" / digest[:16]
+    if not done.exists():
+        index_source(source, plan.folder / "gallery", embedder)
+        done.parent.mkdir(exist_ok=True)
+        done.touch()
+
+
+def example_searches(gallery: Gallery, embedder: Embedder) -> Iterator[str]:
+    """The example queries and their best hits, as lines for people."""
+    rankings = gallery.search(embedder.embed_texts(QUERIES), TOP)
+    for query, hits in zip(QUERIES, rankings, strict=True):
+        yield f'\n"{query}"'
+        for place, hit in enumerate(hits, 1):
+            yield f"  {place}. {hit.score:.3f}  {describe(hit.item)}"
+    yield ""
+
+
+def describe(item: GalleryItem) -> str:
+    """Which picture it is, where and when it was taken, and what it shows."""
+    known = item.attributes
+    worn = [
+        f"{known[f'{part}_colour']} {known[f'{part}_type']}"
+        for part in ("upper", "lower")
+        if f"{part}_type" in known
+    ]
+    facts = [
+        "/".join(item.uri.split("/")[-2:]),
+        item.camera,
+        item.seen_at,
+        ", ".join(worn),
+    ]
+    return "  ".join(fact for fact in facts if fact)
+
+
+@contextmanager
+def _remedy(folder: Path) -> Iterator[None]:
+    """What to do about a demo folder left by another version of the encoder is simpler to say."""
+    try:
+        yield
+    except FingerprintMismatch as error:
+        raise FingerprintMismatch(
+            f"The folder {folder} was made by another version of the demo encoder: remove it and start again."
+        ) from error

@@ -1,0 +1,181 @@
+"""A real `cskt serve`: starts, answers, takes up new rows, stops in order; or says in a sentence why not."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from service_toys import jpeg
+from tiny_encoder import tiny_checkpoint
+
+from indexer.gallery import open_gallery
+from indexer.items import EmbeddedItem, GalleryItem
+from model.embedder import Embedder, open_embedder
+from service import cli
+
+
+@dataclass(frozen=True)
+class Site:
+    """A gallery and the encoder that made it."""
+
+    gallery: Path
+    checkpoint: Path
+    embedder: Embedder
+
+    def add(self, *words: str) -> None:
+        """Rows whose vectors are those of the words, from this process."""
+        vectors = self.embedder.embed_texts(words)
+        rows = [
+            EmbeddedItem(
+                GalleryItem(key=text, uri=f"/secret/{text}.jpg", source="folder:/secret", camera="gate"),
+                vector,
+                jpeg(),
+            )
+            for text, vector in zip(words, vectors, strict=True)
+        ]
+        made_by = (str(self.checkpoint), self.embedder.fingerprint, self.embedder.dimension)
+        gallery = open_gallery(self.gallery, create_for=made_by, write=True)
+        try:
+            assert gallery.add(rows) == len(words)
+        finally:
+            gallery.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("site")
+    checkpoint = tiny_checkpoint(folder / "encoder", seed=1)
+    site = Site(folder / "gallery", checkpoint, open_embedder(str(checkpoint)))
+    site.add("a red coat", "a blue dress", "a green cap")
+    return site
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running service."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def get(self, path: str, body: object = None) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def best(self, text: str) -> tuple[int, float]:
+        status, body = self.get("/v1/search", {"text": text, "top_k": 1})
+        assert status == 200
+        return body["hits"][0]["id"], body["hits"][0]["score"]
+
+    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def serving(gallery: Path) -> Iterator[Served]:
+    command = [sys.executable, "-m", "service", "serve", "--gallery", str(gallery), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line or process.communicate(timeout=60)
+        served = Served(process, found.group())
+        while served.get("/readyz")[0] != 200:
+            assert process.poll() is None
+        yield served
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_answers_takes_up_new_rows_and_ends_in_order(site: Site) -> None:
+    with serving(site.gallery) as served:
+        id, score = served.best("a blue dress")
+        assert id == 2
+        assert score == pytest.approx(1.0, abs=1e-3)
+        with urllib.request.urlopen(f"{served.url}/v1/images/{id}", timeout=30) as image:
+            assert image.read() == jpeg()
+        assert psutil.Process(served.process.pid).memory_info().rss < 1.5e9
+
+        before = served.get("/v1/gallery")[1]["items"]
+        site.add("a purple poncho")
+        while served.best("a purple poncho")[1] < 0.99:
+            assert served.process.poll() is None
+        while served.get("/v1/gallery")[1]["items"] != before + 1:
+            assert served.process.poll() is None
+
+        code, out, err = served.stop(signal.SIGTERM)
+    assert code == 0
+    assert "Traceback" not in err
+    assert "POST /v1/search 200" in err
+    for leak in ("poncho", "dress", "/secret"):
+        assert leak not in out + err
+
+
+def test_ctrl_c_ends_it_in_order_too(site: Site) -> None:
+    with serving(site.gallery) as served:
+        code, out, err = served.stop(signal.SIGINT)
+    assert (code, out) == (0, "Stopped.\n")
+    assert "Traceback" not in err
+
+
+def refusal(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one sentence with which `cskt serve` refuses; nothing else may be printed."""
+    assert cli.main(["serve", "--port", "0", *arguments]) == 2
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("cskt: ")
+    assert told.err.count("\n") == 1
+    return told.err
+
+
+def test_a_missing_gallery(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert str(tmp_path / "nowhere") in refusal(capfd, "--gallery", str(tmp_path / "nowhere"))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_damaged_gallery(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gallery.db").write_bytes(np.random.default_rng(0).bytes(50_000))
+    assert "gallery.db" in refusal(capfd, "--gallery", str(tmp_path))
+
+
+def test_another_encoder(site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = tiny_checkpoint(tmp_path / "other", seed=2)
+    told = refusal(capfd, "--gallery", str(site.gallery), "--encoder", str(other))
+    assert site.embedder.fingerprint[:12] in told
+    assert str(other) in told
+
+
+def test_a_missing_encoder(site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    told = refusal(capfd, "--gallery", str(site.gallery), "--encoder", str(tmp_path / "none"))
+    assert str(tmp_path / "none") in told
+
+
+def test_a_port_in_use_by_a_running_service(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(site.gallery) as served:
+        port = served.url.rpartition(":")[2]
+        assert cli.main(["serve", "--gallery", str(site.gallery), "--port", port]) == 2
+        told = capfd.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert f"Port {port}" in told.err
+        assert served.get("/livez")[0] == 200
