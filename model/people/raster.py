@@ -72,11 +72,12 @@ def rasterise(
     quad = np.concatenate([part.quad for part in parts])[winner]
     u = np.concatenate([part.u for part in parts])[winner]
     v = np.concatenate([part.v for part in parts])[winner]
-    share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1)
+    share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1).astype(np.float32)
     corner = scene.quads[quad]
-    normal = np.einsum("nk,nkd->nd", share, scene.normal[corner])
-    coordinates = np.einsum("nk,nkd->nd", share, scene.coordinates[corner]).astype(np.float32)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
+    normal = _interpolate(scene.normal, corner, share)
+    coordinates = _interpolate(scene.coordinates, corner, share)
+    size = np.sqrt(normal[:, 0] ** 2 + normal[:, 1] ** 2 + normal[:, 2] ** 2) + 1e-9
+    normal = normal / size[:, None]
     owner = scene.owner[quad]
     material = np.zeros(len(owner), np.uint8)
     for number, layer in enumerate(layers):
@@ -84,6 +85,14 @@ def rasterise(
         if len(mine):
             material[mine] = layer.paint(coordinates[mine])
     return Hits(covered, depth[winner], normal.astype(np.float32), coordinates, owner, material)
+
+
+def _interpolate(values: Floats, corner: Ints, share: Floats) -> Floats:
+    """Vertex `values` (v, k) at one sample per row of `corner` (n, 4), weighted by `share` (n, 4)."""
+    out = values[corner[:, 0]] * share[:, :1]
+    for k in (1, 2, 3):
+        out += values[corner[:, k]] * share[:, k : k + 1]
+    return out
 
 
 def _collect(layers: Sequence[Layer], screens: Sequence[Floats], rotation: Floats) -> _Scene:
@@ -130,7 +139,7 @@ def _sample(scene: _Scene, layers: Sequence[Layer], height: int, width: int) -> 
         group = order[bounds[n - 1] : bounds[n]]
         if not len(group):
             continue
-        tick = (np.arange(n, dtype=np.float32) + 0.5) / n
+        tick = (np.arange(n, dtype=np.float32) + np.float32(0.5)) / np.float32(n)
         u, v = (grid.ravel() for grid in np.meshgrid(tick, tick, indexing="ij"))
         share = np.stack([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v], 1).astype(np.float32)
         for quads in (group[~scene.mixed[group]], group[scene.mixed[group]]):
