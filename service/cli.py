@@ -4,14 +4,15 @@ Nothing heavy is imported here or in any commands.py at module level, so `cskt -
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 
-from indexer import commands as indexer_commands
-from model import commands as model_commands
+from indexer.commands import add_commands as add_indexer_commands
+from model.commands import add_commands as add_model_commands
 from model.errors import CsktError
-from service import commands as service_commands
+from service.commands import add_commands as add_service_commands
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -23,9 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="cskt", description="Find a person in a gallery of images from a sentence."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    indexer_commands.add_commands(commands)
-    service_commands.add_commands(commands)
-    model_commands.add_commands(commands)
+    add_indexer_commands(commands)
+    add_service_commands(commands)
+    add_model_commands(commands)
     return parser
 
 
@@ -36,6 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments) or 0)
     except CsktError as error:
         print(f"cskt: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        print(f"cskt: the disk is full{where}; free some space and run the command again.", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("cskt: interrupted; what was acknowledged is kept.", file=sys.stderr)
