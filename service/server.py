@@ -29,7 +29,8 @@ def check_address(settings: Settings) -> None:
 def bind(settings: Settings) -> socket.socket:
     """A socket listening at the address; who comes now is answered once all is up. Raises ServeError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    holder = socket.socket(family, socket.SOCK_STREAM)
+    # TCP is named, as asyncio sets TCP_NODELAY only where it is; without that every answer takes 40 ms more.
+    holder = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((settings.host, settings.port))
