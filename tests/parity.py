@@ -54,7 +54,9 @@ def fill_rule() -> ModuleType:
     """fill_rule.py, which makes a case's weights and inputs from its seed."""
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec = importlib.util.spec_from_file_location("fill_rule", FIXTURES / "fill_rule.py")
+        own = [folder / "fill_rule.py" for folder in (*folders(), FIXTURES)]
+        path = next(path for path in own if path.is_file())
+        spec = importlib.util.spec_from_file_location("fill_rule", path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
