@@ -1,0 +1,258 @@
+"""The people in a video: found in frames, followed, and each passage given by its best crops.
+
+`video:file.mp4?camera=gate&start=2026-05-01T12:00:00Z&fps=5&crops=5`. The time of a crop is the start plus
+its second in the video; without `start` the file's own creation time counts, where it has one. The second
+itself is always kept as attribute `second`. The key is the absolute path with second and box
+(`...mp4#t=12.400&xywh=...`): the same video gives the same keys. Memory does not grow with the length of the
+video.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.decode import printable
+from indexer.detector import REMEDY, Detector, PersonDetector, StillSceneDetector
+from indexer.errors import SourceError
+from indexer.items import GalleryItem, RawImage, Rejected
+from indexer.times import iso, parse
+from indexer.tracks import Crop, Passage, Tracker, TrackSettings
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".wmv",
+    ".flv",
+    ".3gp",
+)
+OPTIONS = ("camera", "start", "fps", "crops")
+EARLIEST_BELIEVED = 1990  # cameras with an unset clock write 1904 or 1970
+MOST_PIXELS = 9_000_000
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """camera: its name (None: the file's); start: when the video begins; fps: frames searched a second."""
+
+    camera: str | None = None
+    start: datetime | None = None
+    fps: float = 5.0
+    crops: int = 5
+
+
+class VideoSource:
+    """The people of one video file. `total` is None: how many come shows at the end.
+
+    Raises SourceError at once when the file is no video, an option is wrong, or the detector is missing; what
+    cannot be read later (a truncated or damaged file) is yielded as Rejected after everything that could.
+    """
+
+    total: int | None = None
+
+    def __init__(self, place: str, detector: Detector | None = None) -> None:
+        path, self.options = split_options(place)
+        if not path.is_file():
+            raise SourceError(f"{path} is no file; name a video.")
+        self._path = path.resolve()
+        self._uri = printable(self._path)
+        self.name = f"video:{self._uri}"
+        container, stream = _open(self._path)
+        with container:
+            self._start = self.options.start or _creation_time({**stream.metadata, **container.metadata})
+        self._detector = detector or PersonDetector()
+        self._damage: list[str] = []
+
+    def __iter__(self) -> Iterator[RawImage | Rejected]:
+        self._damage = []
+        tracker = Tracker(TrackSettings(crops=self.options.crops))
+        detector = StillSceneDetector(self._detector)
+        second = 0.0
+        for second, frame in self._frames():
+            yield from self._items(tracker.update(second, frame, detector.find(frame)))
+        yield from self._items(tracker.finish())
+        if self._damage:
+            reason = f"could be read only in part (up to second {second:.1f}): {'; '.join(self._damage)}."
+            yield Rejected(f"{self._uri}#damage", self._uri, self.name, reason)
+
+    def _items(self, passages: list[Passage]) -> Iterator[RawImage]:
+        for passage in passages:
+            for crop in passage.crops:
+                yield RawImage(self._item(passage, crop), crop.pixels)
+
+    def _item(self, passage: Passage, crop: Crop) -> GalleryItem:
+        box = crop.box
+        sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+        uri = f"{self._uri}#t={crop.second:.3f}&xywh={','.join(f'{side:.0f}' for side in sides)}"
+        stem = printable(self._path.stem)
+        # Two files of one name are two sets of tracks.
+        mark = hashlib.sha256(self._uri.encode()).hexdigest()[:6]
+        return GalleryItem(
+            key=uri,
+            uri=uri,
+            source=self.name,
+            box=box,
+            camera=self.options.camera or stem,
+            seen_at=iso(self._start + timedelta(seconds=crop.second)) if self._start else None,
+            track=f"{stem}-{mark}-{passage.number:04d}",
+            attributes={
+                "second": round(crop.second, 3),
+                "track_first_second": round(passage.first, 3),
+                "track_last_second": round(passage.last, 3),
+                "detector_score": round(crop.score, 3),
+            },
+        )
+
+    def _frames(self) -> Iterator[tuple[float, Pixels]]:
+        """(second, upright RGB frame) `fps` times a second; notes in `_damage` what could not be read."""
+        container, stream = _open(self._path)
+        stream.thread_type = "AUTO"
+        due, last = 0.0, 0.0
+        with container:
+            length = _length(container, stream)
+            frame_time = 1 / float(stream.average_rate) if stream.average_rate else 0.04
+            for count, frame in enumerate(self._decoded(container, stream)):
+                stamped = frame.pts is not None
+                last = max(last, frame.time - _beginning(stream) if stamped else count * frame_time)
+                if last < due - 1e-6:
+                    continue
+                due = max(due + 1 / self.options.fps, last)
+                yield last, _upright(frame)
+            if length is not None and last < length - max(2.0, 3 * frame_time):
+                self._note(f"the file says it lasts {length:.1f} s")
+
+    def _note(self, damage: str) -> None:
+        """Remember what could not be read: each kind once, and not more than a sentence can hold."""
+        if damage not in self._damage and len(self._damage) < 3:
+            self._damage.append(damage)
+
+    def _decoded(self, container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
+        """Every frame that can be decoded; a damaged packet costs its own frames only."""
+        import av
+
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self._note(f"reading stopped: {error.strerror}")
+                return
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError as error:
+                self._note(f"a damaged part: {error.strerror}")
+
+
+def split_options(place: str) -> tuple[Path, VideoOptions]:
+    """`file.mp4?camera=gate&fps=2` -> path and options. Raises SourceError naming what is wrong."""
+    if Path(place).expanduser().is_file():  # a file may have a question mark in its name
+        return Path(place).expanduser(), VideoOptions()
+    name, _, query = place.rpartition("?") if "?" in place else (place, "", "")
+    given: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        option, _, value = part.partition("=")
+        if option not in OPTIONS or not value:
+            raise SourceError(
+                f"'{part}' is no option of a video source; known are {', '.join(OPTIONS)}, as name=value."
+            )
+        given[option] = unquote(value)
+    return Path(name).expanduser(), VideoOptions(
+        camera=given.get("camera"),
+        start=_start(given),
+        fps=_number(given, "fps", 5.0, 0.1, 60.0),
+        crops=int(_number(given, "crops", 5, 1, 50)),
+    )
+
+
+def _start(given: Mapping[str, str]) -> datetime | None:
+    try:
+        return parse(given["start"]) if "start" in given else None
+    except ValueError as error:
+        raise SourceError(f"the video option start: {error}.") from error
+
+
+def _number(given: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
+    try:
+        value = float(given.get(name, default))
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise SourceError(
+            f"the video option {name}={given[name]} must be a number from {least:g} to {most:g}."
+        )
+    return value
+
+
+def _open(path: Path) -> "tuple[InputContainer, VideoStream]":
+    """The container and its first video stream; raises SourceError."""
+    try:
+        import av
+    except ImportError as error:
+        raise SourceError(f"videos need PyAV, which is not installed; run {REMEDY}.") from error
+    try:
+        container = av.open(
+            str(path), mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{path} cannot be read as a video: {reason}.") from error
+    if not container.streams.video:
+        container.close()
+        raise SourceError(f"{path} holds no video stream.")
+    stream = container.streams.video[0]
+    if stream.width * stream.height > MOST_PIXELS or not stream.width:
+        size = f"{stream.width}x{stream.height}"
+        container.close()
+        raise SourceError(
+            f"{path} has frames of {size} pixels, which are not read; convert it to at most 3840x2160."
+        )
+    return container, stream
+
+
+def _beginning(stream: "VideoStream") -> float:
+    """Second at which the stream's own clock starts."""
+    if stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return float(stream.start_time * stream.time_base)
+
+
+def _length(container: "InputContainer", stream: "VideoStream") -> float | None:
+    """Seconds the file says the stream lasts, if it says so."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1_000_000 if container.duration else None
+
+
+def _creation_time(metadata: Mapping[str, str]) -> datetime | None:
+    try:
+        moment = parse(metadata["creation_time"])
+    except (KeyError, ValueError):
+        return None
+    return moment if moment.year >= EARLIEST_BELIEVED else None
+
+
+def _upright(frame: "VideoFrame") -> Pixels:
+    """RGB (height, width, 3), turned as the file says it is to be shown."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))

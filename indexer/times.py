@@ -1,0 +1,32 @@
+"""Times as people and files write them, kept as ISO 8601 in UTC so that text order is time order."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+
+def to_utc(value: str | int | float) -> str:
+    """`2026-05-01T14:00+02:00`, `2026-05-01 12:00:00`, or Unix seconds -> `2026-05-01T12:00:00.000Z`.
+
+    A time without an offset is taken as UTC. Raises ValueError, saying what was expected.
+    """
+    return iso(parse(value))
+
+
+def parse(value: str | int | float) -> datetime:
+    """The same as an aware datetime in UTC."""
+    problem = f"{value!r} is no time; write ISO 8601 like 2026-05-01T12:00:00Z, or Unix seconds"
+    if isinstance(value, bool):
+        raise ValueError(problem)
+    try:
+        if not isinstance(value, str) or re.fullmatch(r"\d{9,11}(\.\d+)?", value.strip()):
+            return datetime.fromtimestamp(float(value), tz=UTC)
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(problem) from error
+
+
+def iso(moment: datetime) -> str:
+    """An aware datetime as the gallery stores it, to the millisecond."""
+    rounded = moment.astimezone(UTC) + timedelta(microseconds=500)
+    return rounded.strftime("%Y-%m-%dT%H:%M:%S.") + f"{rounded.microsecond // 1000:03d}Z"
