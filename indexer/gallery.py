@@ -3,17 +3,19 @@
 `open_gallery` is the only way in; the engine behind it is chosen by the address.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
 from indexer.items import EmbeddedItem, Filter, GalleryItem, GalleryStats, Hit, Rejected
 
 
 class Gallery(Protocol):
-    """Many readers, one writer, one encoder. Everything acknowledged is durable and found by the next search."""
+    """Many readers, one writer, one encoder. What was acknowledged is durable and can be found."""
 
     @property
     def fingerprint(self) -> str:
@@ -35,15 +37,21 @@ class Gallery(Protocol):
         ...
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that are stored already, as items or as rejected."""
+        """Those of the keys that are stored already, as items or as rejected, or were removed for good."""
         ...
 
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         """Store one batch in one durable transaction; returns how many items were new."""
         ...
 
-    def search(self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None) -> list[list[Hit]]:
-        """The k nearest allowed rows of each unit vector (queries, dimension), best first; ties by lower id."""
+    def remove(self, keys: Sequence[str]) -> int:
+        """Remove items for good, never to be indexed again; returns how many there were."""
+        ...
+
+    def search(
+        self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
+    ) -> list[list[Hit]]:
+        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id."""
         ...
 
     def get(self, id: int) -> GalleryItem | None:
@@ -63,7 +71,7 @@ class Gallery(Protocol):
         ...
 
     def refresh(self) -> bool:
-        """Take up what other processes committed since; True if anything changed. Cheap; call it each second."""
+        """Take up what was committed since; True if anything changed. Cheap: call it each second."""
         ...
 
     def stats(self) -> GalleryStats:
@@ -77,3 +85,55 @@ class Gallery(Protocol):
     def close(self) -> None:
         """Release files and locks."""
         ...
+
+
+Create = tuple[str, str, int]
+"""Name, fingerprint and dimension of the encoder a new gallery is for."""
+
+
+def open_gallery(address: str | Path, *, create_for: Create | None = None, write: bool = False) -> Gallery:
+    """Open the gallery at a folder (or `local:FOLDER`).
+
+    `write` takes the writer's lock until `close`. `create_for`, only with `write`, makes the gallery where
+    there is none; where there is one, it must have been made by that encoder (FingerprintMismatch). Without
+    it, a missing gallery is GalleryMissing. Further: GalleryCorrupt, GalleryBusy, GalleryFull, GalleryError.
+    """
+    if create_for is not None and not write:
+        raise ValueError("a gallery can only be created for writing")
+    scheme, colon, rest = str(address).partition(":")
+    if not colon or scheme not in ENGINES:
+        scheme, rest = "local", str(address)
+    if "://" in rest:
+        raise GalleryError(
+            f"unknown kind of gallery {address}: give a folder, or one of {', '.join(ENGINES)}:ADDRESS."
+        )
+    gallery = ENGINES[scheme](rest, create_for, write)
+    if create_for is not None:
+        try:
+            check_encoder(gallery, create_for[0], create_for[1])
+        except FingerprintMismatch:
+            gallery.close()
+            raise
+    return gallery
+
+
+def check_encoder(gallery: Gallery, encoder: str, fingerprint: str) -> None:
+    """FingerprintMismatch, naming both, unless the gallery was made by the encoder with this fingerprint."""
+    if gallery.fingerprint != fingerprint:
+        raise FingerprintMismatch(
+            f"the gallery was made by the encoder {gallery.encoder} ({gallery.fingerprint[:12]}), not by "
+            f"{encoder} ({fingerprint[:12]}): use that encoder, or index into a new gallery."
+        )
+
+
+def _open_local(address: str, create_for: Create | None, write: bool) -> Gallery:
+    from indexer.local.gallery import LocalGallery
+    from indexer.local.store import Identity
+    from indexer.vectors import DEFAULT_KIND
+
+    if not address:
+        raise GalleryMissing("no gallery was named: give its folder.")
+    return LocalGallery(Path(address), Identity(*create_for, DEFAULT_KIND) if create_for else None, write)
+
+
+ENGINES: dict[str, Callable[[str, Create | None, bool], Gallery]] = {"local": _open_local}

@@ -67,8 +67,8 @@ class Rejected:
 class Filter:
     """Which rows a search may return. Every part given must hold; None means no restriction.
 
-    cameras, tracks, sources: any of the names. seen_from (inclusive) and seen_until (exclusive): ISO 8601 UTC;
-    rows without a time never match a time restriction. attributes: name -> the value it must equal.
+    cameras, tracks, sources: any of the names. seen_from (inclusive) and seen_until (exclusive): ISO 8601
+    UTC; rows without a time never match a time restriction. attributes: name -> the value it must equal.
     """
 
     cameras: tuple[str, ...] | None = None

@@ -79,7 +79,9 @@ def test_near_ties_below_single_precision_are_ordered_by_the_true_score(kind):
     rng = np.random.default_rng(3)
     base = unit_rows(rng, 1, 512)
     vectors = np.repeat(base, 400, axis=0)
-    for row in range(400):  # the least step of one small entry: scores that differ in the seventh digit or beyond
+    for row in range(
+        400
+    ):  # the least step of one small entry: scores that differ in the seventh digit or beyond
         place = rng.integers(0, 512)
         vectors[row, place] = np.nextafter(vectors[row, place], np.float16(2))
     ids = np.arange(1, 401, dtype=np.int64)
@@ -121,7 +123,9 @@ def test_what_is_no_such_index_is_refused(kind, damage):
     index.add(np.arange(50, dtype=np.int64), unit_rows(np.random.default_rng(0), 50, 8))
     buffer = io.BytesIO()
     index.write(buffer)
-    data = {"truncated": buffer.getvalue()[:300], "noise": b"\x07" * 900, "dimension": buffer.getvalue()}[damage]
+    data = {"truncated": buffer.getvalue()[:300], "noise": b"\x07" * 900, "dimension": buffer.getvalue()}[
+        damage
+    ]
     with pytest.raises(ValueError):  # noqa: PT011  (each library words it differently)
         KINDS[kind].read(io.BytesIO(data), 16 if damage == "dimension" else 8)
 

@@ -1,13 +1,14 @@
-"""A FAISS index on the CPU: half-precision rows, all of them scanned, filters by an id selector inside the scan."""
+"""A FAISS index on the CPU: half-precision rows, all scanned, filtered by an id selector inside the scan."""
 
 from typing import Any
 
-import faiss
+import faiss as untyped_faiss
 import numpy as np
 
 from indexer.vectors.scoring import SHORTLIST_SLACK, best, check_ascending, cosine, merge, positions_of
 from indexer.vectors.vector_index import Ids, Scores, Sink, Source, StoredVectors, Vectors
 
+faiss: Any = untyped_faiss  # its annotations describe the C++ calls, not the Python ones
 VERSION: str = faiss.__version__
 
 _SPARE = 16
@@ -20,8 +21,8 @@ _GATHER_BELOW = 512
 class FaissIndex:
     """Rows behind any exhaustive FAISS factory string.
 
-    `_mapped` is what is stored on disk (places and ids), `_index` the rows inside it, owned by it; searches go to
-    `_index`, where a row's place is its place in `ids`.
+    `_mapped` is what is stored on disk (places and ids), `_index` the rows inside it, owned by it; searches
+    go to `_index`, where a row's place is its place in `ids`.
     """
 
     def __init__(self, dimension: int, factory: str = "SQfp16") -> None:
@@ -54,7 +55,7 @@ class FaissIndex:
         if places is not None and count <= _GATHER_BELOW:
             candidates = [places] * len(queries)
         else:
-            candidates = self._candidates(queries, k, count, _selection(places, len(self._ids)))
+            candidates = self._candidates(queries, k, count, places)
         found = [self._decide(query, near, k) for query, near in zip(queries, candidates, strict=True)]
         return np.stack([scores for scores, _ in found]), np.stack([hits for _, hits in found])
 
@@ -62,30 +63,31 @@ class FaissIndex:
         rows: Vectors = self._index.reconstruct_batch(places)
         return best(cosine(rows, query), self._ids[places], k)
 
-    def _candidates(self, queries: Vectors, k: int, count: int, selection: Any) -> list[Ids]:
+    def _candidates(self, queries: Vectors, k: int, count: int, places: Ids | None) -> list[Ids]:
         """Places of every row that may be among the k best of each query.
 
-        FAISS sorts by its own rounding. A row below its k-th score by more than the slack cannot be among the true
-        k best, so the fetch is wide enough once it reaches one; until then those queries fetch four times as many.
+        FAISS sorts by its own rounding. A row below its k-th score by more than the slack cannot be among the
+        true k best, so a fetch that reaches one was wide enough; the other queries fetch four times as many.
         """
+        selection = None if places is None else _selector(places, len(self._ids))
         near: list[Ids] = [np.empty(0, np.int64)] * len(queries)
         open_queries, fetch = np.arange(len(queries)), min(count, k + _SPARE)
         while len(open_queries):
-            scores, places = self._index.search(queries[open_queries], fetch, params=selection)
+            scores, found = self._index.search(queries[open_queries], fetch, params=selection)
             floor = scores[:, min(k, fetch) - 1] - SHORTLIST_SLACK
             done = (scores[:, -1] < floor) | (fetch == count)
             for row in np.flatnonzero(done):
-                near[open_queries[row]] = places[row][(scores[row] >= floor[row]) & (places[row] >= 0)]
+                near[open_queries[row]] = found[row][scores[row] >= floor[row]]
             open_queries, fetch = open_queries[~done], min(count, fetch * 4)
         return near
 
     def write(self, sink: Sink) -> None:
-        """FAISS's own format, ids included: an IndexIDMap any FAISS tool opens. OSErrors of the sink pass through."""
+        """FAISS's own format, an IndexIDMap that any FAISS tool opens. OSErrors of the sink pass through."""
         faiss.write_index(self._mapped, faiss.PyCallbackIOWriter(sink.write))
 
     @classmethod
     def read(cls, source: Source, dimension: int) -> "FaissIndex":
-        """Restore what `write` wrote; ValueError if it is not that. Check its sha256 first: FAISS cannot tell."""
+        """Restore what `write` wrote; ValueError if it is not that. Check its sha256 first."""
         try:
             mapped = faiss.read_index(faiss.PyCallbackIOReader(source.read))
         except RuntimeError as error:
@@ -99,9 +101,7 @@ class FaissIndex:
         return index
 
 
-def _selection(places: Ids | None, rows: int) -> Any:
-    if places is None:
-        return None
+def _selector(places: Ids, rows: int) -> object:
     mask = np.zeros(rows, bool)
     mask[places] = True
     return faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little")))

@@ -1,7 +1,7 @@
 """The one score every index reports, so that all of them rank alike to the last bit.
 
-Libraries sum products in different orders, and so differ in the seventh digit: enough to swap near-ties. An index
-therefore only proposes candidates; their scores are computed here, each row by itself, in double precision.
+Libraries sum products in different orders, and so differ in the seventh digit: enough to swap near-ties. An
+index therefore only proposes candidates; their scores are computed here, row by row, in double precision.
 """
 
 import numpy as np
@@ -47,7 +47,8 @@ def positions_of(wanted: Ids, ids: Ids) -> Ids:
     if not len(ids):
         return np.empty(0, np.int64)
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return places[ids[places] == wanted]
+    found: Ids = places[ids[places] == wanted]
+    return found
 
 
 def check_ascending(present: Ids, new: Ids) -> None:

@@ -28,8 +28,10 @@ class Source(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Unit vectors with ascending integer ids, searched by cosine. Searches may run in several threads at once;
-    `add` may not run beside them."""
+    """Unit vectors with ascending integer ids, searched by cosine.
+
+    Searches may run in several threads at once; `add` may not run beside them.
+    """
 
     @property
     def ids(self) -> Ids:
@@ -45,8 +47,10 @@ class VectorIndex(Protocol):
         ...
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
-        """Scores and ids (queries, k) of the k best rows among the allowed ids (ascending; None: all), best first,
-        ties by lower id. Missing places hold -inf and -1."""
+        """Scores and ids (queries, k) of the k best rows among the allowed ids (ascending; None: all).
+
+        Best first, ties by lower id. Missing places hold -inf and -1.
+        """
         ...
 
     def write(self, sink: Sink) -> None:

@@ -1,0 +1,141 @@
+"""The gallery's database file: its tables, its connections, and its failures as sentences.
+
+SQLite in WAL mode with synchronous=FULL: what was committed survives a power cut, and readers never wait.
+`secure_delete` overwrites what is removed.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull
+
+APPLICATION_ID = 0x43534B54
+"""Stands in the file's header ("CSKT"): another program's database is never taken for a gallery."""
+
+SCHEMA_VERSION = 1
+PAGE_BYTES = 16_384
+_WAIT_SECONDS = 20.0
+
+SCHEMA = """
+CREATE TABLE gallery (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    encoder TEXT NOT NULL, fingerprint TEXT NOT NULL, dimension INTEGER NOT NULL,
+    index_kind TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE item (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- only ever rises: the order in which rows were acknowledged
+    key TEXT NOT NULL UNIQUE, uri TEXT NOT NULL, source TEXT NOT NULL,
+    box TEXT, camera TEXT, seen_at TEXT, track TEXT, attributes TEXT NOT NULL);
+CREATE INDEX item_camera ON item (camera, seen_at);
+CREATE INDEX item_seen_at ON item (seen_at);
+CREATE INDEX item_source ON item (source);
+CREATE INDEX item_track ON item (track) WHERE track IS NOT NULL;
+CREATE TABLE vector (  -- float16, low byte first, and the crc32 of those bytes
+    item_id INTEGER PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE thumbnail (item_id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE rejected (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE, uri TEXT NOT NULL, source TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE removal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_id INTEGER NOT NULL, key TEXT NOT NULL UNIQUE, removed_at TEXT NOT NULL);
+CREATE TABLE generation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    file TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, row_count INTEGER NOT NULL,
+    built_to INTEGER NOT NULL, index_kind TEXT NOT NULL, library TEXT NOT NULL, created_at TEXT NOT NULL);
+"""
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. It may be closed from another thread."""
+    with sentences(path):
+        return sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_WAIT_SECONDS,
+        )
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A durable connection; creates the file, without tables, where there is none."""
+    with sentences(path):
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
+        )
+        try:
+            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA journal_size_limit=67108864")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """All or nothing, durable when the block has ended; the errors are sentences."""
+    with sentences(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def sentences(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports about the file into the gallery's errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(error, path) from error
+
+
+def full_disk(error: OSError) -> bool:
+    """Whether the error says that there is no room left, on the disk or in a quota."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new and renamed names in the folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _explained(error: sqlite3.Error, path: Path) -> GalleryError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error):
+        return damaged(path, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return GalleryFull(
+            f"no room left on the disk of {path}: free some and run the same command again; "
+            "everything acknowledged before is safe."
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return GalleryBusy(f"another process holds {path}: try again when it has finished.")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH):
+        return GalleryError(f"cannot open {path} ({error}): check its permissions and those of its folder.")
+    return GalleryError(f"cannot use {path}: {error}.")
+
+
+def damaged(path: Path, what: str) -> GalleryCorrupt:
+    """The error for a database that cannot be trusted: names the file and the remedy."""
+    return GalleryCorrupt(
+        f"the gallery's database {path} is damaged ({what}): put back a copy of it, or index the sources "
+        "again into a new gallery."
+    )

@@ -1,0 +1,35 @@
+"""One writer at a time: a lock the kernel drops when its holder dies, however it dies."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from indexer.errors import GalleryBusy, GalleryError
+
+
+class WriterLock:
+    """Holds `<folder>/writer.lock` until `release`; GalleryBusy if another process holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "writer.lock"
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise GalleryError(f"cannot write to the gallery {folder}: {error.strerror}.") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._file, 20).decode(errors="replace").strip()
+            os.close(self._file)
+            who = f"process {holder}" if holder.isdigit() else "another process"
+            raise GalleryBusy(
+                f"{who} is writing to the gallery {folder}: wait until it has finished, or stop it."
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        """Let the next writer in; safe to call twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
