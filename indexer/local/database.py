@@ -6,13 +6,14 @@ SQLite in WAL mode with synchronous=FULL: what was committed survives a power cu
 
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull
+from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
 
 APPLICATION_ID = 0x43534B54
 """Stands in the file's header ("CSKT"): another program's database is never taken for a gallery."""
@@ -20,6 +21,9 @@ APPLICATION_ID = 0x43534B54
 SCHEMA_VERSION = 1
 PAGE_BYTES = 16_384
 _WAIT_SECONDS = 20.0
+_SIGNS_OF_A_FULL_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_LEAST_ROOM = 131_072
+"""SQLite needs some pages beside the database; without room for them it reports no full disk, but these."""
 
 SCHEMA = """
 CREATE TABLE gallery (
@@ -118,10 +122,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def _explained(error: sqlite3.Error, path: Path) -> GalleryError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if extended == sqlite3.SQLITE_READONLY_ROLLBACK:  # only the very first write goes by a rollback journal
+        return GalleryMissing(f"the gallery at {path.parent} was never finished: run `cskt index` again.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error):
         return damaged(path, str(error))
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in _SIGNS_OF_A_FULL_DISK and _no_room(path)):
         return GalleryFull(
             f"no room left on the disk of {path}: free some and run the same command again; "
             "everything acknowledged before is safe."
@@ -131,6 +138,13 @@ def _explained(error: sqlite3.Error, path: Path) -> GalleryError:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH):
         return GalleryError(f"cannot open {path} ({error}): check its permissions and those of its folder.")
     return GalleryError(f"cannot use {path}: {error}.")
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _LEAST_ROOM
+    except OSError:
+        return False
 
 
 def damaged(path: Path, what: str) -> GalleryCorrupt:

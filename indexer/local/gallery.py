@@ -115,7 +115,10 @@ class LocalGallery:
         """Write a new index file over all rows, unless the newest has them all; the one before it is kept."""
         writer, last, rows = self._writing(), self._store.last_id(), len(self)
         recorded = self._store.generations()
-        if not rows or (recorded and (recorded[0].built_to, recorded[0].rows) == (last, rows)):
+        if not rows:
+            self._drop(recorded)  # nothing that was removed stays in a file
+            return
+        if recorded and (recorded[0].built_to, recorded[0].rows) == (last, rows):
             return
         kind = self._store.identity.kind
         index = build(self._store, kind, 0, last)
@@ -153,7 +156,7 @@ class LocalGallery:
             cameras=store.count_by("camera"),
             first_seen=first,
             last_seen=last,
-            bytes_on_disk=sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
+            bytes_on_disk=sum(map(_size, self.folder.rglob("*"))),
         )
 
     def verify(self) -> list[str]:
@@ -178,7 +181,7 @@ class LocalGallery:
 
     def _drop(self, generations: list[Generation]) -> None:
         self._writing().forget_generations([generation.id for generation in generations])
-        sweep(self.folder, [generation.file.name for generation in generations])
+        sweep(self.folder, {generation.file.name for generation in self._store.generations()})
 
     def _mend(self) -> None:
         """Clear away what an interrupted writer left; replace damaged index files."""
@@ -192,3 +195,11 @@ class LocalGallery:
         self._drop(damaged)
         if damaged:
             self.build_generation()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; a folder, or a file that has just gone, has none."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0

@@ -127,8 +127,9 @@ def read_file(gallery: Path, generation: Generation, dimension: int) -> VectorIn
     return index
 
 
-def sweep(gallery: Path, dropped: list[str]) -> None:
-    """Delete the named index files and what an interrupted write left; whatever else is there stays."""
+def sweep(gallery: Path, kept: set[str]) -> None:
+    """Delete the index files not named, and what an interrupted write left; whatever else is there stays."""
     folder = gallery / FOLDER
-    for path in [folder / name for name in dropped] + list(folder.glob(f"{_TEMPORARY}*")):
-        path.unlink(missing_ok=True)
+    for path in [*folder.glob("*.index"), *folder.glob(f"{_TEMPORARY}*")]:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)

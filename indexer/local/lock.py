@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from indexer.errors import GalleryBusy, GalleryError
@@ -25,8 +26,9 @@ class WriterLock:
             raise GalleryBusy(
                 f"{who} is writing to the gallery {folder}: wait until it has finished, or stop it."
             ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # only for the message above: the lock itself holds on a full disk too
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         """Let the next writer in; safe to call twice."""

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -157,19 +158,21 @@ class Store:
     def vectors(self, after: int, up_to: int) -> Iterator[tuple[Ids, StoredVectors]]:
         """All stored vectors with after < id <= up_to, ascending, some thousands at a time."""
         query = (
-            "SELECT item_id, value FROM vector WHERE item_id > ? AND item_id <= ? ORDER BY item_id LIMIT ?"
+            "SELECT item_id, value, crc FROM vector WHERE item_id > ? AND item_id <= ? "
+            "ORDER BY item_id LIMIT ?"
         )
         while rows := self._all(query, [after, up_to, ROWS_PER_READ]):
-            ids = np.array([id for id, _ in rows], np.int64)
-            yield ids, self._matrix([value for _, value in rows])
+            ids = np.array([id for id, _, _ in rows], np.int64)
+            yield ids, self._matrix(rows)
             after = int(ids[-1])
 
-    def _matrix(self, values: list[bytes]) -> StoredVectors:
+    def _matrix(self, rows: list[tuple[int, bytes, int]]) -> StoredVectors:
         size = 2 * self.identity.dimension
-        if any(not isinstance(value, bytes) or len(value) != size for value in values):
-            raise damaged(self.path, "a vector has the wrong length")
-        stored: npt.NDArray[np.float16] = np.frombuffer(b"".join(values), "<f2")
-        return stored.reshape(len(values), self.identity.dimension)
+        for id, value, crc in rows:
+            if not isinstance(value, bytes) or len(value) != size or zlib.crc32(value) != crc:
+                raise damaged(self.path, f"the vector of item {id} does not fit its checksum")
+        stored: npt.NDArray[np.float16] = np.frombuffer(b"".join(value for _, value, _ in rows), "<f2")
+        return stored.reshape(len(rows), self.identity.dimension)
 
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one item."""

@@ -24,7 +24,9 @@ def problems(folder: Path, store: Store) -> list[str]:
         found.append(f"{bare} items have no vector.")
     if lost:
         found.append(f"{lost} vectors belong to no item.")
-    found += _vector_problems(store)
+    broken = _vector_problems(store)
+    if broken:  # nothing to compare the index files with
+        return found + broken
     for generation in store.generations():
         try:
             index = read_file(folder, generation, store.identity.dimension)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.errors import GalleryError
+from indexer.errors import GalleryError, GalleryFull
 from indexer.items import EmbeddedItem, GalleryItem, Rejected
 from indexer.local.database import (
     APPLICATION_ID,
@@ -127,8 +127,9 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
     except OSError as error:
-        what = "no room left on the disk" if full_disk(error) else error.strerror
-        raise GalleryError(f"cannot make a gallery at {folder}: {what}.") from error
+        if full_disk(error):
+            raise GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.") from error
+        raise GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.") from error
     if foreign and not (folder / DATABASE).exists():
         raise GalleryError(
             f"cannot make a gallery at {folder}: it holds other files ({foreign[0]}); "
