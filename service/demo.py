@@ -14,12 +14,11 @@ from pathlib import Path
 
 from indexer.errors import FingerprintMismatch
 from indexer.gallery import Gallery, open_gallery
+from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
-from indexer.pipeline import embed_batches
 from indexer.sources import GallerySource, open_source
 from model.embedder import Embedder, open_embedder
 from model.people.write import PeopleOrder, write_people
-from model.progress import Progress
 from service.labels import source_label
 from service.searcher import Searcher, use_cores
 from service.server import bind, check_address, serve
@@ -56,7 +55,7 @@ def show_demo(plan: DemoPlan, settings: Settings) -> int:
     embedder = open_embedder(ENCODER, settings.device)
     gallery = plan.folder / "gallery"
     with _remedy(plan.folder):
-        index_source(open_source(f"manifest:{people_manifest(plan)}"), gallery, embedder)
+        add_source(open_source(f"manifest:{people_manifest(plan)}"), gallery, embedder)
         if video is not None:
             index_video(video, plan, embedder)
     searchable = open_gallery(gallery)
@@ -82,16 +81,12 @@ def people_manifest(plan: DemoPlan) -> Path:
     return folder / "manifest.csv"
 
 
-def index_source(source: GallerySource, address: Path, embedder: Embedder) -> None:
+def add_source(source: GallerySource, address: Path, embedder: Embedder) -> None:
     """Add to the gallery, made if need be, what it does not know yet of a source."""
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
     gallery = open_gallery(address, create_for=made_by, write=True)
     try:
-        with Progress(f"indexing {source_label(source.name)}", source.total, "images") as progress:
-            for batch in embed_batches(source, embedder, skip=gallery.known):
-                gallery.add(batch.items, batch.rejected)
-                progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped)
-        gallery.build_generation()
+        index_source(gallery, source, embedder, IndexReport(source_label(source.name)))
     finally:
         gallery.close()
 
@@ -103,7 +98,7 @@ def index_video(source: GallerySource, plan: DemoPlan, embedder: Embedder) -> No
     digest = hashlib.sha256(f"{source.name} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
     done = plan.folder / "videos-done" / digest[:16]
     if not done.exists():
-        index_source(source, plan.folder / "gallery", embedder)
+        add_source(source, plan.folder / "gallery", embedder)
         done.parent.mkdir(exist_ok=True)
         done.touch()
 

@@ -76,12 +76,12 @@ def test_goes_on_after_a_stop_while_drawing(plan: DemoPlan, monkeypatch: pytest.
 
 
 def test_goes_on_after_a_stop_while_indexing(plan: DemoPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(source, embedder, *, skip) -> Iterator[object]:
+    def stopped(source, embedder, *, skip, batch_size) -> Iterator[object]:
         yield next(iter(embed_batches(source, embedder, skip=skip, batch_size=2)))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo, "embed_batches", stopped)
+        patch.setattr("indexer.indexing.embed_batches", stopped)
         with pytest.raises(KeyboardInterrupt):
             show_demo(plan, Settings())
     assert len(keys(plan)) == 2
