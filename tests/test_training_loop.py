@@ -1,6 +1,7 @@
 """The loop: it learns, a resumed run equals an uninterrupted one, and only what should move moves."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -152,3 +153,12 @@ def test_the_journal_forgets_what_came_after_the_saved_step(tmp_path):
     with journal.path.open("a") as file:
         file.write('{"step": 40, "lo')
     assert [entry["step"] for entry in Journal(tmp_path, 20).entries()] == [10, 20]
+
+
+def test_a_longer_schedule_leaves_the_rate_where_it_stands(tmp_path):
+    run = Run(recipe(steps=4, schedule_steps=40, schedule={"unit": "step", "warmup": 0}), tmp_path, 1, False)
+    run.encoder.train()
+    run.step = 3
+    run.take_step(run.source.batch(0))
+    expected = 3e-3 * 0.5 * (1 + math.cos(math.pi * 3 / 40))
+    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(expected)

@@ -96,22 +96,23 @@ class Run:
     def take_step(self, batch: Batch) -> dict[str, float]:
         """One optimizer step; returns the weighted losses."""
         recipe = self.recipe
-        set_learning_rates(self.optimizer, recipe.schedule, self.step, recipe.steps)
+        total = recipe.schedule_steps or recipe.steps
+        set_learning_rates(self.optimizer, recipe.schedule, self.step, total)
         self.seen_tokens[batch.ids.flatten()] = True
         pixels = batch.pixels
         if pixels.dtype == torch.uint8:
             pixels = (pixels.float() / 255 - self.mean) / self.std
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             features = self.encoder(pixels, batch.ids)
-        total, parts = self.losses(features, batch.identities, batch.attributes)
+        loss, parts = self.losses(features, batch.identities, batch.attributes)
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        loss.backward()
         if recipe.gradient_clip is not None:
             trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grad_norm_(trainable, recipe.gradient_clip)
         self.optimizer.step()
         self.step += 1
-        return {"loss": total.item()} | {f"loss.{name}": part.item() for name, part in parts.items()}
+        return {"loss": loss.item()} | {f"loss.{name}": part.item() for name, part in parts.items()}
 
     def finish(self, figures: dict[str, float]) -> Path:
         """Write the checkpoint with its card; training heads stay behind."""

@@ -56,7 +56,8 @@ class Recipe(_Frozen):
     """Everything that reproduces a training run.
 
     Exactly one of `encoder` (built anew) and `initial` (a checkpoint folder) starts the run; with `initial`,
-    `adapter` says what is fitted on top of its frozen backbone. `steps` counts optimizer steps.
+    `adapter` says what is fitted on top of its frozen backbone. `steps` counts optimizer
+    steps; the schedule spans `schedule_steps` of them, where a run shall end before its rate has fallen.
 
     `hidden_words` is the share of caption tokens replaced by the mask token, which teaches the encoder to
     pass over words it does not know; with `neutral_unseen_words` every token that no caption held then gets
@@ -75,6 +76,7 @@ class Recipe(_Frozen):
     schedule: ScheduleConfig = ScheduleConfig(unit="step")
     batch_size: int = Field(128, gt=1)
     steps: int = Field(gt=0)
+    schedule_steps: int | None = Field(None, gt=0)
     gradient_clip: float | None = Field(None, gt=0)
     precision: Literal["float32", "bfloat16"] = "float32"
     hidden_words: float = Field(0.0, ge=0, lt=1)
