@@ -55,16 +55,18 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         raise UnreadableImageError(
             f"cannot be opened: {getattr(error, 'strerror', None) or error}."
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
+        if not stat.S_ISREG(facts.st_mode):  # before a file object is made, which refuses folders its own way
             raise UnreadableImageError("is not a regular file.")
         if facts.st_size > MOST_BYTES:
             raise UnreadableImageError(f"has {facts.st_size:,} bytes; at most {MOST_BYTES:,} are read.")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MOST_BYTES + 1)
-        except OSError as error:
-            raise UnreadableImageError(f"cannot be read: {error.strerror}.") from error
+    except OSError as error:
+        raise UnreadableImageError(f"cannot be read: {error.strerror}.") from error
+    finally:
+        os.close(descriptor)
 
 
 def decode(data: bytes, least_size: tuple[int, int] | None = None, box: Box | None = None) -> Decoded:

@@ -1,0 +1,47 @@
+"""Times as people write them become one form, whose text order is time order."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.times import iso, parse, to_utc
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-05-01T12:00:00Z",
+        "2026-05-01T14:00+02:00",
+        "2026-05-01 12:00:00",
+        " 2026-05-01T12:00:00.000 ",
+        "20260501T120000Z",
+        1_777_636_800,
+        1_777_636_800.0,
+        "1777636800",
+        "1777636800.0",
+    ],
+)
+def test_every_way_of_writing_gives_one_form(written: str | float) -> None:
+    assert to_utc(written) == "2026-05-01T12:00:00.000Z"
+
+
+@pytest.mark.parametrize("written", ["", "noon", "2026-13-01", "1", True, 1e300, float("nan"), "01.05.2026"])
+def test_what_is_no_time_is_refused_with_an_example(written: str | float) -> None:
+    with pytest.raises(ValueError, match="is no time; write ISO 8601 like 2026-05-01T12:00:00Z"):
+        to_utc(written)
+
+
+moments = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).map(lambda m: m.replace(tzinfo=UTC))
+
+
+@given(moments)
+def test_reading_back_is_exact_to_half_a_millisecond(moment: datetime) -> None:
+    assert abs((parse(iso(moment)) - moment).total_seconds()) <= 0.0005
+
+
+@given(moments, moments)
+def test_text_order_is_time_order(a: datetime, b: datetime) -> None:
+    earlier, later = sorted([a, b])
+    assert iso(earlier) <= iso(later)
