@@ -23,9 +23,14 @@ TALLEST_CROP = 512
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """Scores in [0, 1], times in seconds, sizes in pixels of the frame."""
+    """Scores in [0, 1], times in seconds, sizes in pixels of the frame.
+
+    For `certain` seconds after a sighting a person in that place is taken to be the same; until `patience`
+    ends it must have the same colours too, and then the passage is over.
+    """
 
     start_score: float = 0.5
+    certain: float = 1.0
     patience: float = 3.0
     least_sightings: int = 3
     least_height: float = 32.0
@@ -118,7 +123,7 @@ class Tracker:
             if (
                 index not in pairs
                 and detection.score >= self.settings.start_score
-                and self._is_new(detection.box)
+                and self._is_new(second, detection.box)
             ):
                 pairs[index] = self._start(second, detection.box, colours[index])
         for index, track in pairs.items():
@@ -137,9 +142,9 @@ class Tracker:
         self._live.append(track)
         return track
 
-    def _is_new(self, box: Box) -> bool:
-        """A second box over a person who was just followed is no new person."""
-        return all(iou(box, t.box) < 0.6 for t in self._live)
+    def _is_new(self, second: float, box: Box) -> bool:
+        """A second box over a person who was seen just now is no new person."""
+        return all(iou(box, t.box) < 0.6 for t in self._live if second - t.last <= self.settings.certain)
 
     def _pairs(
         self, second: float, seen: Sequence[Detection], colours: Sequence[Histogram]
@@ -166,7 +171,7 @@ class Tracker:
         match = float(np.minimum(track.colours, colours).sum())
         if not 0.4 < ratio < 2.5 or (not strong and overlap < 0.3):
             return 0.0
-        if second - track.last > 1.0 and match < self.settings.least_colour_match:
+        if second - track.last > self.settings.certain and match < self.settings.least_colour_match:
             return 0.0
         if overlap >= 0.15:
             return 1.0 + overlap + 0.5 * match
