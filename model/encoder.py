@@ -34,11 +34,13 @@ class PersonEncoder(nn.Module):
         self.adapter = config.adapter.build(config.backbone.vision_shape, config.backbone.text_shape)
         self.freeze()
 
-    def forward(self, pixels: torch.Tensor, ids: torch.Tensor) -> Features:
-        """Pixels (batch, 3, height, width) and as many or other captions (batch, context) to their
-        features."""
+    def forward(self, pixels: torch.Tensor, ids: torch.Tensor, shorten: bool = False) -> Features:
+        """Pixels (batch, 3, height, width) and as many or other captions (batch, context) to their features.
+
+        `shorten` as in `encode_text`; an adapter's auxiliary loss then no longer counts the padding.
+        """
         image, image_loss = self._image(pixels)
-        text, text_loss = self._text(self.adapter.caption_ids(ids))
+        text, text_loss = self._text(self._caption(ids, shorten))
         losses = [loss for loss in (image_loss, text_loss) if loss is not None]
         auxiliary = torch.stack(losses).sum() if losses else image.new_zeros(())
         return Features(image, text, auxiliary)
@@ -53,8 +55,7 @@ class PersonEncoder(nn.Module):
         `shorten` leaves out the positions behind the batch's last end token: the same features, since no
         token sees a later one, in less time.
         """
-        ids = self.adapter.caption_ids(ids)
-        return self._text(ids[:, : int(ids.argmax(dim=1).max()) + 1] if shorten else ids)[0]
+        return self._text(self._caption(ids, shorten))[0]
 
     def freeze(self) -> None:
         """Let exactly the method's parameters require gradients."""
@@ -74,6 +75,10 @@ class PersonEncoder(nn.Module):
             self.visual.eval()
             self.text.eval()
         return self
+
+    def _caption(self, ids: torch.Tensor, shorten: bool) -> torch.Tensor:
+        ids = self.adapter.caption_ids(ids)
+        return ids[:, : int(ids.argmax(dim=1).max()) + 1] if shorten else ids
 
     def _image(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         seams = self.adapter.vision_tower()

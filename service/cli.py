@@ -38,18 +38,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CsktError as error:
         print(f"cskt: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        print(f"cskt: the disk is full{where}; free some space and run the command again.", file=sys.stderr)
-        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("cskt: interrupted; what was acknowledged is kept.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `cskt ... | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"cskt: {_sentence(error)}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused and where; a full disk is the one with a remedy of its own."""
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full while writing{where}; free some space and run the command again."
+    return f"the system refused{where}: {error.strerror or error}; check the name and the permissions."
 
 
 if __name__ == "__main__":

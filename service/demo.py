@@ -7,7 +7,7 @@ one goes on where it was.
 import hashlib
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,25 +82,40 @@ def people_manifest(plan: DemoPlan) -> Path:
 
 
 def add_source(source: GallerySource, address: Path, embedder: Embedder) -> None:
-    """Add to the gallery, made if need be, what it does not know yet of a source."""
+    """Add to the gallery, made if need be, what it does not know yet of a source; says what it rejected."""
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
+    report = IndexReport(source_label(source.name))
     gallery = open_gallery(address, create_for=made_by, write=True)
     try:
-        index_source(gallery, source, embedder, IndexReport(source_label(source.name)))
+        index_source(gallery, source, embedder, report)
     finally:
         gallery.close()
+    for bad in report.first_rejected:
+        print(f"rejected {bad.uri}: {bad.reason}", flush=True)
 
 
 def index_video(source: GallerySource, plan: DemoPlan, embedder: Embedder) -> None:
-    """Index the people of a video, unless this very file was indexed to its end before."""
-    assert plan.video is not None
-    facts = plan.video.stat()
+    """Index the people of a video, unless the gallery has this very file to its end.
+
+    A video interrupted half-way is read again: its items have the same keys, so nothing is doubled.
+    """
+    gallery = plan.folder / "gallery"
+    facts = Path(str(plan.video).partition("?")[0]).expanduser().stat()
     digest = hashlib.sha256(f"{source.name} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()
     done = plan.folder / "videos-done" / digest[:16]
-    if not done.exists():
-        add_source(source, plan.folder / "gallery", embedder)
-        done.parent.mkdir(exist_ok=True)
-        done.touch()
+    if done.exists() and source.name in _sources(gallery):
+        return
+    add_source(source, gallery, embedder)
+    done.parent.mkdir(exist_ok=True)
+    done.touch()
+
+
+def _sources(address: Path) -> Mapping[str, int]:
+    gallery = open_gallery(address)
+    try:
+        return gallery.stats().sources
+    finally:
+        gallery.close()
 
 
 def example_searches(gallery: Gallery, embedder: Embedder) -> Iterator[str]:

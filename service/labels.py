@@ -5,8 +5,11 @@ from pathlib import PurePath
 
 
 def encoder_label(encoder: str) -> str:
-    """`demo` and `openclip:...` as they are, a checkpoint folder by its last name."""
-    return encoder if encoder.startswith("openclip:") else PurePath(encoder).name
+    """`demo` as it is, a checkpoint folder by its last name, `openclip:MODEL/FILE` by model and last name."""
+    model, slash, place = encoder.partition("/")
+    if encoder.startswith("openclip:"):
+        return f"{model}{slash}{PurePath(place).name}"
+    return PurePath(encoder).name
 
 
 def source_label(source: str) -> str:
@@ -24,7 +27,9 @@ def label_counts(sources: Mapping[str, int]) -> dict[str, int]:
 
 
 def sources_of(labels: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]:
-    """The sources that go by one of the labels; a label nobody goes by stays, so that it finds nothing."""
+    """The sources that go by one of the labels; none where nobody does, which finds nothing.
+
+    Full names are no labels: answering to them would tell who asks which folders this machine has.
+    """
     wanted = tuple(labels)
-    found = tuple(source for source in sources if source_label(source) in wanted)
-    return found or wanted
+    return tuple(source for source in sources if source_label(source) in wanted)

@@ -99,6 +99,7 @@ def open_searcher(settings: Settings) -> "Searcher":
     try:
         embedder = open_embedder(settings.encoder or gallery.encoder, settings.device)
         check_encoder(gallery, embedder.name, embedder.fingerprint)
+        gallery.refresh()  # reads everything searches need, so damage is said before the service listens
     except BaseException:
         gallery.close()
         raise

@@ -188,7 +188,7 @@ def _write_one(
     seen = start + datetime.timedelta(minutes=7 * identity + int(rng.integers(0, 7)) + 45 * number)
     row = {
         "path": f"imgs/{name}",
-        "key": f"{identity:06d}_{number}",
+        "key": f"{folder}-{identity:06d}_{number}",
         "camera": camera.name,
         "seen_at": seen.isoformat().replace("+00:00", "Z"),
         "track": f"{folder}-{identity:06d}",

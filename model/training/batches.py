@@ -19,7 +19,7 @@ from model.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids` (batch, longest caption); `identities` (batch,).
+    """`ids` (batch, 77); `identities` (batch,).
 
     `pixels` (batch, 3, height, width): uint8, or float32 where they are normalised already.
     """
@@ -66,12 +66,6 @@ def prefetched(source: BatchSource, first: int, last: int, workers: int) -> Iter
     yield from loader
 
 
-def cut_padding(ids: torch.Tensor) -> torch.Tensor:
-    """(batch, 77) -> (batch, longest caption): exact, since text attention looks only backwards."""
-    longest = int((ids != 0).sum(dim=1).max())
-    return ids[:, :longest]
-
-
 def masked(ids: torch.Tensor, recipe: Recipe, rng: np.random.Generator) -> torch.Tensor:
     """Captions (batch, 77) with words hidden as the recipe says; a new tensor."""
     if recipe.published_text_mask:
@@ -81,4 +75,4 @@ def masked(ids: torch.Tensor, recipe: Recipe, rng: np.random.Generator) -> torch
         words = (ids > 0) & (ids < MASK_ID)
         chosen = torch.from_numpy(rng.random(tuple(ids.shape)) < recipe.hidden_words)
         ids = ids.masked_fill(words & chosen, MASK_ID)
-    return cut_padding(ids)
+    return ids

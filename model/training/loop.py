@@ -103,7 +103,7 @@ class Run:
         if pixels.dtype == torch.uint8:
             pixels = (pixels.float() / 255 - self.mean) / self.std
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            features = self.encoder(pixels, batch.ids)
+            features = self.encoder(pixels, batch.ids, recipe.shorten_captions)
         loss, parts = self.losses(features, batch.identities, batch.attributes)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -162,7 +162,7 @@ def train(recipe: Recipe, out: Path, workers: int = 2, compiled: bool = False) -
                     saved = time.monotonic()
         finally:
             run.save()
-    return run.finish(figures)
+    return run.finish(figures or asdict(run.validation.metrics(run.encoder)))
 
 
 def _remaining_batches(run: Run) -> Iterator[Batch]:

@@ -62,6 +62,9 @@ class Recipe(_Frozen):
     `hidden_words` is the share of caption tokens replaced by the mask token, which teaches the encoder to
     pass over words it does not know; with `neutral_unseen_words` every token that no caption held then gets
     the mask token's embedding. `published_text_mask` is DM-Adapter's own masking of training captions.
+
+    `shorten_captions` leaves out the padding behind a batch's longest caption: the same features in less
+    time, but DM-Adapter's balance loss then does not count padding, as the published runs do.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Recipe(_Frozen):
     precision: Literal["float32", "bfloat16"] = "float32"
     hidden_words: float = Field(0.0, ge=0, lt=1)
     published_text_mask: bool = False
+    shorten_captions: bool = False
     camera_augmentation: bool = True
     neutral_unseen_words: bool = False
     evaluate_every: int = Field(500, gt=0)

@@ -9,7 +9,7 @@ from model.config import EncoderConfig
 from model.encoder import PersonEncoder
 from model.evaluation import RetrievalMetrics, evaluate_similarity
 from model.tokenizer import Tokenizer
-from model.training.batches import BatchSource, cut_padding
+from model.training.batches import BatchSource
 from model.training.captioned import CaptionedBatches, captioned_held_out
 from model.training.recipe import CaptionedData, Recipe
 from model.training.synthetic import HeldOut, SyntheticBatches, held_out, kept_people
@@ -44,7 +44,7 @@ class Validation:
             [encoder.encode_image(part) for part in torch.split(self.pixels, EVALUATION_BATCH)]
         )
         texts = torch.cat(
-            [encoder.encode_text(cut_padding(part)) for part in torch.split(self.ids, EVALUATION_BATCH)]
+            [encoder.encode_text(part, shorten=True) for part in torch.split(self.ids, EVALUATION_BATCH)]
         )
         encoder.train(was_training)
         unit = torch.nn.functional.normalize
