@@ -1,6 +1,7 @@
 """The root command: help without anything heavy, one sentence and exit 2 for what a user can mend."""
 
 import argparse
+import errno
 import os
 import socket
 import subprocess
@@ -97,6 +98,47 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/g"),
+            "the disk is full while writing /data/g",
+        ),
+        (OSError(errno.EACCES, "Permission denied", "/data/g"), "/data/g: Permission denied"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5), "xxxxx: File name too long"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    def fail(_: argparse.Namespace) -> int:
+        raise error
+
+    assert run_with(monkeypatch, fail) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_while_a_command_prints_is_no_error() -> None:
+    program = (
+        "import argparse, sys\n"
+        "from service import cli\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.set_defaults(run=lambda _: [print('x' * 100, flush=True) for _ in range(10000)] and 0)\n"
+        "cli.build_parser = lambda: parser\n"
+        "sys.exit(cli.main([]))\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
 
 
 def test_nothing_or_nonsense_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ def test_source_label(name: str, label: str) -> None:
     [
         ("demo", "demo"),
         ("openclip:ViT-B-16/laion2b", "openclip:ViT-B-16/laion2b"),
+        ("openclip:ViT-B-16//home/someone/w.safetensors", "openclip:ViT-B-16/w.safetensors"),
         ("/data/runs/best", "best"),
     ],
 )
@@ -34,4 +35,9 @@ def test_sources_of_one_label_are_counted_and_found_together() -> None:
     sources = {"folder:/a/gate": 2, "folder:/b/gate": 3, "video:/a/x.mp4": 4}
     assert label_counts(sources) == {"folder:gate": 5, "video:x.mp4": 4}
     assert sources_of(["folder:gate"], sources) == ("folder:/a/gate", "folder:/b/gate")
-    assert sources_of(["folder:nowhere"], sources) == ("folder:nowhere",)
+    assert sources_of(["folder:nowhere"], sources) == ()
+
+
+def test_a_full_name_is_no_label() -> None:
+    """Else whoever asks could try out which folders this machine has."""
+    assert sources_of(["folder:/a/gate"], ["folder:/a/gate"]) == ()
