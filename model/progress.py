@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 class Progress:
-    """Counts finished units; `total` may be unknown (None).
+    """Counts finished units; `total` may be unknown (None), `start` is what an earlier run had done.
 
     On a terminal tqdm draws a bar. Otherwise a line `title: 1200/6000 items, 84.1/s, ETA 0:57` is printed
     every `interval` seconds and at the end, so that logs stay readable. Everything goes to `stream` (stderr).
@@ -20,10 +20,12 @@ class Progress:
         unit: str = "items",
         interval: float = 10.0,
         stream: TextIO | None = None,
+        start: int = 0,
     ) -> None:
         self.title, self.total, self.unit, self.interval = title, total, unit, interval
         self.stream = stream or sys.stderr
-        self.done, self.note = 0, ""
+        self.start = self.done = start
+        self.note = ""
         self._started = self._printed = time.monotonic()
         self._bar = self._open_bar() if self.stream.isatty() else None
 
@@ -31,7 +33,12 @@ class Progress:
         from tqdm import tqdm
 
         return tqdm(
-            total=self.total, desc=self.title, unit=f" {self.unit}", file=self.stream, dynamic_ncols=True
+            initial=self.start,
+            total=self.total,
+            desc=self.title,
+            unit=f" {self.unit}",
+            file=self.stream,
+            dynamic_ncols=True,
         )
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -47,10 +54,10 @@ class Progress:
     def line(self) -> str:
         """The plain line: what, how many of how many, rate, time left."""
         elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = self.done / elapsed
+        rate = (self.done - self.start) / elapsed
         count = f"{self.done}/{self.total}" if self.total is not None else f"{self.done}"
         parts = [f"{self.title}: {count} {self.unit}", f"{rate:.1f}/s"]
-        if self.total is not None and 0 < self.done < self.total:
+        if self.total is not None and rate and self.done < self.total:
             parts.append(f"ETA {_clock((self.total - self.done) / rate)}")
         else:
             parts.append(f"{_clock(elapsed)} elapsed")

@@ -142,8 +142,7 @@ def train(recipe: Recipe, out: Path, workers: int = 2, compiled: bool = False) -
     journal = Journal(out, run.step)
     figures: dict[str, float] = {}
     saved = time.monotonic()
-    with Progress(recipe.name, recipe.steps, "steps") as progress:
-        progress.advance(run.step)
+    with Progress(recipe.name, recipe.steps, "steps", start=run.step) as progress:
         try:
             for batch in _remaining_batches(run):
                 losses = run.take_step(batch)
