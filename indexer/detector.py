@@ -177,7 +177,9 @@ def _cut(position: float, edge: int, frame_edge: int) -> bool:
 def keep_best(found: Sequence[Detection], overlap: float = 0.5, inside: float = 0.8) -> list[Detection]:
     """Each person once: best first, dropping what overlaps a better one or lies inside or around it."""
     kept: list[Detection] = []
-    for candidate in sorted(found, key=lambda d: (-d.score, d.box.left, d.box.top)):
+    for candidate in sorted(
+        found, key=lambda d: (-d.score, d.box.left, d.box.top, d.box.right, d.box.bottom)
+    ):
         if all(iou(candidate.box, k.box) < overlap and share(candidate.box, k.box) < inside for k in kept):
             kept.append(candidate)
     return kept

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -195,6 +195,7 @@ def test_a_path_with_a_zero_byte_or_half_a_character_costs_only_itself(place: Pa
     assert last.item.key == str(place / "b.jpg")
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.one_of(st.booleans(), st.integers(-(10**14), 10**14), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
 )

@@ -46,7 +46,7 @@ def open_source(uri: str) -> GallerySource:
         if not place:
             raise SourceError(f"'{uri}' names no place; write for example {scheme}:path.")
         return SCHEMES[scheme](place)
-    if colon and not Path(uri).exists() and scheme.isalpha() and len(scheme) > 1:
+    if colon and not Path(uri).exists() and scheme.isalnum() and len(scheme) > 1:
         known = ", ".join(f"{name}:" for name in SCHEMES)
         raise SourceError(f"'{uri}' has the unknown scheme {scheme}:; known are {known} and plain paths.")
     suffix = Path(uri.partition("?")[0] if not Path(uri).exists() else uri).suffix.lower()
