@@ -13,6 +13,9 @@ from model.progress import Progress
 ROWS_PER_GENERATION = 100_000
 """A long run builds an index file this often, so that searches meanwhile stay quick."""
 
+FRESH_SHARE = 10
+"""An index file is worth writing when more than one row in so many is newer; the buffers find those few."""
+
 REASONS_KEPT = 10
 
 
@@ -60,6 +63,9 @@ def index_source(
                 if since_generation >= ROWS_PER_GENERATION:
                     gallery.build_generation()
                     since_generation = 0
-        gallery.build_generation()
+        if since_generation:
+            stats = gallery.stats()
+            if stats.fresh * FRESH_SHARE > stats.items:
+                gallery.build_generation()
     finally:
         report.seconds = time.monotonic() - started

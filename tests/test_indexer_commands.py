@@ -70,8 +70,39 @@ def test_index_counts_what_it_did_and_a_second_run_adds_nothing(tmp_path, pictur
     first, second = printed_json(capsys)
     assert (first["new"], first["known"], first["rejected"]) == (IMAGES, 0, 1)
     assert "broken.jpg" in first["first_rejected"][0]["uri"]
-    assert (second["new"], second["known"], second["rejected"]) == (0, IMAGES + 1, 0)
+    assert (second["new"], second["known"], second["rejected"]) == (0, IMAGES, 1)
     assert second["gallery_items"] == IMAGES
+
+
+def test_a_mended_file_is_taken_in_by_the_next_run(tmp_path, encoder, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "late.png").write_bytes(b"half a pict")
+    command = ["index", str(folder), "--gallery", str(tmp_path / "g"), "--encoder", encoder, "--json"]
+    assert main(command) == 0
+    Image.new("RGB", (32, 64), "red").save(folder / "late.png")
+    assert main(command) == 0
+    first, second = printed_json(capsys)
+    assert (first["new"], first["rejected"]) == (0, 1)
+    assert (second["new"], second["rejected"]) == (1, 0)
+    assert main(["gallery", "info", "--gallery", str(tmp_path / "g"), "--json"]) == 0
+    assert printed_json(capsys)[0]["rejected"] == 0
+
+
+def test_a_few_new_rows_are_found_without_a_new_index_file(tmp_path, pictures, encoder, capsys):
+    address = str(tmp_path / "g")
+    assert (
+        main(["index", f"manifest:{pictures / 'people.csv'}", "--gallery", address, "--encoder", encoder])
+        == 0
+    )
+    before = sorted((tmp_path / "g" / "generations").iterdir())
+    Image.new("RGB", (32, 64), "blue").save(tmp_path / "one.png")
+    (tmp_path / "one.csv").write_text("path\none.png\n", "utf-8")
+    assert main(["index", f"manifest:{tmp_path / 'one.csv'}", "--gallery", address]) == 0
+    assert sorted((tmp_path / "g" / "generations").iterdir()) == before
+    capsys.readouterr()
+    assert main(["search", "anyone", "--gallery", address, "--top-k", "100", "--json"]) == 0
+    assert len(printed_json(capsys)[0]["hits"]) == IMAGES + 1
 
 
 def test_search_ranks_as_brute_force_over_the_stored_vectors(gallery, pictures, encoder, capsys):

@@ -57,7 +57,7 @@ def test_known_asks_about_thousands_of_keys_at_once(tmp_path):
     gallery.add(make_items(0, 20), [Rejected("bad", "u", "s", "r")])
     gallery.remove(["key-4"])
     asked = [f"key-{number}" for number in range(3000)] + ["bad"]
-    assert gallery.known(asked) == {f"key-{number}" for number in range(20)} | {"bad"}
+    assert gallery.known(asked) == {f"key-{number}" for number in range(20)}
     assert gallery.known([]) == set()
     gallery.close()
 
@@ -69,6 +69,15 @@ def test_rejected_come_newest_first_and_once(tmp_path):
     assert gallery.add([], [Rejected("bad-1", "1.jpg", "s", "another reason"), *first]) == 0
     assert gallery.rejected() == first[::-1]
     assert gallery.rejected(limit=2) == first[:2:-1]
+    gallery.close()
+
+
+def test_a_rejected_item_that_was_mended_is_rejected_no_more(tmp_path):
+    gallery = writer(tmp_path / "g")
+    mended = make_items(0, 1)
+    gallery.add([], [Rejected(mended[0].item.key, "u", "s", "half copied."), Rejected("bad", "u", "s", "r")])
+    assert gallery.add(mended) == 1
+    assert [bad.key for bad in gallery.rejected()] == ["bad"]
     gallery.close()
 
 

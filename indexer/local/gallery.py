@@ -61,7 +61,7 @@ class LocalGallery:
         return self._store.count("vector")
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that are stored already, rejected or removed."""
+        """Those of the keys that are stored already or were removed; rejected ones are tried again."""
         return self._store.known(keys)
 
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:

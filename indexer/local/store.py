@@ -121,15 +121,13 @@ class Store:
         return int(self._one("SELECT coalesce(max(item_id), 0) FROM vector")[0])
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that are stored, rejected or removed."""
+        """Those of the keys that are stored or were removed; a rejected one may be mended by now."""
         asked = {storable(key): key for key in keys}
         found: set[str] = set()
         for chunk in _chunks(asked, _KEYS_PER_QUERY):
             marks = ", ".join("?" * len(chunk))
-            tables = (
-                f"SELECT key FROM {table} WHERE key IN ({marks})" for table in ("item", "rejected", "removal")
-            )
-            found.update(asked[key] for (key,) in self._all(" UNION ".join(tables), chunk * 3))
+            tables = (f"SELECT key FROM {table} WHERE key IN ({marks})" for table in ("item", "removal"))
+            found.update(asked[key] for (key,) in self._all(" UNION ".join(tables), chunk * 2))
         return found
 
     def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:

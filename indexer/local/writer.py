@@ -71,13 +71,18 @@ class Writer:
         sync_folder(folder.parent)
 
     def add(self, dimension: int, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected]) -> int:
-        """Store one batch durably; returns how many items were new."""
+        """Store one batch durably; returns how many items were new.
+
+        An item is no longer rejected; a key rejected again keeps its place with the latest reason.
+        """
         rows = [(_item_row(entry.item), _stored(entry, dimension), entry.thumbnail) for entry in items]
         with transaction(self._connection, self.path) as connection:
             new = sum(_insert(connection, *row) for row in rows)
+            connection.executemany("DELETE FROM rejected WHERE key = ?", [row[:1] for row, *_ in rows])
             connection.executemany(
                 "INSERT INTO rejected (key, uri, source, reason) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT(key) DO NOTHING",
+                "ON CONFLICT(key) DO UPDATE SET uri = excluded.uri, source = excluded.source, "
+                "reason = excluded.reason",
                 [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected],
             )
         return new
