@@ -37,7 +37,7 @@ class Gallery(Protocol):
         ...
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that are stored already or were removed for good; rejected ones are tried anew."""
+        """Those of the keys that are stored already or were removed for good; rejected ones come anew."""
         ...
 
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
