@@ -1,4 +1,4 @@
-"""cskt serve | demo: the page and the API, over one's own gallery or over synthetic people."""
+"""cskt serve | demo | bench: the page and the API, one's own or with synthetic people; measuring."""
 
 import argparse
 
@@ -30,6 +30,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo.add_argument("--no-serve", action="store_true", help="stop after the example queries")
     _add_address(demo)
     demo.set_defaults(run=run_demo)
+    _add_bench(commands)
 
 
 def run_serve(arguments: argparse.Namespace) -> int:
@@ -71,6 +72,17 @@ def run_demo(arguments: argparse.Namespace) -> int:
         serve=not arguments.no_serve,
     )
     return show_demo(plan, settings)
+
+
+def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Mount the measurements of every package below one command."""
+    from indexer.bench import add_bench_gallery
+    from service.bench import add_bench_serve
+
+    bench = commands.add_parser("bench", help="measure speed and memory against a baseline")
+    measures = bench.add_subparsers(title="measurements", metavar="WHAT", required=True)
+    add_bench_gallery(measures)
+    add_bench_serve(measures)
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,228 @@
+"""`cskt bench`: what it reports and what it leaves behind. Whether a goal is met is never asserted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from tiny_encoder import tiny_checkpoint
+
+from indexer.bench import RepeatedSource, write_crops
+from model.bench_report import commit, measured, publish, resident_bytes, table
+from model.embedder import open_embedder
+from model.errors import ConfigError
+from service import cli
+from service.bench import ask, connect, fill, percentile, sentences
+from service.errors import ServeError
+from service.serving_process import serving
+
+KEYS = ["name", "value", "unit", "baseline", "ratio", "goal", "met"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("encoder") / "tiny", seed=1)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder in which temporary folders are made, and threads as they were afterwards."""
+    for name in [name for name in os.environ if name.startswith("CSKT_")]:
+        monkeypatch.delenv(name)
+    place = tmp_path / "workplace"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("CSKT_THREADS", str(threads))
+    yield place
+    torch.set_num_threads(threads)
+
+
+def services_left() -> list[int]:
+    running = psutil.Process().children(recursive=True)
+    return [process.pid for process in running if "serve" in process.cmdline()]
+
+
+def check_report(file: Path) -> dict[str, dict[str, object]]:
+    """The contract's shape, and ratios that follow from the figures; returns the results by name."""
+    report = json.loads(file.read_text("utf-8"))
+    assert list(report) == ["machine", "commit", "date", "results"]
+    assert report["machine"]["cores"] >= 1
+    assert report["commit"] == commit()
+    for result in report["results"]:
+        assert list(result) == KEYS
+        assert result["value"] > 0
+        assert (result["baseline"] is None) == (result["ratio"] is None)
+        if result["baseline"] is not None:
+            assert result["ratio"] == pytest.approx(result["value"] / result["baseline"])
+        assert (result["goal"] is None) == (result["met"] is None)
+    return {result["name"]: result for result in report["results"]}
+
+
+def test_gallery(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.json"
+    command = ["bench", "gallery", "--encoder", str(encoder), "--images", "6", "--json", str(file)]
+    assert cli.main([*command, "--quick"]) == 0
+    results = check_report(file)
+    rate = results["indexing JPEG crops (baseline: plain loop)"]
+    assert (rate["unit"], rate["goal"], rate["met"]) == ("images/s", 40, rate["value"] >= 40)
+    memory = results["resident memory after 9 images (baseline: after 3)"]
+    assert memory["goal"] == pytest.approx(1.05 * memory["baseline"])
+    assert memory["met"] == (memory["ratio"] <= 1.05)
+    told = capsys.readouterr().out
+    assert all(name in told for name in results)
+    assert list(workplace.iterdir()) == []
+
+
+def test_serve(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.json"
+    command = ["bench", "serve", "--encoder", str(encoder), "--items", "50", "--queries", "6"]
+    assert cli.main([*command, "--json", str(file)]) == 0
+    results = check_report(file)
+    median, late, latest = (
+        results[f"search over HTTP at 50 items, p{share} (baseline: without HTTP)"] for share in (50, 95, 99)
+    )
+    assert median["value"] <= late["value"] <= latest["value"]
+    assert (median["unit"], median["goal"], median["met"]) == ("ms", 40, median["value"] <= 40)
+    memory = results["resident memory of cskt serve"]
+    assert (memory["unit"], memory["goal"]) == ("MB", 1500)
+    assert memory["value"] > 50  # torch alone takes more: it was the service that was measured
+    assert results["16 clients at once (baseline: one)"]["unit"] == "queries/s"
+    assert services_left() == []
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.usefixtures("workplace")
+def test_no_service_survives_the_end_of_the_measuring(encoder: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "gallery", open_embedder(str(encoder)), 3)
+    before = signal.getsignal(signal.SIGTERM)
+    ports = []
+
+    def end_while_serving() -> None:
+        with serving(tmp_path / "gallery", str(encoder), tmp_path) as served:
+            assert services_left() == [served.process]
+            ports.append(served.port)
+            with closing(connect(served.port)) as connection:
+                ask(connection, "a man in a red coat")
+                with pytest.raises(ServeError, match="refused a search"):
+                    ask(connection, "  ")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        end_while_serving()
+    assert services_left() == []
+    assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(ServeError, match="cannot be reached"):
+        connect(ports[0])
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_service_that_does_not_start_is_told_in_its_own_words(encoder: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "gallery", open_embedder(str(encoder)), 3)
+    other = tiny_checkpoint(tmp_path / "other", seed=2)
+    with (
+        pytest.raises(ServeError, match="ended before it was ready: the gallery was made by the encoder"),
+        serving(tmp_path / "gallery", str(other), tmp_path),
+    ):
+        pass
+    assert services_left() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["serve", "--items", "0"], ["serve", "--queries", "-1"], ["gallery", "--images", "many"]],
+)
+def test_counts_are_whole_numbers(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["bench", *arguments])
+    assert ended.value.code == 2
+    assert f"{arguments[1]}: must be a whole number of at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("what", ["gallery", "serve"])
+@pytest.mark.parametrize("option", ["--encoder", "--json"])
+def test_what_cannot_be_used_is_one_sentence(
+    what: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "missing" / "file")
+    assert cli.main(["bench", what, option, missing]) == 2
+    told = capsys.readouterr()
+    assert missing in told.err
+    assert (told.out, told.err.count("\n")) == ("", 1)
+
+
+def test_a_repeated_source_has_every_image_once_a_pass_under_its_own_key(tmp_path: Path) -> None:
+    folders = write_crops(tmp_path, images=5, rounds=2)
+    assert [len(list(folder.iterdir())) for folder in folders] == [3, 2]
+    source = RepeatedSource(folders[0], passes=4)
+    entries = list(source)
+    assert (len(entries), source.total, len(source.resident)) == (12, 12, 4)
+    assert len({entry.item.key for entry in entries}) == 12
+    assert [entry.data for entry in entries] == 4 * [
+        path.read_bytes() for path in sorted(folders[0].iterdir())
+    ]
+
+
+def test_goals_hold_from_below_or_from_above() -> None:
+    assert measured("rate", 40, "1/s", baseline=20, at_least=40) == measured(
+        "rate", 40, "1/s", baseline=20, at_most=40
+    )
+    assert measured("rate", 39, "1/s", at_least=40).met is False
+    assert measured("time", 41, "ms", at_most=40).met is False
+    assert measured("time", 3, "ms", baseline=4).ratio == 0.75
+    assert measured("time", 3, "ms").met is None
+    with pytest.raises(ValueError, match="one goal"):
+        measured("both", 1, "s", at_least=1, at_most=2)
+
+
+def test_the_table_says_which_goals_are_met() -> None:
+    results = [
+        measured("rate", 50, "images/s", baseline=25, at_least=40),
+        measured("time", 50, "ms", at_most=40),
+        measured("floor", 123.456, "ms"),
+    ]
+    lines = [line.split() for line in table(results).splitlines()]
+    assert lines == [
+        ["measured", "unit", "baseline", "ratio", "goal"],
+        ["rate", "50.00", "images/s", "25.00", "2.00", "40.00", "met"],
+        ["time", "50.00", "ms", "-", "-", "40.00", "not", "met"],
+        ["floor", "123.5", "ms", "-", "-", "-"],
+    ]
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        publish([measured("rate", 1, "1/s")], tmp_path)
+
+
+def test_resident_memory_is_what_the_system_says() -> None:
+    assert resident_bytes() == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
+    program = "import sys; block = b'x' * 200_000_000; print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert 200e6 < resident_bytes(other.pid) < 300e6
+        other.communicate()
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = np.random.default_rng(3).exponential(size=123).tolist()
+    for share in (1, 50, 95, 99, 100):
+        assert percentile(values, share) == np.percentile(values, share, method="inverted_cdf")
+    assert percentile([7.0], 50) == 7.0
+
+
+def test_queries_are_varied_and_always_the_same() -> None:
+    asked = sentences(300)
+    assert asked == sentences(300)
+    assert len(set(asked)) > 290
