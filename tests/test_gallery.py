@@ -87,6 +87,7 @@ def test_what_was_removed_is_never_found_nor_added_again(tmp_path):
     id = reader.search(entries[5].vector[None], 1)[0][0].id
     assert gallery.remove(["key-5", "key-5", "never there"]) == 1
     # The reader has not been refreshed: it notices by itself that a hit has no facts any more.
+    assert_finds(reader, entries[:5] + entries[6:], entries[5].vector[None], 3)
     assert_finds(reader, entries[:5] + entries[6:], queries(2), 40)
     assert (reader.get(id), reader.thumbnail(id)) == (None, None)
     assert gallery.add(entries[:10]) == 0

@@ -91,6 +91,23 @@ def test_near_ties_below_single_precision_are_ordered_by_the_true_score(kind):
 
 
 @EVERY_KIND
+@pytest.mark.parametrize("k", [1, 5, 50])
+def test_rounding_of_the_fast_pass_never_hides_the_best(kind, k):
+    """The same numbers in other orders: the single-precision scores are noise, the true ones are not."""
+    rng = np.random.default_rng(11)
+    vectors = np.repeat(unit_rows(rng, 1, 256), 1000, axis=0)
+    vectors[:, 1:] = [rng.permutation(row) for row in vectors[:, 1:]]
+    vectors[:, 0] = np.arange(1000) * 2.0**-24  # the steps of half precision next to zero
+    query = np.full(256, 0.061, np.float32)
+    query[0] = 0.003
+    ids = np.arange(1, 1001, dtype=np.int64)
+    index = KINDS[kind].create(256)
+    index.add(ids, vectors)
+    assert_equals_brute_force(index, ids, vectors, query[None], k)
+    assert_equals_brute_force(index, ids, vectors, query[None], k, set(range(1, 1000)))
+
+
+@EVERY_KIND
 def test_one_row_in_ten_thousand_is_found_through_a_filter(kind):
     rng = np.random.default_rng(5)
     vectors, ids = unit_rows(rng, 20_000, 24), np.arange(1, 20_001, dtype=np.int64)
