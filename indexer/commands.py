@@ -5,6 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from model.arguments import count
+
 if TYPE_CHECKING:
     from indexer.gallery import Gallery
     from indexer.indexing import IndexReport
@@ -34,7 +36,7 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--gallery", required=True, metavar="G", help="folder of the gallery; made if need be"
     )
     parser.add_argument("--encoder", help="demo, a checkpoint folder or openclip:MODEL/PRETRAINED")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="images embedded at once")
+    parser.add_argument("--batch-size", type=count, default=64, metavar="N", help="images embedded at once")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_index)
 
@@ -71,14 +73,11 @@ def _add_gallery(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 def run_index(arguments: argparse.Namespace) -> int:
     """Index every source in turn; a summary for each, also when interrupted."""
-    from indexer.errors import GalleryError
     from indexer.gallery import open_gallery
     from indexer.indexing import IndexReport, index_source
     from indexer.sources import open_source
     from model.embedder import open_embedder
 
-    if arguments.batch_size < 1:
-        raise GalleryError(f"--batch-size must be at least 1, not {arguments.batch_size}.")
     sources = [open_source(uri) for uri in arguments.sources]
     embedder = open_embedder(arguments.encoder or _encoder_of(arguments.gallery))
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)

@@ -28,6 +28,8 @@ THUMBNAIL_SIZE = (192, 384)
 THUMBNAIL_QUALITY = 85
 LEAST_DECODED = (384, 192)  # height, width: what thumbnail and encoder need of a crop
 MOST_CHUNK_BYTES = 64_000_000
+LONGEST_GOODBYE = 1.0
+"""Seconds that an interrupted run waits for its source."""
 Entry = RawImage | Rejected
 Pixels = npt.NDArray[np.uint8]
 
@@ -187,9 +189,13 @@ class _Reader:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        """Stop reading, also when the caller gave up in the middle."""
+        """Stop reading, also when the caller gave up in the middle.
+
+        A source that takes long over its next entry (a film without people) is not waited for: its thread
+        ends by itself with that entry or with the process.
+        """
         self._stop.set()
-        self._thread.join()
+        self._thread.join(timeout=LONGEST_GOODBYE)
 
     def __iter__(self) -> Iterator[list[Entry]]:
         while (chunk := self._queue.get()) is not None:

@@ -9,7 +9,13 @@ def to_utc(value: str | int | float) -> str:
 
     A time without an offset is taken as UTC. Raises ValueError, saying what was expected.
     """
-    return iso(parse(value))
+    moment = parse(value)
+    try:
+        return iso(moment)
+    except OverflowError as error:
+        raise ValueError(
+            f"{value!r} is no time that can be stored; leave it out if it is not known"
+        ) from error
 
 
 def parse(value: str | int | float) -> datetime:
@@ -29,4 +35,4 @@ def parse(value: str | int | float) -> datetime:
 def iso(moment: datetime) -> str:
     """An aware datetime as the gallery stores it, to the millisecond."""
     rounded = moment.astimezone(UTC) + timedelta(microseconds=500)
-    return rounded.strftime("%Y-%m-%dT%H:%M:%S.") + f"{rounded.microsecond // 1000:03d}Z"
+    return f"{rounded.replace(tzinfo=None).isoformat(timespec='seconds')}.{rounded.microsecond // 1000:03d}Z"

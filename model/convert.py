@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from model.arguments import count
+
 
 def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount `cskt convert`."""
@@ -17,17 +19,13 @@ def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("out", type=Path, metavar="OUT", help="the checkpoint folder to write")
     parser.add_argument(
         "--image-size",
-        type=_positive,
+        type=count,
         nargs=2,
         metavar=("H", "W"),
         help="default: 384 128, or what fits the patches",
     )
-    parser.add_argument(
-        "--stride", type=_positive, metavar="S", help="of the patches; default: the patch size"
-    )
-    parser.add_argument(
-        "--top-k", type=_positive, metavar="K", help="experts per token (DM-Adapter); default: 2"
-    )
+    parser.add_argument("--stride", type=count, metavar="S", help="of the patches; default: the patch size")
+    parser.add_argument("--top-k", type=count, metavar="K", help="experts per token (DM-Adapter); default: 2")
     parser.add_argument(
         "--activation",
         choices=("quick_gelu", "gelu"),
@@ -71,10 +69,3 @@ def run_convert(arguments: argparse.Namespace) -> None:
     if weights.layout == "clip" and not weights.from_openai and arguments.activation is None:
         print("taken to be trained with QuickGELU, as OpenAI's weights are; if not, use --activation gelu")
     print(f"fingerprint {fingerprint(arguments.out)}")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number

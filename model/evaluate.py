@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from model.arguments import count
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -49,14 +51,10 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         "--root", type=Path, required=True, metavar="DIR", help="folder that holds the data set"
     )
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="only the first N images and their captions"
-    )
+    parser.add_argument("--limit", type=count, metavar="N", help="only the first N images and their captions")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--batch-size", type=_positive, default=64, metavar="N")
-    parser.add_argument(
-        "--workers", type=_positive, default=4, metavar="N", help="threads that decode images"
-    )
+    parser.add_argument("--batch-size", type=count, default=64, metavar="N")
+    parser.add_argument("--workers", type=count, default=4, metavar="N", help="threads that decode images")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run_evaluate)
 
@@ -153,10 +151,3 @@ def _pixel_batches(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number

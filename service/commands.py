@@ -2,6 +2,8 @@
 
 import argparse
 
+from model.arguments import count
+
 DEFAULT_PEOPLE = 600
 
 
@@ -24,7 +26,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     demo.add_argument("--folder", default="demo", help="where images and gallery are kept (default: demo)")
     demo.add_argument(
-        "--people", type=_count, default=DEFAULT_PEOPLE, metavar="N", help="images (default: 600)"
+        "--people", type=count, default=DEFAULT_PEOPLE, metavar="N", help="images (default: 600)"
     )
     demo.add_argument("--video", metavar="FILE", help="index the people in this video as well")
     demo.add_argument("--no-serve", action="store_true", help="stop after the example queries")
@@ -90,9 +92,3 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
         "--host", help="address to listen at (default: 127.0.0.1, this machine only; CSKT_HOST)"
     )
     parser.add_argument("--port", type=int, help="port to listen at (default: 8000; CSKT_PORT)")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
-    return int(text)

@@ -27,7 +27,7 @@ def count_facets(gallery: Gallery, sample: int = SAMPLE) -> list[Facet]:
         for name, value in item.attributes.items() if item is not None else ():
             if isinstance(value, float):
                 continue  # a measurement, not a choice
-            # the type belongs to the key: 1, 1.0 and True are equal in Python but not as filters
+            # the type belongs to the key: 1 and True are equal in Python, but two values to people
             counters.setdefault(name, Counter())[type(value).__name__, value] += 1
     return [
         Facet(name, tuple((value, count) for (_, value), count in counter.most_common(VALUES_PER_ATTRIBUTE)))

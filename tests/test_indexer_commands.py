@@ -169,7 +169,6 @@ def test_a_query_longer_than_the_encoder_reads_is_said_to_be_cut(gallery, capsys
         (["gallery", "info", "--gallery", "GALLERY/none"], "no gallery"),
         (["index", "no/such/folder", "--gallery", "GALLERY"], "no/such/folder"),
         (["index", "ftp:somewhere", "--gallery", "GALLERY"], "unknown scheme"),
-        (["index", ".", "--gallery", "GALLERY", "--batch-size", "0"], "--batch-size"),
         (["search", "a", "--gallery", "GALLERY", "--encoder", "no/such/encoder"], "no/such/encoder"),
     ],
 )

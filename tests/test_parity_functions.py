@@ -5,6 +5,7 @@ how many cases, which seeds and sizes is read from them.
 """
 
 import json
+import os
 import random
 import re
 from functools import cache
@@ -49,6 +50,27 @@ def cases(kind, pattern):
             if match:
                 found.append(pytest.param(path, match, id=f"{path.stem}:{name}"))
     return found
+
+
+KINDS = (
+    "losses_sdm_id_itc",
+    "metrics",
+    "pos_embed_resize",
+    "schedule",
+    "text_mask",
+    "tokenizer",
+    "transforms",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cases_of_every_kind_were_found(kind):
+    """A renamed file or tensor must not turn the tests below into nothing."""
+    if "CSKT_PARITY_DIR" in os.environ and not case_files(f"{kind}*.json"):
+        pytest.skip(f"the chosen folder has no cases of {kind}")
+    files = case_files(f"{kind}*.json")
+    assert files
+    assert all(tensors(path) for path in files)
 
 
 def stem(value):

@@ -244,3 +244,18 @@ def test_a_real_encoder_gives_the_vectors_of_its_own_way(tmp_path: Path) -> None
     vectors = np.stack([item.vector for batch in batches for item in batch.items])
     np.testing.assert_allclose(vectors, embedder.embed_images(pictures), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_run_that_is_given_up_does_not_wait_for_a_source_that_hangs() -> None:
+    """Ctrl-C in a long film without people: its next item may be minutes away."""
+    release = threading.Event()
+
+    def hanging() -> Iterator[RawImage]:
+        yield from (raw(number) for number in range(4))
+        release.wait()
+
+    batches = embed_batches(hanging(), MeanColour(), skip=nothing_known, batch_size=1)
+    next(batches)
+    batches.close()
+    assert not release.is_set()
+    release.set()

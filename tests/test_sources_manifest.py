@@ -220,8 +220,8 @@ def test_boxes_are_read_in_every_spelling() -> None:
     for value in ("1,2,3,4", "[1, 2, 3, 4]", "(1;2;3;4)", " 1.0, 2, 3,4 ", [1, 2, 3, 4], ["1", 2, 3.0, 4]):
         assert read_box(value) == Box(1, 2, 3, 4)
     assert read_box(None) is None
+    assert read_box("") is None  # an empty cell
     for value in (
-        "",
         "1,2,3",
         "a,b,c,d",
         [3, 2, 1, 4],

@@ -33,7 +33,13 @@ def test_what_is_no_time_is_refused_with_an_example(written: str | float) -> Non
         to_utc(written)
 
 
-moments = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).map(lambda m: m.replace(tzinfo=UTC))
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+14:00"])
+def test_a_time_at_the_end_of_all_times_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="is no time"):
+        to_utc(written)
+
+
+moments = st.datetimes(datetime(2, 1, 2), datetime(2200, 1, 1)).map(lambda m: m.replace(tzinfo=UTC))
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from indexer.items import AttributeValue, Filter
+from indexer.texts import storable
 
 Condition = tuple[str, list[AttributeValue]]
 
@@ -47,11 +48,6 @@ def _bindable(number: bool | int | float) -> bool | int | float:
     if abs(number) < 2**63:
         return number
     return float(number) if abs(number) < 1e308 else math.inf
-
-
-def storable(text: str) -> str:
-    """The text as the database can hold it: bytes of a file name that are no UTF-8 become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _one_of(column: str, names: Sequence[str] | None) -> Condition | None:

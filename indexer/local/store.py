@@ -15,8 +15,9 @@ import numpy.typing as npt
 from indexer.errors import GalleryError, GalleryMissing
 from indexer.items import Box, Filter, GalleryItem, Rejected
 from indexer.local.database import APPLICATION_ID, SCHEMA_VERSION, connect_reader, damaged, sentences
-from indexer.local.filters import storable, where_clause
+from indexer.local.filters import where_clause
 from indexer.local.generations import FOLDER, Generation, WrittenFile
+from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
 DATABASE = "gallery.db"

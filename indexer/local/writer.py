@@ -21,10 +21,10 @@ from indexer.local.database import (
     sync_folder,
     transaction,
 )
-from indexer.local.filters import storable
 from indexer.local.generations import FOLDER, WrittenFile
 from indexer.local.lock import WriterLock
 from indexer.local.store import DATABASE, Identity, found_something
+from indexer.texts import storable
 from indexer.vectors import KINDS
 
 _OWN_NAMES = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "writer.lock", FOLDER}

@@ -17,6 +17,7 @@ from typing import TextIO
 from indexer.decode import UnreadableImageError, printable, read_file
 from indexer.errors import SourceError
 from indexer.items import AttributeValue, Box, GalleryItem, RawImage, Rejected
+from indexer.texts import storable
 from indexer.times import to_utc
 
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -135,8 +136,7 @@ class ManifestSource:
         uri = printable(path)
         box = read_box(row.get("box"))
         try:
-            moment = row.get("seen_at")
-            seen_at = to_utc(moment) if isinstance(moment, str | int | float) else None
+            seen_at = _moment(row.get("seen_at"))
         except ValueError as error:
             raise RowError(f"column seen_at: {error}.") from error
         fragment = (
@@ -151,7 +151,7 @@ class ManifestSource:
             seen_at=seen_at,
             track=_text(row, "track"),
             attributes={
-                _storable(name): _attribute(name, row[name]) for name in row if _is_attribute(name, row[name])
+                storable(name): _attribute(name, row[name]) for name in row if _is_attribute(name, row[name])
             },
         ), path
 
@@ -180,7 +180,7 @@ def typed(cell: str) -> AttributeValue:
 
 def read_box(value: object) -> Box | None:
     """`left,top,right,bottom`, a JSON list in text, or a list of four numbers; raises RowError."""
-    if value is None:
+    if value is None or value == "":
         return None
     problem = RowError(f"column box: {value!r} is no box; write left,top,right,bottom in pixels.")
     parts = value.strip().strip("[]()").replace(";", ",").split(",") if isinstance(value, str) else value
@@ -201,12 +201,15 @@ def _text(row: Row, name: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise RowError(f"column {name}: {value!r} is no text.")
-    return _storable(str(value))
+    return storable(str(value))
 
 
-def _storable(text: str) -> str:
-    """Text that can be stored as UTF-8: JSON can name halves of characters."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _moment(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is no time")
+    return to_utc(value)
 
 
 def _is_attribute(name: str, value: object) -> bool:
@@ -215,7 +218,7 @@ def _is_attribute(name: str, value: object) -> bool:
 
 def _attribute(name: str, value: object) -> AttributeValue:
     if isinstance(value, str):
-        return _storable(value)
+        return storable(value)
     if (
         isinstance(value, bool)
         or (isinstance(value, int) and abs(value) < 2**63)
