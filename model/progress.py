@@ -26,6 +26,7 @@ class Progress:
         self.stream = stream or sys.stderr
         self.start = self.done = start
         self.note = ""
+        self._shown: int | None = None  # what the last printed line counted
         self._started = self._printed = time.monotonic()
         self._bar = self._open_bar() if self.stream.isatty() else None
 
@@ -64,7 +65,7 @@ class Progress:
         return ", ".join(parts + ([self.note] if self.note else []))
 
     def _print_line(self) -> None:
-        self._printed = time.monotonic()
+        self._printed, self._shown = time.monotonic(), self.done
         print(self.line(), file=self.stream, flush=True)
 
     def __enter__(self) -> "Progress":
@@ -75,7 +76,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()  # type: ignore[attr-defined]
-        else:
+        elif self._shown != self.done:
             self._print_line()
 
 

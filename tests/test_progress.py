@@ -12,6 +12,7 @@ def test_plain_lines_count_up_and_end_with_the_elapsed_time():
         progress.advance(4)
         progress.advance(6, note="2 rejected")
     lines = stream.getvalue().splitlines()
+    assert len(lines) == 2, "the end is told once"
     assert re.fullmatch(r"indexing: 4/10 crops, [\d.]+/s, ETA 0:00:\d\d", lines[0])
     assert re.fullmatch(r"indexing: 10/10 crops, [\d.]+/s, 0:00:\d\d elapsed, 2 rejected", lines[-1])
 

@@ -20,9 +20,12 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; tests are skipped, with the reason, where there is none."""
+    """A headless Chromium; tests are skipped, with the reason, where there is none.
+
+    Not for the whole session: Playwright keeps an event loop in this thread, and other tests run their own.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
     if path is None:
@@ -37,7 +40,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def filled(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A service over thirty people; tests leave it as they found it."""
     with open_stage(tmp_path_factory.mktemp("page") / "gallery", people=True) as stage:
