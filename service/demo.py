@@ -30,7 +30,7 @@ SEED = 20_260_501  # of no training recipe: the demo encoder has never seen thes
 QUERIES = (
     "a woman with long hair wearing a red jacket and blue jeans",
     "a man in a black t-shirt and shorts with a backpack",
-    "a person in a yellow coat with a hat",
+    "a woman in a yellow dress with a black handbag",
 )
 TOP = 3
 
@@ -131,11 +131,11 @@ def example_searches(gallery: Gallery, embedder: Embedder) -> Iterator[str]:
 def describe(item: GalleryItem) -> str:
     """Which picture it is, where and when it was taken, and what it shows."""
     known = item.attributes
-    worn = [
+    worn = dict.fromkeys(  # a dress is worn above and below, and named once
         f"{known[f'{part}_colour']} {known[f'{part}_type']}"
         for part in ("upper", "lower")
         if f"{part}_type" in known
-    ]
+    )
     facts = [
         "/".join(item.uri.split("/")[-2:]),
         item.camera,

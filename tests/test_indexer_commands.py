@@ -126,6 +126,11 @@ def test_filters_are_exact(gallery, capsys):
     assert found == {"2026-05-01T12:04:00.000Z", "2026-05-01T12:07:00.000Z"}
 
 
+def test_a_filter_that_lets_nothing_through_names_the_cameras(gallery, capsys):
+    assert main(["search", "anyone", "--gallery", gallery, "--camera", "cam9"]) == 0
+    assert "none of 12 items through (cameras there are: cam0, cam1, cam2)" in capsys.readouterr().out
+
+
 def test_info_and_verify(gallery, capsys):
     capsys.readouterr()
     assert main(["gallery", "info", "--gallery", gallery, "--json"]) == 0

@@ -134,5 +134,5 @@ def test_unknown_schemes_and_missing_paths_are_one_sentence(tmp_path: Path) -> N
     with pytest.raises(SourceError, match=r"does not exist; name a folder of images, a manifest or a video"):
         open_source(str(tmp_path / "nothing"))
     for name in ("nothing.csv", "nothing.mp4"):
-        with pytest.raises(SourceError, match=f"{name} is no file"):
+        with pytest.raises(SourceError, match=f"{name} does not exist"):
             open_source(str(tmp_path / name))

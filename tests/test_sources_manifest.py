@@ -138,7 +138,7 @@ def test_what_is_no_manifest_is_one_sentence(
 
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"none\.csv is no file"):
+    with pytest.raises(SourceError, match=r"none\.csv does not exist"):
         ManifestSource(str(tmp_path / "none.csv"))
 
 

@@ -163,7 +163,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(SourceError, match="holds no video stream"):
         VideoSource(str(tmp_path / "sound.mkv"), ColourDetector())
-    with pytest.raises(SourceError, match=r"none\.mp4 is no file"):
+    with pytest.raises(SourceError, match=r"none\.mp4 does not exist"):
         VideoSource(str(tmp_path / "none.mp4"), ColourDetector())
 
 

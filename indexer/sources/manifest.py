@@ -39,7 +39,9 @@ class ManifestSource:
     def __init__(self, place: str) -> None:
         self._file = Path(place).expanduser()
         if not self._file.is_file():
-            raise SourceError(f"{place} is no file; name a manifest ({', '.join(MANIFEST_SUFFIXES)}).")
+            raise SourceError(
+                f"{place} does not exist or is no file; name a manifest ({', '.join(MANIFEST_SUFFIXES)})."
+            )
         if self._file.suffix.lower() not in MANIFEST_SUFFIXES:
             raise SourceError(f"{place} is no manifest; its name must end in {', '.join(MANIFEST_SUFFIXES)}.")
         self._file = self._file.resolve()

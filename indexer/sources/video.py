@@ -72,7 +72,7 @@ class VideoSource:
     def __init__(self, place: str, detector: Detector | None = None) -> None:
         path, self.options = split_options(place)
         if not path.is_file():
-            raise SourceError(f"{path} is no file; name a video.")
+            raise SourceError(f"{path} does not exist or is no file; name a video.")
         self._path = path.resolve()
         self._uri = printable(self._path)
         self.name = f"video:{self._uri}"
