@@ -104,7 +104,13 @@ def serving(gallery: Path) -> Iterator[Served]:
     # One thread: with more, a busy machine lets them wait for each other for seconds.
     alone = {**os.environ, "CSKT_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "service", "serve", "--gallery", str(gallery), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=alone)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell leaves it ignored
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=alone
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
