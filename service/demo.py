@@ -29,8 +29,8 @@ IMAGES_PER_PERSON = 3
 SEED = 20_260_501  # of no training recipe: the demo encoder has never seen these people
 QUERIES = (
     "a woman with long hair wearing a red jacket and blue jeans",
-    "a man in a black t-shirt and shorts with a backpack",
-    "a woman in a yellow dress with a black handbag",
+    "a man wearing a yellow t-shirt and brown trousers, with a suitcase",
+    "a woman wearing a red hoodie and black jeans, with a black suitcase",
 )
 TOP = 3
 

@@ -25,8 +25,8 @@ from model.progress import Progress
 if TYPE_CHECKING:
     import numpy as np
 
-SHARING = 2
-"""Identities that share one body."""
+SHARING = 3
+"""Identities that share one body, its clothes and its views; their colours differ."""
 
 _SPLITS = ("train",) * 8 + ("val", "test")
 
