@@ -5,6 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from indexer.texts import storable, terminal_safe
 from model.arguments import count
 
 if TYPE_CHECKING:
@@ -126,13 +127,14 @@ def _print_report(report: "IndexReport", items: int, as_json: bool) -> None:
         print(json.dumps(facts | timing | {"first_rejected": reasons}), flush=True)
         return
     print(
-        f"{report.source}: {report.new} new, {report.known} already known and left as they were, "
+        f"{terminal_safe(report.source)}: {report.new} new, "
+        f"{report.known} already known and left as they were, "
         f"{report.rejected} rejected; "
         f"{report.rate:.1f} new images/s; the gallery holds {items}.",
         flush=True,
     )
     for bad in reasons:
-        print(f"  rejected {bad['uri']}: {bad['reason']}", flush=True)
+        print(terminal_safe(f"  rejected {bad['uri']}: {bad['reason']}"), flush=True)
 
 
 def run_search(arguments: argparse.Namespace) -> int:
@@ -144,6 +146,8 @@ def run_search(arguments: argparse.Namespace) -> int:
     text = arguments.text.strip()
     if not text:
         raise GalleryError('the query is empty: describe the person, for example "a man in a red coat".')
+    if not any(letter.isalnum() for letter in text) or storable(text) != text:
+        raise GalleryError('the query has no words: describe the person, for example "a man in a red coat".')
     if not 1 <= arguments.top_k <= MAX_TOP_K:
         raise GalleryError(f"--top-k must be between 1 and {MAX_TOP_K}, not {arguments.top_k}.")
     where = _filter(arguments)
@@ -198,12 +202,12 @@ def _print_hits(hits: "list[Hit]", gallery: "Gallery", text: str, as_json: bool)
     if not hits:
         cameras = ", ".join(gallery.stats().cameras) or "none"
         why = f"the filter lets none of {len(gallery)} items through (cameras there are: {cameras})"
-        print(f"nothing found: {why if len(gallery) else 'the gallery is empty'}.")
+        print(terminal_safe(f"nothing found: {why if len(gallery) else 'the gallery is empty'}."))
     for place, hit in enumerate(hits, 1):
         item = hit.item
         track = f"track {item.track}" if item.track else None
         facts = [fact for fact in (item.camera, item.seen_at, track, item.uri) if fact]
-        print(f"{place:3d}. {hit.score:.3f}  " + "  ".join(facts))
+        print(terminal_safe(f"{place:3d}. {hit.score:.3f}  " + "  ".join(facts)))
 
 
 def _hit(hit: "Hit") -> dict[str, Any]:
@@ -237,9 +241,9 @@ def run_info(arguments: argparse.Namespace) -> int:
             if isinstance(value, dict)
             else value
         )
-        print(f"{name.replace('_', ' ')}: {'-' if shown in (None, '') else shown}")
+        print(terminal_safe(f"{name.replace('_', ' ')}: {'-' if shown in (None, '') else shown}"))
     for bad in rejected:
-        print(f"  rejected {bad['uri']}: {bad['reason']}")
+        print(terminal_safe(f"  rejected {bad['uri']}: {bad['reason']}"))
     return 0
 
 

@@ -131,6 +131,24 @@ def test_a_filter_that_lets_nothing_through_names_the_cameras(gallery, capsys):
     assert "none of 12 items through (cameras there are: cam0, cam1, cam2)" in capsys.readouterr().out
 
 
+def test_names_of_files_cannot_steer_the_terminal(tmp_path, encoder, capsys):
+    folder, address = tmp_path / "pictures", str(tmp_path / "gallery")
+    folder.mkdir()
+    Image.new("RGB", (32, 64), (200, 0, 0)).save(folder / "a\x1b[31mred\nline.jpg")
+    (folder / "b\x1b[2J.jpg").write_bytes(b"no picture")
+    commands = [
+        ["index", str(folder), "--gallery", address, "--encoder", encoder],
+        ["search", "red", "--gallery", address],
+        ["gallery", "info", "--gallery", address],
+    ]
+    for command in commands:
+        assert main(command) == 0
+        shown = capsys.readouterr().out
+        assert ".jpg" in shown
+        assert "\x1b" not in shown
+        assert "\nline" not in shown
+
+
 def test_info_and_verify(gallery, capsys):
     capsys.readouterr()
     assert main(["gallery", "info", "--gallery", gallery, "--json"]) == 0
@@ -167,6 +185,8 @@ def test_a_query_longer_than_the_encoder_reads_is_said_to_be_cut(gallery, capsys
     ("command", "said"),
     [
         (["search", "  ", "--gallery", "GALLERY"], "empty"),
+        (["search", "?!", "--gallery", "GALLERY"], "no words"),
+        (["search", "red \udcff", "--gallery", "GALLERY"], "no words"),
         (["search", "a", "--gallery", "GALLERY", "--top-k", "0"], "between 1 and"),
         (["search", "a", "--gallery", "GALLERY", "--from", "yesterday"], "is no time"),
         (["search", "a", "--gallery", "GALLERY", "--where", "colour"], "NAME=VALUE"),
