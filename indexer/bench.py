@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.arguments import count
 from model.bench_report import (
     Result,
     add_report_options,
     check_place,
-    count,
     measured,
     publish,
     resident_bytes,

@@ -6,5 +6,5 @@ import argparse
 def count(text: str) -> int:
     """A whole number of at least 1; argparse turns anything else into one sentence."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count: give a whole number of at least 1")
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
     return int(text)

@@ -61,13 +61,6 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file as well")
 
 
-def count(text: str) -> int:
-    """A number of things, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
-    return int(text)
-
-
 def check_place(file: Path | None) -> None:
     """ConfigError when the JSON could not be written there; asked before minutes of measuring."""
     if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):

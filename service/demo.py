@@ -17,6 +17,7 @@ from indexer.gallery import Gallery, open_gallery
 from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
 from indexer.sources import GallerySource, open_source
+from indexer.texts import terminal_safe
 from model.embedder import Embedder, open_embedder
 from model.people.write import PeopleOrder, write_people
 from service.labels import source_label
@@ -91,7 +92,7 @@ def add_source(source: GallerySource, address: Path, embedder: Embedder) -> None
     finally:
         gallery.close()
     for bad in report.first_rejected:
-        print(f"rejected {bad.uri}: {bad.reason}", flush=True)
+        print(terminal_safe(f"rejected {bad.uri}: {bad.reason}"), flush=True)
 
 
 def index_video(source: GallerySource, plan: DemoPlan, embedder: Embedder) -> None:
@@ -142,7 +143,7 @@ def describe(item: GalleryItem) -> str:
         item.seen_at,
         ", ".join(worn),
     ]
-    return "  ".join(fact for fact in facts if fact)
+    return terminal_safe("  ".join(fact for fact in facts if fact))
 
 
 @contextmanager

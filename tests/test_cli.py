@@ -146,7 +146,7 @@ def test_nothing_or_nonsense_is_exit_2(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit) as ended:
             cli.main(arguments)
         assert ended.value.code == 2
-    assert "give a whole number of at least 1" in capsys.readouterr().err
+    assert "must be a whole number" in capsys.readouterr().err
 
 
 @pytest.fixture
