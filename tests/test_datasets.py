@@ -40,13 +40,13 @@ def test_samples_come_in_file_order_one_per_caption(name, tmp_path):
         entry(layout, "a/7.jpg", 700, split="validation"),
     ]
     folder = write(layout, tmp_path, entries).parent / "imgs" / "a"
-    assert load_split(name, tmp_path, "train") == [
+    assert load_split(name, tmp_path, "train").samples == [
         Sample(1, 0, folder / "2.jpg", "Zwei."),
         Sample(1, 0, folder / "2.jpg", "Deux."),
         Sample(0, 1, folder / "1.jpg", "A man."),
     ]
-    assert load_split(name, tmp_path, "test") == [Sample(900, 0, folder / "9.jpg", "A man.")]
-    assert load_split(name, tmp_path, "val") == [Sample(700, 0, folder / "7.jpg", "A man.")]
+    assert load_split(name, tmp_path, "test").samples == [Sample(900, 0, folder / "9.jpg", "A man.")]
+    assert load_split(name, tmp_path, "val").samples == [Sample(700, 0, folder / "7.jpg", "A man.")]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_samples_come_in_file_order_one_per_caption(name, tmp_path):
 def test_every_spelling_of_the_annotation_file_is_found(name, file, tmp_path):
     layout = DATASETS[name]
     write(layout, tmp_path, [entry(layout, "x.jpg", 5, split="test")], name=file)
-    (sample,) = load_split(name, tmp_path, "test")
+    (sample,) = load_split(name, tmp_path, "test").samples
     assert sample.path == (tmp_path / file).parent / "imgs" / "x.jpg"
 
 
@@ -64,7 +64,7 @@ def test_training_identities_must_be_gapless_except_in_a_folder(tmp_path):
     write(cuhk, tmp_path, [entry(cuhk, "1.jpg", 1), entry(cuhk, "4.jpg", 4)], name="reid_raw.json")
     with pytest.raises(DatasetError, match=r"1 .. n without gaps, but 2, 3 are absent"):
         load_split("cuhk_pedes", tmp_path, "train")
-    assert [sample.identity for sample in load_split("folder", tmp_path, "train")] == [0, 1]
+    assert [sample.identity for sample in load_split("folder", tmp_path, "train").samples] == [0, 1]
 
 
 def test_an_identity_below_the_first_is_named(tmp_path):

@@ -6,8 +6,8 @@ ignored.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
@@ -25,12 +25,28 @@ BROKEN_SHOWN = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One caption of one image. `image_id` counts the split's images in file order."""
+    """One caption of one image. `image_id` counts the split's images in file order; `camera` and
+    `attributes` are what the set tells of the picture, for figures by camera or attribute.
+    """
 
     identity: int
     image_id: int
     path: Path
     caption: str
+    camera: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class LoadedSplit:
+    """A split as loaded: its samples, what was left out ("what: why" each), and what should be told.
+
+    `notice` is empty or one sentence, as where the counts differ from the published ones.
+    """
+
+    samples: list[Sample]
+    rejected: tuple[str, ...]
+    notice: str
 
 
 @dataclass(frozen=True)
