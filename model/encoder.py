@@ -1,11 +1,13 @@
 """PersonEncoder: CLIP's two towers with one adapter method, from pixels or token ids to the shared space."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import nn
 
+from model.adapters.adapter import RouterLoad
 from model.backbone import build_clip
 from model.config import EncoderConfig
 from model.towers import TextTower, VisionTower
@@ -13,12 +15,17 @@ from model.towers import TextTower, VisionTower
 
 @dataclass(frozen=True)
 class Features:
-    """`image` and `text` (batch, embed_dim), float32 and not normalised; `auxiliary` a scalar extra loss,
-    unweighted."""
+    """`image` and `text` (batch, embed_dim), float32 and not normalised; `load` (blocks, experts) of the
+    adapter's routers, None if it has none."""
 
     image: torch.Tensor
     text: torch.Tensor
-    auxiliary: torch.Tensor
+    load: RouterLoad | None = None
+
+    @property
+    def auxiliary(self) -> torch.Tensor:
+        """The adapter's own loss before its weight (a scalar); zero if it has none."""
+        return self.image.new_zeros(()) if self.load is None else self.load.balance
 
 
 class PersonEncoder(nn.Module):
@@ -39,11 +46,9 @@ class PersonEncoder(nn.Module):
 
         `shorten` as in `encode_text`; an adapter's auxiliary loss then no longer counts the padding.
         """
-        image, image_loss = self._image(pixels)
-        text, text_loss = self._text(self._caption(ids, shorten))
-        losses = [loss for loss in (image_loss, text_loss) if loss is not None]
-        auxiliary = torch.stack(losses).sum() if losses else image.new_zeros(())
-        return Features(image, text, auxiliary)
+        image, image_loads = self._image(pixels)
+        text, text_loads = self._text(self._caption(ids, shorten))
+        return Features(image, text, stacked([*image_loads, *text_loads]))
 
     def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (batch, 3, height, width) -> (batch, embed_dim), float32, not of unit length."""
@@ -80,14 +85,23 @@ class PersonEncoder(nn.Module):
         ids = self.adapter.caption_ids(ids)
         return ids[:, : int(ids.argmax(dim=1).max()) + 1] if shorten else ids
 
-    def _image(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        seams = self.adapter.vision_tower()
-        tokens = self.visual(pixels, seams)
-        return self.visual.project(tokens[:, 0]).float(), seams.auxiliary
+    def _image(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[RouterLoad]]:
+        tokens, loads = self.visual(pixels, self.adapter.vision_tower())
+        return self.visual.project(tokens[:, 0]).float(), loads
 
-    def _text(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        seams = self.adapter.text_tower()
-        tokens = self.text(ids, seams)
+    def _text(self, ids: torch.Tensor) -> tuple[torch.Tensor, list[RouterLoad]]:
+        tokens, loads = self.text(ids, self.adapter.text_tower())
         ends = ids.argmax(dim=1)
         last = tokens[torch.arange(len(ids), device=ids.device), ends]
-        return self.text.project(last).float(), seams.auxiliary
+        return self.text.project(last).float(), loads
+
+
+def stacked(loads: Sequence[RouterLoad]) -> RouterLoad | None:
+    """The loads of several blocks, (blocks, experts); None where there are none."""
+    if not loads:
+        return None
+    return RouterLoad(
+        torch.stack([load.probability for load in loads]),
+        torch.stack([load.share for load in loads]),
+        torch.stack([load.tokens for load in loads]),
+    )

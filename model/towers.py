@@ -8,8 +8,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
-from model.adapters.adapter import TowerAdapter
+from model.adapters.adapter import RouterLoad, TowerAdapter
+
+Stream = tuple[torch.Tensor, list[RouterLoad]]
+"""The residual stream behind the last block (batch, tokens, width), and the load of every router."""
 
 
 class ClipVision(Protocol):
@@ -35,9 +39,27 @@ class Clip(Protocol):
     ln_final: nn.Module
 
 
+class Block(Protocol):
+    """What the towers use of an open_clip residual block."""
+
+    ln_1: nn.Module
+    ls_1: nn.Module
+    ln_2: nn.Module
+    ls_2: nn.Module
+    mlp: nn.Module
+
+    def attention(self, q_x: torch.Tensor, attn_mask: torch.Tensor | None) -> torch.Tensor:
+        """Self-attention of the normalised stream."""
+
+
 class VisionTower(nn.Module):
-    """Pixels (batch, 3, height, width) -> tokens (batch, 1 + patches [+ prompts], width), class token
-    first."""
+    """Pixels (batch, 3, height, width) -> tokens (batch, 1 + patches [+ prompts], width), class token first.
+
+    `recompute` trades time for memory: the backward pass runs each block again instead of keeping what it
+    computed.
+    """
+
+    recompute = False
 
     def __init__(self, visual: ClipVision) -> None:
         super().__init__()
@@ -49,12 +71,12 @@ class VisionTower(nn.Module):
         self.ln_post = visual.ln_post
         self.proj = visual.proj
 
-    def forward(self, pixels: torch.Tensor, adapter: TowerAdapter) -> torch.Tensor:
-        """The residual stream behind the last block."""
+    def forward(self, pixels: torch.Tensor, adapter: TowerAdapter) -> Stream:
+        """The residual stream behind the last block, and the routers' loads."""
         patches = self.conv1(pixels).flatten(2).transpose(1, 2)
         first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([first, patches], dim=1) + self.positional_embedding
-        return run_blocks(self.transformer, self.ln_pre(adapter.extend(x)), None, adapter)
+        return run_blocks(self.transformer, self.ln_pre(adapter.extend(x)), None, adapter, self.recompute)
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens (..., width) of the last block -> the shared space (..., embed_dim)."""
@@ -63,7 +85,12 @@ class VisionTower(nn.Module):
 
 class TextTower(nn.Module):
     """Token ids (batch, tokens <= context) -> tokens (batch, tokens, width), each seeing itself and those
-    before it."""
+    before it.
+
+    `recompute` as in the vision tower.
+    """
+
+    recompute = False
 
     def __init__(self, clip: Clip) -> None:
         super().__init__()
@@ -73,12 +100,12 @@ class TextTower(nn.Module):
         self.transformer = clip.transformer
         self.ln_final = clip.ln_final
 
-    def forward(self, ids: torch.Tensor, adapter: TowerAdapter) -> torch.Tensor:
-        """The residual stream behind the last block."""
+    def forward(self, ids: torch.Tensor, adapter: TowerAdapter) -> Stream:
+        """The residual stream behind the last block, and the routers' loads."""
         length = ids.shape[1]
         x = adapter.extend(self.token_embedding(ids)) + self.positional_embedding[:length]
         hidden = torch.full((length, length), float("-inf"), device=x.device, dtype=x.dtype).triu(1)
-        return run_blocks(self.transformer, x, hidden, adapter)
+        return run_blocks(self.transformer, x, hidden, adapter, self.recompute)
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens (..., width) of the last block -> the shared space (..., embed_dim)."""
@@ -86,16 +113,32 @@ class TextTower(nn.Module):
 
 
 def run_blocks(
-    transformer: nn.Module, x: torch.Tensor, mask: torch.Tensor | None, adapter: TowerAdapter
-) -> torch.Tensor:
+    transformer: nn.Module,
+    x: torch.Tensor,
+    mask: torch.Tensor | None,
+    adapter: TowerAdapter,
+    recompute: bool = False,
+) -> Stream:
     """Pre-norm residual blocks with the adapter's seams; `mask` (tokens, tokens) is added to the attention
     logits."""
     blocks: Any = transformer.resblocks
+    loads = []
     for index, block in enumerate(blocks):
-        x = adapter.before_block(index, x)
-        x = x + block.ls_1(block.attention(block.ln_1(x), attn_mask=mask))
-        beside = adapter.beside_mlp(index, x)
-        x = x + block.ls_2(block.mlp(block.ln_2(x)))
-        if beside is not None:
-            x = x + beside
-    return x
+        if recompute and torch.is_grad_enabled():
+            x, load = checkpoint(run_block, block, index, x, mask, adapter, use_reentrant=False)
+        else:
+            x, load = run_block(block, index, x, mask, adapter)
+        if load is not None:
+            loads.append(load)
+    return x, loads
+
+
+def run_block(
+    block: Block, index: int, x: torch.Tensor, mask: torch.Tensor | None, adapter: TowerAdapter
+) -> tuple[torch.Tensor, RouterLoad | None]:
+    """One block: the stream behind it, and its router's load if it has one."""
+    x = adapter.before_block(index, x)
+    x = x + block.ls_1(block.attention(block.ln_1(x), attn_mask=mask))
+    beside, load = adapter.beside_mlp(index, x)
+    x = x + block.ls_2(block.mlp(block.ln_2(x)))
+    return x if beside is None else x + beside, load

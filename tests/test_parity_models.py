@@ -31,10 +31,6 @@ class Witness(TowerAdapter):
     def __init__(self, seams):
         self.seams, self.streams, self.beside, self.balance = seams, [], [], []
 
-    @property
-    def auxiliary(self):
-        return self.seams.auxiliary
-
     def extend(self, tokens):
         return self.seams.extend(tokens)
 
@@ -43,12 +39,11 @@ class Witness(TowerAdapter):
         return self.seams.before_block(index, x)
 
     def beside_mlp(self, index, x):
-        before = self.seams.auxiliary
-        added = self.seams.beside_mlp(index, x)
+        added, load = self.seams.beside_mlp(index, x)
         self.beside.append(added.detach() / self.seams.scale)
-        if self.seams.auxiliary is not None:
-            self.balance.append(self.seams.auxiliary - (0 if before is None else before))
-        return added
+        if load is not None:
+            self.balance.append(load.balance)
+        return added, load
 
 
 @dataclass
@@ -139,7 +134,7 @@ def witnessed_forward(case, encoder):
                 block.mixture.route = note_routing(tower, block.mixture.route)
     hooks = [
         module.register_forward_hook(
-            lambda _module, _inputs, output, name=name: tokens.update({name: output})
+            lambda _module, _inputs, output, name=name: tokens.update({name: output[0]})
         )
         for name, module in (("visual", encoder.visual), ("text", encoder.text))
     ]
@@ -311,7 +306,7 @@ def test_balance_loss(run):
         assert run.features.auxiliary.item() == 0
         return
     for tower in ("visual", "text"):
-        close(run.towers[tower].auxiliary, stored[f"out.l_aux_{tower}"])
+        close(torch.stack(run.towers[tower].balance).sum(), stored[f"out.l_aux_{tower}"])
         close(torch.stack(run.towers[tower].balance), stored[f"out.l_aux_per_layer.{tower}"])
     close(run.features.auxiliary, stored["out.l_aux_visual"] + stored["out.l_aux_text"])
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_encoder import ADAPTERS, captions, pixels, small_config
+from small_encoder import ADAPTERS, captions, pixels, small_config, small_encoder
 
 from model.adapters.adapter import TowerAdapter
 from model.backbone import build_clip
@@ -20,8 +20,8 @@ def test_without_adapter_they_are_open_clip(clip):
     with torch.no_grad():
         image = VisionTower(clip.visual)
         text = TextTower(clip)
-        ours_image = image.project(image(pixels(), TowerAdapter())[:, 0])
-        ours_text = text.project(text(ids, TowerAdapter())[torch.arange(3), ids.argmax(1)])
+        ours_image = image.project(image(pixels(), TowerAdapter())[0][:, 0])
+        ours_text = text.project(text(ids, TowerAdapter())[0][torch.arange(3), ids.argmax(1)])
         torch.testing.assert_close(ours_image, clip.encode_image(pixels()), atol=1e-6, rtol=0)
         torch.testing.assert_close(ours_text, clip.encode_text(ids), atol=1e-6, rtol=0)
 
@@ -29,15 +29,15 @@ def test_without_adapter_they_are_open_clip(clip):
 def test_text_sees_no_later_token(clip):
     tower, ids = TextTower(clip), captions(77)
     with torch.no_grad():
-        whole = tower(ids, TowerAdapter())
-        torch.testing.assert_close(whole[:, :9], tower(ids[:, :9], TowerAdapter()), atol=1e-5, rtol=0)
+        whole, _ = tower(ids, TowerAdapter())
+        start, _ = tower(ids[:, :9], TowerAdapter())
+        torch.testing.assert_close(whole[:, :9], start, atol=1e-5, rtol=0)
 
 
 class Noting(TowerAdapter):
     """Writes down which seam is called with which shape, and adds a constant beside the MLP."""
 
     def __init__(self):
-        super().__init__()
         self.calls = []
 
     def extend(self, tokens):
@@ -50,7 +50,7 @@ class Noting(TowerAdapter):
 
     def beside_mlp(self, index, x):
         self.calls.append(("beside", index))
-        return torch.full_like(x, 0.5)
+        return torch.full_like(x, 0.5), None
 
 
 def test_the_seams_in_order(clip):
@@ -71,7 +71,9 @@ def test_what_stands_beside_the_mlp_is_added(clip):
     one = torch.nn.Module()
     one.resblocks = torch.nn.ModuleList([block])
     with torch.no_grad():
-        torch.testing.assert_close(run_blocks(one, x, None, Noting()), block(x) + 0.5, atol=1e-5, rtol=0)
+        stream, loads = run_blocks(one, x, None, Noting())
+    torch.testing.assert_close(stream, block(x) + 0.5, atol=1e-5, rtol=0)
+    assert loads == []
 
 
 def test_text_is_extended_before_its_positions(clip):
@@ -87,3 +89,19 @@ def test_text_is_extended_before_its_positions(clip):
     seams = Replace()
     TextTower(clip)(captions(9), seams)
     torch.testing.assert_close(seams.first[0], clip.positional_embedding)
+
+
+@pytest.mark.parametrize("method", ADAPTERS)
+def test_recomputing_blocks_changes_neither_features_nor_gradients(method):
+    results = []
+    for recompute in (False, True):
+        encoder = small_encoder(method)
+        encoder.visual.recompute = encoder.text.recompute = recompute
+        features = encoder(pixels(), captions(5, 20, 60))
+        (features.image.square().sum() + features.text.square().sum() + features.auxiliary).backward()
+        gradients = [value.grad for _, value in encoder.trainable_parameters() if value.grad is not None]
+        results.append((features, gradients))
+    (kept, kept_gradients), (again, again_gradients) = results
+    assert torch.equal(kept.image, again.image)
+    assert torch.equal(kept.auxiliary, again.auxiliary)
+    assert all(torch.equal(one, other) for one, other in zip(kept_gradients, again_gradients, strict=True))

@@ -20,14 +20,33 @@ class TowerShape:
     layers: int
 
 
+@dataclass(frozen=True)
+class RouterLoad:
+    """How routers spread their tokens over experts; a leading axis, if any, counts blocks.
+
+    `probability` (..., experts): mean of the full softmax, with gradient. `share` (..., experts): mean number
+    of times an expert is picked, without. `tokens` (...): over how many tokens both means were taken.
+    """
+
+    probability: torch.Tensor
+    share: torch.Tensor
+    tokens: torch.Tensor
+
+    @property
+    def balance(self) -> torch.Tensor:
+        """The load-balance loss, sum of probability times share over experts and blocks (a scalar)."""
+        return (self.probability * self.share).sum()
+
+
+Beside = tuple[torch.Tensor | None, RouterLoad | None]
+"""Beside a block's MLP: what is added to the stream, and how a router spread it, if there is one."""
+
+
 class TowerAdapter:
     """The seams of one tower during one forward pass; x is (batch, tokens, width) throughout.
 
-    `auxiliary` is the sum of the pass's extra losses so far (a scalar), None if there are none.
+    They keep nothing between calls, so that a block may be run a second time in the backward pass.
     """
-
-    def __init__(self) -> None:
-        self.auxiliary: torch.Tensor | None = None
 
     def extend(self, tokens: torch.Tensor) -> torch.Tensor:
         """Add to the embedded tokens: in vision after the position embedding and before `ln_pre`, in text
@@ -38,10 +57,10 @@ class TowerAdapter:
         """The residual stream as block `index` shall see it."""
         return x
 
-    def beside_mlp(self, index: int, x: torch.Tensor) -> torch.Tensor | None:
+    def beside_mlp(self, index: int, x: torch.Tensor) -> Beside:
         """What is added to the stream together with block `index`'s MLP; `x` is the stream after its
         attention."""
-        return None
+        return None, None
 
 
 class MethodConfig(BaseModel):

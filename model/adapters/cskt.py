@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from model.adapters.adapter import Adapter, MethodConfig, TowerAdapter, TowerShape
+from model.adapters.adapter import Adapter, Beside, MethodConfig, TowerAdapter, TowerShape
 
 # "a photo of a person or a pedestrian" and "x" as token ids. They only hold places open in a caption: prompts
 # overwrite their embeddings.
@@ -99,7 +99,6 @@ class CsktTower(TowerAdapter):
     def __init__(
         self, levels: list[torch.Tensor], in_front: bool, adapters: nn.ModuleList, scale: float
     ) -> None:
-        super().__init__()
         self.levels, self.in_front, self.adapters, self.scale = levels, in_front, adapters, scale
 
     def extend(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -113,9 +112,9 @@ class CsktTower(TowerAdapter):
         """Fresh prompts for levels 1 .. depth - 1."""
         return self._replace(x, self.levels[index]) if 1 <= index < len(self.levels) else x
 
-    def beside_mlp(self, index: int, x: torch.Tensor) -> torch.Tensor:
+    def beside_mlp(self, index: int, x: torch.Tensor) -> Beside:
         """s * A(ln_3(x))."""
-        return self.scale * self.adapters[index](x)  # type: ignore[no-any-return]
+        return self.scale * self.adapters[index](x), None
 
     def _replace(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         slots = len(prompts)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
-from model.adapters.adapter import Adapter, MethodConfig, TowerAdapter, TowerShape
+from model.adapters.adapter import Adapter, Beside, MethodConfig, RouterLoad, TowerAdapter, TowerShape
 
 ROUTER_STD = 0.02
 
@@ -61,22 +61,20 @@ class DmAdapter(Adapter):
 
 
 class DmAdapterTower(TowerAdapter):
-    """One tower's seams; `auxiliary` sums the blocks' balance losses."""
+    """One tower's seams."""
 
     def __init__(self, mixtures: nn.ModuleList, scale: float) -> None:
-        super().__init__()
         self.mixtures, self.scale = mixtures, scale
 
-    def beside_mlp(self, index: int, x: torch.Tensor) -> torch.Tensor:
-        """s * M(ln_3(x)), noting the block's balance loss."""
-        mixed, balance = self.mixtures[index](x)
-        self.auxiliary = balance if self.auxiliary is None else self.auxiliary + balance
-        return self.scale * mixed  # type: ignore[no-any-return]
+    def beside_mlp(self, index: int, x: torch.Tensor) -> Beside:
+        """s * M(ln_3(x)), and how the block's router spread the tokens."""
+        mixed, load = self.mixtures[index](x)
+        return self.scale * mixed, load
 
 
 class DomainMixture(nn.Module):
     """One block's domain prompt, LayerNorm and mixture: (batch, tokens, width) -> the same shape, and the
-    balance loss."""
+    router's load."""
 
     def __init__(self, width: int, config: DmAdapterConfig) -> None:
         super().__init__()
@@ -84,20 +82,20 @@ class DomainMixture(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.mixture = MixtureOfAdapters(width, config)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mixture's output before the method's scale, and its balance loss (a scalar)."""
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, RouterLoad]:
+        """The mixture's output before the method's scale, and its router's load."""
         return self.mixture(self.norm(x), self.domain_prompt)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class Routing:
     """`logits` (..., experts) float32; `selected` (..., k) expert ids, best first; `weights` (...,
-    experts), zero where an expert was not picked; `balance` the load-balance loss."""
+    experts), zero where an expert was not picked; `load` of each expert, for the balance loss."""
 
     logits: torch.Tensor
     selected: torch.Tensor
     weights: torch.Tensor
-    balance: torch.Tensor
+    load: RouterLoad
 
 
 class MixtureOfAdapters(nn.Module):
@@ -118,8 +116,8 @@ class MixtureOfAdapters(nn.Module):
         nn.init.normal_(self.input_gate.weight, std=ROUTER_STD)
         nn.init.normal_(self.domain_gate.weight, std=ROUTER_STD)
 
-    def forward(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens (batch, tokens, width) -> their mixture in the same shape, and the balance loss."""
+    def forward(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> tuple[torch.Tensor, RouterLoad]:
+        """Tokens (batch, tokens, width) -> their mixture in the same shape, and the router's load."""
         routing = self.route(z, domain_prompt)
         down = torch.cat([expert.down.weight for expert in self._experts()])
         down_bias = torch.cat([expert.down.bias for expert in self._experts()])
@@ -128,7 +126,7 @@ class MixtureOfAdapters(nn.Module):
         hidden = torch.relu(F.linear(z, down, down_bias))
         weights = routing.weights.to(hidden.dtype)
         per_unit = weights.repeat_interleave(hidden.shape[-1] // len(self.experts), dim=-1)
-        return F.linear(hidden * per_unit, up) + weights @ up_bias, routing.balance
+        return F.linear(hidden * per_unit, up) + weights @ up_bias, routing.load
 
     def route(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> Routing:
         """Pick experts by g(z) = (1 - alpha) W_in z + alpha W_domain p; softmax over the picked logits
@@ -140,7 +138,7 @@ class MixtureOfAdapters(nn.Module):
             logits = (1 - alpha) * own + alpha * domain
             best, selected = logits.topk(self.top_k, dim=-1)
             weights = torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
-            return Routing(logits, selected, weights, load_balance(logits, selected))
+            return Routing(logits, selected, weights, router_load(logits, selected))
 
     def _experts(self) -> list["Expert"]:
         return [expert for expert in self.experts if isinstance(expert, Expert)]
@@ -163,14 +161,14 @@ class Expert(nn.Module):
         return self.up(torch.relu(self.down(z)))  # type: ignore[no-any-return]
 
 
-def load_balance(logits: torch.Tensor, selected: torch.Tensor) -> torch.Tensor:
-    """sum_e P_e f_e over all tokens (a scalar; k / experts at perfect balance), after Eq. 6 of the paper.
+def router_load(logits: torch.Tensor, selected: torch.Tensor) -> RouterLoad:
+    """How often each expert is wanted and picked, over all tokens; its `balance` is Eq. 6 of the paper.
 
-    P_e is the mean of the full softmax over `logits` (..., experts), f_e the mean number of times expert e
-    stands in `selected` (..., k); f has no gradient.
+    From `logits` (..., experts) and the picked experts `selected` (..., k); at perfect balance the loss is
+    k / experts.
     """
     experts = logits.shape[-1]
+    tokens = selected.numel() // selected.shape[-1]
     probability = logits.float().softmax(dim=-1).flatten(0, -2).mean(dim=0)
     picked = torch.bincount(selected.flatten(), minlength=experts).to(probability.dtype)
-    tokens = selected.numel() // selected.shape[-1]
-    return (probability * (picked / tokens)).sum()
+    return RouterLoad(probability, picked / tokens, torch.tensor(float(tokens), device=logits.device))
