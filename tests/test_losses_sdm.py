@@ -1,11 +1,11 @@
-"""SDM and CMPM against a second implementation in plain loops, and their behaviour."""
+"""SDM against a second implementation in plain loops, and their behaviour."""
 
 import math
 
 import pytest
 import torch
 
-from model.losses.sdm import cmpm_loss, sdm_loss
+from model.losses.sdm import pair_losses, sdm_loss
 
 IDENTITIES = {
     "all different": [0, 1, 2, 3, 4],
@@ -29,31 +29,31 @@ def unit(row):
     return [value / length for value in row]
 
 
-def naive_divergence(logits, targets):
-    total = 0.0
+def naive_rows(logits, targets):
+    costs = []
     for row, target in zip(logits, targets, strict=True):
+        cost = 0.0
         peak = max(row)
         normaliser = sum(math.exp(value - peak) for value in row)
         for value, wanted in zip(row, target, strict=True):
             probability = math.exp(value - peak) / normaliser
-            total += probability * ((value - peak) - math.log(normaliser) - math.log(wanted + 1e-8))
-    return total / len(logits)
+            cost += probability * ((value - peak) - math.log(normaliser) - math.log(wanted + 1e-8))
+        costs.append(cost)
+    return costs
 
 
-def naive_sdm(image, text, identities, scale):
+def naive_sdm_rows(image, text, identities, scale):
     image, text = [unit(row) for row in image.tolist()], [unit(row) for row in text.tolist()]
     targets = [[float(a == b) / identities.count(a) for b in identities] for a in identities]
     forth = [[scale * dot(i, t) for t in text] for i in image]
     back = [[scale * dot(t, i) for i in image] for t in text]
-    return naive_divergence(forth, targets) + naive_divergence(back, targets)
+    return [a + b for a, b in zip(naive_rows(forth, targets), naive_rows(back, targets), strict=True)]
 
 
-def naive_cmpm(image, text, identities):
-    image, text = image.tolist(), text.tolist()
-    targets = [[float(a == b) / math.sqrt(identities.count(a)) for b in identities] for a in identities]
-    forth = [[dot(i, unit(t)) for t in text] for i in image]
-    back = [[dot(t, unit(i)) for i in image] for t in text]
-    return naive_divergence(forth, targets) + naive_divergence(back, targets)
+def naive_sdm(image, text, identities, scale, weights=None):
+    rows = naive_sdm_rows(image, text, identities, scale)
+    weights = weights or [1.0] * len(rows)
+    return sum(weight * row for weight, row in zip(weights, rows, strict=True)) / sum(weights)
 
 
 @pytest.mark.parametrize("scale", [50.0, 1 / 0.07, 1.0])
@@ -64,18 +64,51 @@ def test_sdm_equals_the_loops(identities, scale):
     assert float(loss) == pytest.approx(naive_sdm(image, text, identities, scale), abs=1e-10)
 
 
+def test_rows_weigh_what_they_are_trusted():
+    image, text = features(5)
+    identities, weights = IDENTITIES["repeated"], [0.3, 1.0, 0.0, 0.75, 0.1]
+    loss = sdm_loss(image, text, torch.tensor(identities), 20.0, torch.tensor(weights, dtype=torch.float64))
+    assert float(loss) == pytest.approx(naive_sdm(image, text, identities, 20.0, weights), abs=1e-10)
+
+
+def test_full_trust_is_no_weight_at_all():
+    image, text = (feature.float().requires_grad_() for feature in features(5))
+    identities = torch.tensor(IDENTITIES["repeated"])
+    weighted, plain = (sdm_loss(image, text, identities, confidence=each) for each in (torch.ones(5), None))
+    assert torch.equal(weighted, plain)
+    gradients = [torch.autograd.grad(loss, (image, text)) for loss in (weighted, plain)]
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_nobody_trusted_is_zero_and_trains_nothing():
+    image, text = (feature.requires_grad_() for feature in features(3))
+    loss = sdm_loss(image, text, torch.arange(3), confidence=torch.zeros(3))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not image.grad.any()
+
+
+def test_there_is_a_weight_for_every_row():
+    image, text = features(3)
+    with pytest.raises(ValueError, match="confidences for"):
+        sdm_loss(image, text, torch.arange(3), confidence=torch.ones(1))
+
+
 @pytest.mark.parametrize("identities", IDENTITIES.values(), ids=IDENTITIES.keys())
-def test_cmpm_equals_the_loops(identities):
-    image, text = features(len(identities))
-    loss = cmpm_loss(image, text, torch.tensor(identities))
-    assert float(loss) == pytest.approx(naive_cmpm(image, text, identities), abs=1e-10)
+def test_pair_losses_are_the_rows(identities):
+    image, text = (feature.requires_grad_() for feature in features(len(identities)))
+    rows = pair_losses(image, text, torch.tensor(identities), 20.0)
+    expected = naive_sdm_rows(image, text, identities, 20.0)
+    assert rows.tolist() == pytest.approx(expected, abs=1e-10)
+    assert not rows.requires_grad
 
 
 def test_gradients_equal_finite_differences():
     image, text = (feature.requires_grad_() for feature in features(4))
     identities = torch.tensor([0, 1, 0, 2])
     assert torch.autograd.gradcheck(lambda i, t: sdm_loss(i, t, identities, 5.0), (image, text))
-    assert torch.autograd.gradcheck(lambda i, t: cmpm_loss(i, t, identities), (image, text))
+    trust = torch.tensor([0.2, 1.0, 0.0, 0.7])
+    assert torch.autograd.gradcheck(lambda i, t: sdm_loss(i, t, identities, 5.0, trust), (image, text))
 
 
 def test_perfect_separation_has_almost_no_loss():
@@ -99,3 +132,6 @@ def test_half_precision_features_and_autocast_are_computed_in_float32():
         loss = sdm_loss(image, text, identities)
     assert loss.dtype == torch.float32
     assert torch.equal(loss, expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rows = pair_losses(image, text, identities)
+    assert torch.equal(rows, pair_losses(image.float(), text.float(), identities))

@@ -22,9 +22,11 @@ from model.datasets import DATASETS
 from model.datasets.identity_sampler import identity_order
 from model.datasets.samples import read_split
 from model.evaluation import evaluate_similarity, rank_similarity, rank_vectors
+from model.losses.cmpm import cmpm_loss
 from model.losses.identity import IdentityLoss
-from model.losses.itc import itc_loss, triplet_loss
-from model.losses.sdm import cmpm_loss, sdm_loss
+from model.losses.itc import itc_loss
+from model.losses.sdm import sdm_loss
+from model.losses.triplet import triplet_loss
 from model.positions import resize_position_grid
 from model.text_mask import mask_tokens
 from model.training.optimization import OptimizerConfig, build_optimizer

@@ -10,9 +10,11 @@ from parity import ModelCase, fill_rule, model_cases
 from model.adapters.adapter import TowerAdapter
 from model.adapters.cskt import placeholder_ids
 from model.encoder import Features, PersonEncoder
+from model.losses.cmpm import cmpm_loss
 from model.losses.identity import IdentityLoss
-from model.losses.itc import itc_loss, triplet_loss
-from model.losses.sdm import cmpm_loss, sdm_loss
+from model.losses.itc import itc_loss
+from model.losses.sdm import sdm_loss
+from model.losses.triplet import triplet_loss
 from model.released_weights import DM_ADAPTER_UNUSED, official_name
 from model.training.optimization import OptimizerConfig, build_optimizer
 

@@ -10,17 +10,31 @@ from torch import nn
 
 from model.losses.attributes import AttributeLoss, AttributesConfig
 from model.losses.balance import BalanceConfig
+from model.losses.cmpm import CmpmConfig, cmpm_loss
+from model.losses.hard_captions import HardCaptionsConfig, hard_captions_loss
 from model.losses.identity import IdentityConfig, IdentityLoss
 from model.losses.itc import ItcConfig, itc_loss
 from model.losses.sdm import SdmConfig, sdm_loss
+from model.losses.tal import TalConfig, tal_loss
+from model.losses.triplet import TripletConfig, triplet_loss
 
 LossConfig = Annotated[
-    SdmConfig | ItcConfig | IdentityConfig | AttributesConfig | BalanceConfig, Field(discriminator="kind")
+    SdmConfig
+    | CmpmConfig
+    | ItcConfig
+    | TripletConfig
+    | TalConfig
+    | HardCaptionsConfig
+    | IdentityConfig
+    | AttributesConfig
+    | BalanceConfig,
+    Field(discriminator="kind"),
 ]
 
 
 class TrainingFeatures(Protocol):
-    """What the encoder returns for a batch: `image`, `text` (batch, width) and the scalar `auxiliary`."""
+    """What the losses are computed from: the encoder's features of a batch, its own loss, and, where they are
+    trained on, swapped captions."""
 
     @property
     def image(self) -> torch.Tensor:
@@ -33,6 +47,14 @@ class TrainingFeatures(Protocol):
     @property
     def auxiliary(self) -> torch.Tensor:
         """The adapter's own loss before its weight; zero if it has none."""
+
+    @property
+    def hard_text(self) -> torch.Tensor | None:
+        """(batch, width), un-normalised: each caption with a word swapped; rows without one hold anything."""
+
+    @property
+    def hard_known(self) -> torch.Tensor | None:
+        """(batch,) bool: which rows have a swapped caption."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +88,18 @@ class Losses(nn.Module):
                 self.heads["attributes"] = AttributeLoss(embed_dim, config.classes)
 
     def forward(
-        self, features: TrainingFeatures, identities: torch.Tensor, attributes: AttributeLabels | None = None
+        self,
+        features: TrainingFeatures,
+        identities: torch.Tensor,
+        attributes: AttributeLabels | None = None,
+        confidence: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The total and its weighted parts by kind, which add up to it; float32 even under autocast."""
+        """The total and its weighted parts by kind, which add up to it; float32 even under autocast.
+
+        `confidence` (batch,) in 0 .. 1 says how far each pair is trusted; `sdm` and `tal` weigh rows by it.
+        """
         parts: dict[str, torch.Tensor] = {
-            config.kind: config.weight * self._part(config, features, identities, attributes)
+            config.kind: config.weight * self._part(config, features, identities, attributes, confidence)
             for config in self.configs
         }
         return torch.stack(list(parts.values())).sum(), parts
@@ -81,13 +110,24 @@ class Losses(nn.Module):
         features: TrainingFeatures,
         identities: torch.Tensor,
         attributes: AttributeLabels | None,
+        confidence: torch.Tensor | None,
     ) -> torch.Tensor:
         image, text = features.image, features.text
         match config:
             case SdmConfig():
-                loss = sdm_loss(image, text, identities, config.scale)
+                loss = sdm_loss(image, text, identities, config.scale, confidence)
+            case CmpmConfig():
+                loss = cmpm_loss(image, text, identities)
             case ItcConfig():
                 loss = itc_loss(image, text, config.scale)
+            case TripletConfig():
+                loss = triplet_loss(image, text, identities, config.margin)
+            case TalConfig():
+                loss = tal_loss(image, text, identities, config.margin, config.temperature, confidence)
+            case HardCaptionsConfig():
+                if features.hard_text is None or features.hard_known is None:
+                    raise ValueError("the hard_captions loss needs swapped captions in every batch")
+                loss = hard_captions_loss(image, text, features.hard_text, features.hard_known, config.scale)
             case IdentityConfig():
                 loss = self.heads["identity"](image, text, identities)
             case AttributesConfig():

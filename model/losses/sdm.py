@@ -1,11 +1,9 @@
-"""Similarity distribution matching, and cross-modal projection matching from which it was derived.
+"""Similarity distribution matching.
 
-SDM: Jiang and Ye, "Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person
-Retrieval", CVPR 2023: with p the softmax over scaled cosine similarities of a row and q the matching
-identities of that row divided by their number, the loss is sum p (log p - log(q + eps)), a Kullback-Leibler
-divergence with the prediction first, averaged over rows and added over both directions. CSKT and DM-Adapter
-train with it. CMPM: Zhang and Lu, "Deep Cross-Modal Projection Learning for Image-Text Matching", ECCV
-2018: the same divergence without scale, of raw features projected on normalised ones.
+Jiang and Ye, "Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval", CVPR
+2023: with p the softmax over scaled cosine similarities of a row and q the matching identities of that row
+divided by their number, the loss is sum p (log p - log(q + eps)), a Kullback-Leibler divergence with the
+prediction first, averaged over rows and added over both directions. CSKT and DM-Adapter train with it.
 """
 
 from typing import Literal
@@ -13,7 +11,7 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from model.losses.precision import same_identity, unit_rows, widened, without_autocast
+from model.losses.precision import same_identity, trusted_mean, unit_rows, without_autocast
 
 EPSILON = 1e-8
 """Keeps log(q) finite where two rows show different people; stands inside the logarithm only."""
@@ -29,34 +27,47 @@ class SdmConfig(BaseModel):
 
 
 def sdm_loss(
-    image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor, scale: float = 50.0
+    image: torch.Tensor,
+    text: torch.Tensor,
+    identities: torch.Tensor,
+    scale: float = 50.0,
+    confidence: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Similarity distribution matching, both directions added.
 
-    `image`, `text` (batch, width) un-normalised, row i of both showing `identities[i]` (batch,). Scalar.
+    `image`, `text` (batch, width) un-normalised, row i of both showing `identities[i]` (batch,);
+    `confidence` (batch,) in 0 .. 1 weighs the rows, None all alike. Scalar.
     """
     with without_autocast(image):
-        cosine = unit_rows(text) @ unit_rows(image).T
-        same = same_identity(identities).to(cosine.dtype)
-        target = same / same.sum(dim=1, keepdim=True)
-        return _divergence(scale * cosine.T, target) + _divergence(scale * cosine, target)
+        image_to_text, text_to_image = _directions(image, text, identities, scale)
+        return trusted_mean(image_to_text, confidence) + trusted_mean(text_to_image, confidence)
 
 
-def cmpm_loss(image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor) -> torch.Tensor:
-    """Cross-modal projection matching, both directions added.
+@torch.no_grad()
+def pair_losses(
+    image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor, scale: float = 50.0
+) -> torch.Tensor:
+    """What each row adds to `sdm_loss`, both directions: (batch,), without gradient.
 
-    Arguments as for `sdm_loss`. The target rows are divided by their Euclidean length, as published.
+    High where image and caption do not fit, but also where the batch holds a person much alike.
     """
     with without_autocast(image):
-        same = same_identity(identities).to(widened(image).dtype)
-        target = same / same.norm(dim=1, keepdim=True)
-        image_to_text = widened(image) @ unit_rows(text).T
-        text_to_image = widened(text) @ unit_rows(image).T
-        return _divergence(image_to_text, target) + _divergence(text_to_image, target)
+        image_to_text, text_to_image = _directions(image, text, identities, scale)
+        return image_to_text + text_to_image
 
 
-def _divergence(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean over rows of sum p (log p - log(q + eps)), p = softmax(logits)."""
+def divergences(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """sum p (log p - log(q + eps)) of every row, p = softmax(logits): (rows, columns) twice -> (rows,)."""
     log_prediction = torch.log_softmax(logits, dim=1)
     terms = log_prediction.exp() * (log_prediction - torch.log(target + EPSILON))
-    return terms.sum(dim=1).mean()
+    return terms.sum(dim=1)
+
+
+def _directions(
+    image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image to text and text to image, (batch,) each."""
+    cosine = unit_rows(text) @ unit_rows(image).T
+    same = same_identity(identities).to(cosine.dtype)
+    target = same / same.sum(dim=1, keepdim=True)
+    return divergences(scale * cosine.T, target), divergences(scale * cosine, target)
