@@ -1,20 +1,21 @@
-"""Data set readers: every entry of the registry, the parsing rules, and what they say about broken files."""
+"""Data sets by name: the parsing rules of every reader, what is told of pictures, broken annotations."""
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from model.datasets import DATASETS, load_split
+from model.datasets import DATASETS, DataPlace, available_splits, data_place, load_split
 from model.datasets.identity_sampler import identity_order
-from model.datasets.samples import Sample, read_image, read_split
+from model.datasets.layout import Layout
+from model.datasets.samples import Sample, read_split
 from model.errors import DatasetError
 
+LAYOUTS = {name: layout for name, layout in DATASETS.items() if isinstance(layout, Layout)}
 
-def entry(layout, path, identity, split="train", captions=("A man.",)):
-    return {"split": split, "captions": list(captions), layout.path_key: path, "id": identity}
+
+def entry(layout, path, identity, split="train", captions=("A man.",), **further):
+    return {"split": split, "captions": list(captions), layout.path_key: path, "id": identity, **further}
 
 
 def write(layout, root, entries, name=None, images=True):
@@ -29,17 +30,58 @@ def write(layout, root, entries, name=None, images=True):
     return file
 
 
+def write_set(name, folder, rows):
+    """A data set of any form: rows of (split, identity, image, caption). Returns its root."""
+    if name in LAYOUTS:
+        entries = [entry(LAYOUTS[name], *row[2:0:-1], row[0], [row[3]]) for row in rows]
+        write(LAYOUTS[name], folder, entries, images=False)
+        return folder
+    file = folder / "pairs.jsonl"
+    keys = ("split", "identity", "image", "caption")
+    file.write_text("\n".join(json.dumps(dict(zip(keys, row, strict=True))) for row in rows))
+    return file
+
+
 @pytest.mark.parametrize("name", DATASETS)
+def test_every_set_of_the_registry_keeps_the_contract(name, tmp_path):
+    first = DATASETS[name].first_identity
+    rows = [
+        ("train", first + 1, "a/2.jpg", "Zwei."),
+        ("test", 900, "a/9.jpg", "A man."),
+        ("train", first, "a/1.jpg", "Eins."),
+        ("train", first + 1, "a/3.jpg", "Drei."),
+    ]
+    root = write_set(name, tmp_path, rows)
+    assert DATASETS[name].title
+    assert available_splits(name, root) == ("train", "test")
+    with pytest.raises(DatasetError, match=r"1 of 1 images are missing, first .*9\.jpg; unpack .*--skip-bad"):
+        load_split(name, root, "test")
+    for row in rows:
+        image = next(tmp_path.rglob("*.json*")).parent / ("imgs" if name in LAYOUTS else "") / row[2]
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.touch()
+    loaded = load_split(name, root, "train")
+    assert loaded.rejected == ()
+    assert [sample.caption for sample in loaded.samples] == ["Zwei.", "Eins.", "Drei."]
+    assert [sample.identity for sample in loaded.samples] == [1, 0, 1]
+    assert [sample.image_id for sample in loaded.samples] == [0, 1, 2]
+    assert all(sample.path.is_file() for sample in loaded.samples)
+    assert len(load_split(name, root, "test").samples) == 1
+    with pytest.raises(DatasetError, match="has no val split; choose train or test"):
+        load_split(name, root, "val")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_samples_come_in_file_order_one_per_caption(name, tmp_path):
-    layout = DATASETS[name]
+    layout = LAYOUTS[name]
     first = layout.first_identity
     entries = [
-        entry(layout, "a/2.jpg", first + 1, captions=["Zwei.", "Deux."]),
-        entry(layout, "a/9.jpg", 900, split="test"),
-        entry(layout, "a/1.jpg", first),
-        entry(layout, "a/7.jpg", 700, split="validation"),
+        entry(layout, "2.jpg", first + 1, captions=["Zwei.", "Deux."]),
+        entry(layout, "9.jpg", 900, split="test"),
+        entry(layout, "1.jpg", first),
+        entry(layout, "7.jpg", 700, split="validation"),
     ]
-    folder = write(layout, tmp_path, entries).parent / "imgs" / "a"
+    folder = write(layout, tmp_path, entries).parent / "imgs"
     assert load_split(name, tmp_path, "train").samples == [
         Sample(1, 0, folder / "2.jpg", "Zwei."),
         Sample(1, 0, folder / "2.jpg", "Deux."),
@@ -49,104 +91,129 @@ def test_samples_come_in_file_order_one_per_caption(name, tmp_path):
     assert load_split(name, tmp_path, "val").samples == [Sample(700, 0, folder / "7.jpg", "A man.")]
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [(name, file) for name in DATASETS for file in DATASETS[name].files]
-)
+@pytest.mark.parametrize(("name", "file"), [(name, file) for name in LAYOUTS for file in LAYOUTS[name].files])
 def test_every_spelling_of_the_annotation_file_is_found(name, file, tmp_path):
-    layout = DATASETS[name]
+    layout = LAYOUTS[name]
     write(layout, tmp_path, [entry(layout, "x.jpg", 5, split="test")], name=file)
     (sample,) = load_split(name, tmp_path, "test").samples
     assert sample.path == (tmp_path / file).parent / "imgs" / "x.jpg"
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "camera", "attributes"),
+    [
+        ("cuhk_pedes", "CUHK01/0363004.png", None, {"source": "CUHK01"}),
+        ("cuhk_pedes", "x.png", None, {}),
+        ("icfg_pedes", "test/0627/0627_010_05_0303afternoon_1591_0.jpg", "05", {}),
+        ("icfg_pedes", "test/0627/0627.jpg", None, {}),
+        ("rstp_reid", "0000_c14_0031.jpg", "c14", {}),
+        ("rstp_reid", "0000_14_0031.jpg", None, {}),
+    ],
+)
+def test_the_published_sets_tell_camera_or_source_by_path(name, path, camera, attributes, tmp_path):
+    write(LAYOUTS[name], tmp_path, [entry(LAYOUTS[name], path, 3, "test")])
+    (sample,) = load_split(name, tmp_path, "test").samples
+    assert (sample.camera, sample.attributes) == (camera, attributes)
+
+
+def test_a_folder_tells_camera_and_attributes_by_its_entries(tmp_path):
+    folder = LAYOUTS["folder"]
+    told = {"camera": " hall ", "attributes": {"sex": "man", "age": 41, "bag": None, "hat": ""}}
+    write(folder, tmp_path, [entry(folder, "a.jpg", 3, "test", **told), entry(folder, "b.jpg", 4, "test")])
+    first, second = load_split("folder", tmp_path, "test").samples
+    assert (first.camera, first.attributes) == ("hall", {"sex": "man", "age": "41"})
+    assert (second.camera, second.attributes) == (None, {})
+
+
+PUBLISHED = {
+    "cuhk_pedes": ({"train", "val", "test"}, 13_003, 40_206, 80_440),
+    "icfg_pedes": ({"train", "test"}, 4_102, 54_522, 54_522),
+    "rstp_reid": ({"train", "val", "test"}, 4_101, 20_505, 41_010),
+    "folder": (set(), 0, 0, 0),
+    "captions": (set(), 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_published_counts_add_up(name):
+    splits, *totals = PUBLISHED[name]
+    published = DATASETS[name].published
+    assert set(published) == splits
+    counts = [(split.identities, split.images, split.captions) for split in published.values()]
+    assert [sum(column) for column in zip(*counts, strict=True)] == [total for total in totals if total]
+
+
+def test_counts_that_differ_from_the_published_are_told_and_no_error(tmp_path):
+    layout = LAYOUTS["rstp_reid"]
+    people = [
+        entry(layout, f"{person}_{view}.jpg", person, "test", ["A man.", "A tall man."])
+        for person in range(200)
+        for view in range(5)
+    ]
+    write(layout, tmp_path, people)
+    assert load_split("rstp_reid", tmp_path, "test").notice == ""
+    write(layout, tmp_path, people[:-1])
+    assert load_split("rstp_reid", tmp_path, "test").notice == (
+        "RSTPReid has 200 people, 999 images and 1,998 captions in its test split here; "
+        "published are 200, 1,000 and 2,000."
+    )
+    cuhk = LAYOUTS["cuhk_pedes"]
+    write(cuhk, tmp_path, [entry(cuhk, "1.jpg", 1)])
+    assert "published are 11,003, 34,054 and 68,126" in load_split("cuhk_pedes", tmp_path, "train").notice
+
+
 def test_training_identities_must_be_gapless_except_in_a_folder(tmp_path):
-    cuhk = DATASETS["cuhk_pedes"]
+    cuhk = LAYOUTS["cuhk_pedes"]
     write(cuhk, tmp_path, [entry(cuhk, "1.jpg", 1), entry(cuhk, "4.jpg", 4)], name="reid_raw.json")
-    with pytest.raises(DatasetError, match=r"1 .. n without gaps, but 2, 3 are absent"):
+    with pytest.raises(DatasetError, match=r"1 .. n without gaps, but 2, 3 are absent; .* --skip-bad"):
         load_split("cuhk_pedes", tmp_path, "train")
+    loaded = load_split("cuhk_pedes", tmp_path, "train", skip_bad=True)
+    assert [sample.identity for sample in loaded.samples] == [0, 1]
+    assert loaded.rejected == ()
     assert [sample.identity for sample in load_split("folder", tmp_path, "train").samples] == [0, 1]
 
 
 def test_an_identity_below_the_first_is_named(tmp_path):
-    cuhk = DATASETS["cuhk_pedes"]
+    cuhk = LAYOUTS["cuhk_pedes"]
     write(cuhk, tmp_path, [entry(cuhk, "1.jpg", 0), entry(cuhk, "4.jpg", 1)])
     with pytest.raises(DatasetError, match="0 is too small"):
         load_split("cuhk_pedes", tmp_path, "train")
 
 
-BROKEN = {
-    "not an object": "text",
-    "no 'captions'": {"split": "test", "file_path": "x.jpg", "id": 1},
-    "no 'file_path'": {"split": "test", "captions": ["A man."], "id": 1},
-    "'captions' is not a list": {"split": "test", "captions": "A man.", "file_path": "x.jpg", "id": 1},
-    "'captions' is not a list of": {"split": "test", "captions": [], "file_path": "x.jpg", "id": 1},
-    "'file_path' is not a path": {"split": "test", "captions": ["A"], "file_path": "../../x.jpg", "id": 1},
-    "'id' is not an integer": {"split": "test", "captions": ["A man."], "file_path": "x.jpg", "id": "1"},
-    "'split' is not a word": {"split": 3, "captions": ["A man."], "file_path": "x.jpg", "id": 1},
-}
+def test_a_gap_of_any_size_is_told_with_ten_numbers(tmp_path):
+    icfg = LAYOUTS["icfg_pedes"]
+    write(icfg, tmp_path, [entry(icfg, "0.jpg", 0), entry(icfg, "1.jpg", 10**15)])
+    with pytest.raises(DatasetError, match=r"but 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, \.\.\. are absent"):
+        load_split("icfg_pedes", tmp_path, "train")
 
 
-@pytest.mark.parametrize(("problem", "broken"), BROKEN.items(), ids=range(len(BROKEN)))
-def test_a_broken_entry_is_named_with_its_problem(problem, broken, tmp_path):
-    good = {"split": "test", "captions": ["A man."], "file_path": "x.jpg", "id": 1}
-    (tmp_path / "reid_raw.json").write_text(json.dumps([good, broken]))
-    with pytest.raises(DatasetError, match=f"1 of 2 entries cannot be used, first entry 1 \\({problem}"):
-        load_split("folder", tmp_path, "test")
-
-
-def test_ten_broken_entries_are_named_and_no_more(tmp_path):
-    (tmp_path / "reid_raw.json").write_text(json.dumps([None] * 12))
-    with pytest.raises(DatasetError) as caught:
-        load_split("folder", tmp_path, "test")
-    assert "entry 9 (" in str(caught.value)
-    assert "entry 10 (" not in str(caught.value)
-    assert ", ...;" in str(caught.value)
-
-
-@pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"a": 1}', "\udcff"])
-def test_a_file_that_is_no_list_is_refused(content, tmp_path):
-    (tmp_path / "reid_raw.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(DatasetError, match=r"reid_raw\.json"):
-        load_split("folder", tmp_path, "test")
-
-
-def test_missing_images_are_counted_and_named(tmp_path):
-    layout = DATASETS["folder"]
-    write(layout, tmp_path, [entry(layout, f"{i}.jpg", i, "test") for i in range(30)], images=False)
-    with pytest.raises(
-        DatasetError, match=r"30 of 30 images are missing, first .*imgs/0\.jpg.*9\.jpg, \.\.\.;"
-    ):
-        load_split("folder", tmp_path, "test")
+def test_what_names_a_data_set_is_parsed(tmp_path):
+    assert data_place("cuhk_pedes") == DataPlace("cuhk_pedes", Path("data"))
+    assert data_place("cuhk_pedes:/data") == DataPlace("cuhk_pedes", Path("/data"))
+    assert data_place("captions:C:pairs.csv") == DataPlace("captions", Path("C:pairs.csv"))
+    assert data_place("folder:~/OUT") == DataPlace("folder", Path.home() / "OUT")
+    with pytest.raises(DatasetError, match="no data set called 'market'; choose one of cuhk_pedes"):
+        data_place("market:/data")
+    with pytest.raises(DatasetError, match="write folder:PATH or only folder"):
+        data_place("folder:")
+    with pytest.raises(DatasetError, match="write the whole path"):
+        data_place("folder:~nobody-of-that-name/x")
 
 
 def test_an_absent_split_set_or_root_is_said(tmp_path):
-    layout = DATASETS["icfg_pedes"]
+    layout = LAYOUTS["icfg_pedes"]
     write(layout, tmp_path, [entry(layout, "0.jpg", 0)])
     assert read_split(layout, tmp_path, "val") == []
-    with pytest.raises(DatasetError, match="has no val split"):
+    with pytest.raises(DatasetError, match="has no val split; choose train"):
         load_split("icfg_pedes", tmp_path, "val")
     with pytest.raises(DatasetError, match="no data set called 'market'; choose one of cuhk_pedes"):
         load_split("market", tmp_path, "val")
+    with pytest.raises(DatasetError, match="no data set called 'market'"):
+        available_splits("market", tmp_path)
     with pytest.raises(DatasetError, match="no split called 'query'"):
         load_split("icfg_pedes", tmp_path, "query")
     with pytest.raises(DatasetError, match=r"expected RSTPReid/data_captions.json or data_captions.json"):
         load_split("rstp_reid", tmp_path, "val")
-
-
-def test_an_image_is_read_as_rgb(tmp_path):
-    Image.fromarray(np.full((4, 2), 7, np.uint8)).save(tmp_path / "grey.png")
-    assert read_image(tmp_path / "grey.png").tolist() == np.full((4, 2, 3), 7).tolist()
-
-
-@pytest.mark.parametrize("cut", [0, 10, 300])
-def test_damaged_and_missing_images_are_named(cut, tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (40, 20, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "whole.jpg")
-    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:cut])
-    with pytest.raises(DatasetError, match=r"cut\.jpg cannot be read"):
-        read_image(tmp_path / "cut.jpg")
-    with pytest.raises(DatasetError, match=r"gone\.jpg is missing"):
-        read_image(Path(tmp_path / "gone.jpg"))
 
 
 def test_identity_batches_hold_p_people_k_times():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from model.datasets import available_splits, load_split
 from model.errors import DatasetError
 from model.people.attributes import ATTRIBUTES
 from model.people.write import PeopleOrder, add_people, write_people
@@ -36,7 +37,15 @@ def test_annotations_are_in_cuhk_pedes_form(written: Path) -> None:
     entries = json.loads((written / "reid_raw.json").read_text())
     assert len(entries) == 12
     for entry in entries:
-        assert set(entry) == {"split", "captions", "file_path", "processed_tokens", "id"}
+        assert set(entry) == {
+            "split",
+            "captions",
+            "file_path",
+            "processed_tokens",
+            "id",
+            "camera",
+            "attributes",
+        }
         assert entry["split"] in ("train", "val", "test")
         assert len(entry["captions"]) == len(entry["processed_tokens"]) == 2
         with Image.open(written / "imgs" / entry["file_path"]) as image:
@@ -58,6 +67,21 @@ def test_the_manifest_names_every_picture_with_its_facts(written: Path) -> None:
             assert row[name] in classes
     tracks = {(row["camera"], row["identity"]): row["track"] for row in rows}
     assert len(set(tracks.values())) == len(tracks)
+
+
+def test_annotations_tell_camera_and_attributes_as_the_manifest_does(written: Path) -> None:
+    with (written / "manifest.csv").open(newline="") as file:
+        rows = {row["path"].removeprefix("imgs/"): row for row in csv.DictReader(file)}
+    samples = [
+        sample
+        for split in available_splits("folder", written)
+        for sample in load_split("folder", written, split).samples
+    ]
+    assert len(samples) == 24
+    for sample in samples:
+        row = rows[str(sample.path.relative_to(written / "imgs"))]
+        assert sample.camera == row["camera"]
+        assert sample.attributes == {name: row[name] for name in ATTRIBUTES}
 
 
 def test_the_same_seed_writes_the_same_files_with_any_number_of_workers(

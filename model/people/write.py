@@ -1,7 +1,8 @@
 """`cskt people OUT`: writes a synthetic data set in CUHK-PEDES form, with a manifest for `cskt index`.
 
     OUT/imgs/CAMERA/000012_1.jpg    the pictures
-    OUT/reid_raw.json               split, captions, file_path, processed_tokens, id per picture
+    OUT/reid_raw.json               split, captions, file_path, processed_tokens, id, camera and attributes of
+                                    every picture
     OUT/manifest.csv                path, key, camera, seen_at, track and the attributes of every picture
 
 Identity i of a seed is the same however many are written. Two identities share one body and its poses but
@@ -177,12 +178,15 @@ def _write_one(
     Image.fromarray(paint(view, look, camera, rng)).save(target, quality=92)
     captions = [describe(shape, look, view, rng, order.domain) for _ in range(2)]
     split = order.split or _SPLITS[identity // SHARING % len(_SPLITS)]
+    told = attributes(shape, look, view)
     annotation = {
         "split": split,
         "captions": captions,
         "file_path": name,
         "processed_tokens": [re.findall(r"[a-z0-9]+", caption.lower()) for caption in captions],
         "id": identity,
+        "camera": camera.name,
+        "attributes": told,
     }
     start = datetime.datetime(2026, 3, 2, 8, tzinfo=datetime.UTC)
     seen = start + datetime.timedelta(minutes=7 * identity + int(rng.integers(0, 7)) + 45 * number)
@@ -195,7 +199,7 @@ def _write_one(
         "identity": str(identity),
         "split": split,
     }
-    return Written(annotation, row | attributes(shape, look, view))
+    return Written(annotation, row | told)
 
 
 def _write_manifest(path: Path, rows: list[dict[str, str]]) -> None:
