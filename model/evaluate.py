@@ -1,153 +1,187 @@
-"""`cskt evaluate`: an encoder against a split of a data set."""
+"""`cskt evaluate`: an encoder against a split of one or several data sets.
+
+Prints R@1/5/10, mAP and mINP in percent, text to image and image to text. Every query ranks the whole
+gallery; equal scores keep gallery order. With --slices also text to image by camera, length of the caption
+and attribute.
+"""
 
 import argparse
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from model.arguments import count
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
-    from model.datasets import Sample
+    from model.datasets import DataPlace, LoadedSplit, Sample
     from model.evaluation import Evaluation
-    from model.transforms import Preprocess
-
-AHEAD = 3
-"""Batches of images decoded ahead of the encoder."""
+    from model.slices import SliceReport
+    from model.split_vectors import SplitEncoder
 
 
-class SplitEncoder(Protocol):
-    """What an evaluation needs of an encoder; `model.embedder.Embedder` fits."""
+@dataclass(frozen=True)
+class Measured:
+    """What was found on one data set; `slices` only if they were asked for."""
 
-    @property
-    def preprocess(self) -> "Preprocess":
-        """Turns a picture into pixels; called in worker threads."""
-
-    def embed_texts(self, texts: Sequence[str]) -> "NDArray[np.float32]":
-        """Sentences -> (n, dimension) unit vectors."""
-
-    def embed_pixels(self, pixels: "torch.Tensor") -> "NDArray[np.float32]":
-        """Pixels (n, 3, height, width) -> (n, dimension) unit vectors."""
+    place: "DataPlace"
+    split: "LoadedSplit"
+    evaluation: "Evaluation"
+    slices: "SliceReport | None"
 
 
 def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount `cskt evaluate`."""
     parser = subparsers.add_parser(
-        "evaluate", help="measure an encoder on a data set: R@1/5/10, mAP, mINP", description=__doc__
+        "evaluate",
+        help="measure an encoder on data sets: R@1/5/10, mAP, mINP",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--encoder", default="demo", help="demo, a checkpoint folder, or openclip:MODEL/PRETRAINED"
+    add = parser.add_argument
+    add("--encoder", default="demo", help="demo, a checkpoint folder, or openclip:MODEL/PRETRAINED")
+    add(
+        "--data",
+        action="append",
+        required=True,
+        metavar="NAME[:PATH]",
+        help="cuhk_pedes, icfg_pedes, rstp_reid or folder and the folder that holds it (default data), or "
+        "captions and its file; repeat it to measure on several",
     )
-    parser.add_argument("--dataset", default="folder", help="cuhk_pedes, icfg_pedes, rstp_reid or folder")
-    parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="folder that holds the data set"
+    add("--split", default="test", choices=("train", "val", "test"))
+    add("--skip-bad", action="store_true", help="leave out entries and images that cannot be used")
+    add("--limit", type=count, metavar="N", help="only the first N images and their captions")
+    add("--slices", action="store_true", help="also by camera, caption length and attribute")
+    add(
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="draw the best and the worst rankings into DIR; they show the pictures of people",
     )
-    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument("--limit", type=count, metavar="N", help="only the first N images and their captions")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--batch-size", type=count, default=64, metavar="N")
-    parser.add_argument("--workers", type=count, default=4, metavar="N", help="threads that decode images")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--batch-size", type=count, default=64, metavar="N")
+    add("--workers", type=count, default=4, metavar="N", help="threads that decode images")
+    add("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(run=run_evaluate)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate and print. Raises DatasetError or CheckpointError for what cannot be used."""
-    from model.datasets import load_split
+    from model.datasets import data_place
 
-    samples = load_split(arguments.dataset, arguments.root, arguments.split)
-    if arguments.limit is not None:
-        samples = [sample for sample in samples if sample.image_id < arguments.limit]
+    places = [data_place(text) for text in arguments.data]
+    splits = [_load(place, arguments) for place in places]
+    folders = _plot_folders(arguments.plots, places)
     from model.embedder import open_embedder
 
     embedder = open_embedder(arguments.encoder, device=arguments.device)
-    result = evaluate_encoder(embedder, samples, batch_size=arguments.batch_size, workers=arguments.workers)
+    measured = [
+        _measure(embedder, place, split, folder, arguments)
+        for place, split, folder in zip(places, splits, folders, strict=True)
+    ]
     if arguments.json:
-        facts = {
-            "encoder": arguments.encoder,
-            "fingerprint": embedder.fingerprint,
-            "dataset": arguments.dataset,
-        }
-        print(json.dumps({**facts, "split": arguments.split, **asdict(result)}, indent=2))
+        facts = {"encoder": arguments.encoder, "fingerprint": embedder.fingerprint, "split": arguments.split}
+        print(json.dumps({**facts, "datasets": [_facts(one) for one in measured]}, indent=2))
     else:
-        print(table(result))
+        print(_tables(arguments.data, measured))
 
 
 def evaluate_encoder(
-    encoder: SplitEncoder, samples: "Sequence[Sample]", batch_size: int = 64, workers: int = 4
+    encoder: "SplitEncoder", samples: "Sequence[Sample]", batch_size: int = 64, workers: int = 4
 ) -> "Evaluation":
     """Embed every image and caption of a split and rank them both ways.
 
-    Images are decoded and resized by `workers` threads. Raises DatasetError naming an unreadable image.
+    Images are decoded and resized by `workers` threads. Raises DatasetError naming an unreadable image,
+    ValueError where there are no samples.
     """
-    import numpy as np
-
     from model.evaluation import evaluate_vectors
-    from model.progress import Progress
+    from model.split_vectors import embed_split
 
-    shown = list({sample.image_id: sample for sample in samples}.values())
-    texts, images = [], []
-    with Progress("captions", len(samples)) as progress:
-        for start in range(0, len(samples), batch_size):
-            captions = [sample.caption for sample in samples[start : start + batch_size]]
-            texts.append(encoder.embed_texts(captions))
-            progress.advance(len(captions))
-    with Progress("images", len(shown)) as progress:
-        for pixels in _pixel_batches(encoder.preprocess, shown, batch_size, workers):
-            images.append(encoder.embed_pixels(pixels))
-            progress.advance(len(pixels))
-    return evaluate_vectors(
-        np.concatenate(images),
-        np.concatenate(texts),
-        [sample.identity for sample in shown],
-        [sample.identity for sample in samples],
+    vectors = embed_split(encoder, samples, batch_size, workers)
+    return evaluate_vectors(vectors.images, vectors.texts, vectors.image_ids, vectors.caption_ids)
+
+
+def _load(place: "DataPlace", arguments: argparse.Namespace) -> "LoadedSplit":
+    """The split; what should be known of it and how much was left out is said on stderr."""
+    from model.datasets import load_split
+    from model.datasets.annotations import printable
+
+    split = load_split(
+        place.name,
+        place.root,
+        arguments.split,
+        arguments.skip_bad,
+        check_images=arguments.skip_bad,
+        workers=arguments.workers,
     )
+    if split.notice:
+        print(f"{place.name}: {printable(split.notice)}", file=sys.stderr)
+    if split.rejected:
+        told = f"{place.name}: {len(split.rejected)} left out, first {split.rejected[0]}"
+        print(printable(told), file=sys.stderr)
+    return split
 
 
-def table(result: "Evaluation") -> str:
-    """The figures for people."""
-    low, high = result.r1_interval
-    lines = [
-        f"{result.captions} captions, {result.images} images, {result.identities} people",
-        f"{'':14}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'mAP':>8}{'mINP':>8}",
-    ]
-    for title, metrics in (("text to image", result.text_to_image), ("image to text", result.image_to_text)):
-        lines.append(f"{title:14}" + "".join(f"{value:8.2f}" for value in asdict(metrics).values()))
-    return "\n".join([*lines, f"R@1 text to image, 95 % confidence over people: {low:.2f} .. {high:.2f}"])
+def _plot_folders(folder: Path | None, places: "Sequence[DataPlace]") -> list[Path | None]:
+    """Where the strips of each data set go: several sets get a folder each. Made before the long work."""
+    if folder is None:
+        return [None] * len(places)
+    folders = [folder / f"{number}-{place.name}" for number, place in enumerate(places, start=1)]
+    chosen = folders if len(places) > 1 else [folder]
+    for one in chosen:
+        one.mkdir(parents=True, exist_ok=True)
+    return list(chosen)
 
 
-def _pixel_batches(
-    preprocess: "Callable[[NDArray[np.uint8]], torch.Tensor]",
-    samples: "Sequence[Sample]",
-    batch_size: int,
-    workers: int,
-) -> "Iterator[torch.Tensor]":
-    """Pixels (up to batch_size, 3, height, width) in order, at most AHEAD batches in memory."""
-    import torch
+def _measure(
+    encoder: "SplitEncoder",
+    place: "DataPlace",
+    split: "LoadedSplit",
+    strips: Path | None,
+    arguments: argparse.Namespace,
+) -> Measured:
+    from model.evaluation import evaluate_ranks, rank_vectors
+    from model.plots import write_strips
+    from model.slices import slice_report
+    from model.split_vectors import embed_split
 
-    from model.datasets.samples import read_image
+    samples = first_images(split.samples, arguments.limit)
+    vectors = embed_split(encoder, samples, arguments.batch_size, arguments.workers)
+    caption_ids, image_ids = vectors.caption_ids, vectors.image_ids
+    forth = rank_vectors(vectors.texts, vectors.images, caption_ids, image_ids)
+    back = rank_vectors(vectors.images, vectors.texts, image_ids, caption_ids)
+    if strips is not None:
+        for path in write_strips(strips, vectors, forth):
+            print(f"written, with pictures of people: {path}", file=sys.stderr)
+    slices = slice_report(samples, forth) if arguments.slices else None
+    return Measured(place, split, evaluate_ranks(forth, back, caption_ids, image_ids), slices)
 
-    def prepare(path: Path) -> torch.Tensor:
-        return preprocess(read_image(path))
 
-    paths = iter([sample.path for sample in samples])
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        waiting: deque[Future[torch.Tensor]] = deque()
-        try:
-            for path in paths:
-                waiting.append(pool.submit(prepare, path))
-                if len(waiting) == AHEAD * batch_size:
-                    yield torch.stack([waiting.popleft().result() for _ in range(batch_size)])
-            while waiting:
-                yield torch.stack([waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))])
-        finally:
-            for future in waiting:
-                future.cancel()
+def first_images(samples: "Sequence[Sample]", limit: int | None) -> "list[Sample]":
+    """The samples of the first `limit` images; all of them without a limit."""
+    kept = set(list(dict.fromkeys(sample.image_id for sample in samples))[:limit])
+    return [sample for sample in samples if sample.image_id in kept]
+
+
+def _facts(measured: Measured) -> dict[str, object]:
+    """One data set of the JSON."""
+    facts: dict[str, object] = {
+        "name": measured.place.name,
+        "root": str(measured.place.root),
+        "notice": measured.split.notice,
+        "rejected": list(measured.split.rejected),
+        **asdict(measured.evaluation),
+    }
+    return facts if measured.slices is None else facts | asdict(measured.slices)
+
+
+def _tables(names: Sequence[str], measured: Sequence[Measured]) -> str:
+    from model.evaluation_tables import figures_table, slices_table
+
+    parts = [figures_table([(name, one.evaluation) for name, one in zip(names, measured, strict=True)])]
+    for name, one in zip(names, measured, strict=True):
+        if one.slices is not None:
+            parts.append((f"{name}\n" if len(measured) > 1 else "") + slices_table(one.slices))
+    return "\n\n".join(parts)

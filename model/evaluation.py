@@ -1,4 +1,4 @@
-"""How well sentences find people: R@k, mAP, mINP, and how sure the figure is.
+"""How well sentences find people: R@k, mAP, mINP, and how sure the figures are.
 
 Every query ranks the whole gallery by falling similarity; equal scores keep gallery order (the published
 code leaves ties to an unstable sort). Nothing is filtered, no query is left out. All figures are
@@ -6,17 +6,23 @@ percentages. mINP: Ye et al., "Deep Learning for Person Re-identification: A Sur
 2022, section 4.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-CHUNK = 128
-"""Queries ranked at a time: 6,000 queries on 20,000 images need some 200 MB instead of 5 GB."""
+BLOCK_SCORES = 8_000_000
+"""Similarities held at a time (32 MB), whatever the number of queries and the size of the gallery."""
 
 RESAMPLES = 2000
+
+DRAWS_AT_ONCE = 1_000_000
+"""People drawn at a time by the bootstrap (8 MB)."""
+
+Scores = NDArray[np.floating]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class RetrievalMetrics:
 class Ranks:
     """One entry per query: 1-based rank of the first match, average precision, inverse negative penalty.
 
-    The last two lie in 0 .. 1.
+    The last two lie in 0 .. 1. Equal scores keep gallery order.
     """
 
     first_match: NDArray[np.int64]
@@ -55,18 +61,23 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Both directions over one split. `r1_interval` holds R@1 text to image with 95 % confidence."""
+    """Both directions over one split, in percent; equal scores keep gallery order.
+
+    The intervals hold R@1, R@10 and mAP text to image with 95 % confidence, people resampled.
+    """
 
     text_to_image: RetrievalMetrics
     image_to_text: RetrievalMetrics
-    r1_interval: tuple[float, float]
+    r1_interval: Interval
+    r10_interval: Interval
+    mean_ap_interval: Interval
     images: int
     captions: int
     identities: int
 
 
 def evaluate_similarity(
-    similarity: torch.Tensor | NDArray[np.floating], query_ids: ArrayLike, gallery_ids: ArrayLike
+    similarity: torch.Tensor | Scores, query_ids: ArrayLike, gallery_ids: ArrayLike
 ) -> RetrievalMetrics:
     """Metrics of a similarity matrix (queries, gallery) with the identity of every row and column.
 
@@ -81,15 +92,27 @@ def evaluate_vectors(
     image_ids: Sequence[int],
     caption_ids: Sequence[int],
 ) -> Evaluation:
-    """Both directions from unit vectors: `images` (images, width) and `texts` (captions, width)."""
+    """Both directions from unit vectors: `images` (images, width) and `texts` (captions, width).
+
+    Raises ValueError if a caption has no image of its person, an image no caption, or a score is not finite.
+    """
     forth = rank_vectors(texts, images, caption_ids, image_ids)
     back = rank_vectors(images, texts, image_ids, caption_ids)
+    return evaluate_ranks(forth, back, caption_ids, image_ids)
+
+
+def evaluate_ranks(
+    forth: Ranks, back: Ranks, caption_ids: Sequence[int], image_ids: Sequence[int]
+) -> Evaluation:
+    """Both directions from the ranks of every caption (`forth`) and of every image (`back`)."""
     return Evaluation(
         text_to_image=forth.metrics(),
         image_to_text=back.metrics(),
         r1_interval=bootstrap_interval(forth.first_match <= 1, caption_ids),
-        images=len(images),
-        captions=len(texts),
+        r10_interval=bootstrap_interval(forth.first_match <= 10, caption_ids),
+        mean_ap_interval=bootstrap_interval(forth.average_precision, caption_ids),
+        images=len(image_ids),
+        captions=len(caption_ids),
         identities=len(set(image_ids)),
     )
 
@@ -97,79 +120,95 @@ def evaluate_vectors(
 def rank_vectors(
     queries: NDArray[np.float32], gallery: NDArray[np.float32], query_ids: ArrayLike, gallery_ids: ArrayLike
 ) -> Ranks:
-    """Rank by cosine, a chunk at a time; `queries` (q, width) and `gallery` (g, width) are unit vectors."""
-    identities = np.asarray(query_ids, dtype=np.int64)
-    columns = torch.from_numpy(np.ascontiguousarray(gallery)).T
-    parts = []
-    for start in range(0, len(queries), CHUNK):
-        rows = torch.from_numpy(np.ascontiguousarray(queries[start : start + CHUNK]))
-        parts.append(rank_similarity(rows @ columns, identities[start : start + CHUNK], gallery_ids))
-    return _joined(parts)
+    """Rank by cosine; `queries` (q, width) and `gallery` (g, width) are unit vectors.
+
+    Only BLOCK_SCORES similarities are held at a time. Errors as for `evaluate_similarity`.
+    """
+    shape = (len(queries), len(gallery))
+    return _rank(lambda start, stop: queries[start:stop] @ gallery.T, shape, query_ids, gallery_ids)
 
 
-def rank_similarity(
-    similarity: torch.Tensor | NDArray[np.floating], query_ids: ArrayLike, gallery_ids: ArrayLike
-) -> Ranks:
+def rank_similarity(similarity: torch.Tensor | Scores, query_ids: ArrayLike, gallery_ids: ArrayLike) -> Ranks:
     """Ranks of a similarity matrix (queries, gallery); errors as for `evaluate_similarity`."""
-    scores = torch.as_tensor(similarity)
-    rows = torch.as_tensor(np.asarray(query_ids, dtype=np.int64))
-    columns = torch.as_tensor(np.asarray(gallery_ids, dtype=np.int64))
-    if scores.shape != (len(rows), len(columns)) or not len(rows):
-        raise ValueError(
-            f"scores are {tuple(scores.shape)} for {len(rows)} queries and {len(columns)} images"
-        )
-    if not bool(torch.isfinite(scores).all()):
-        raise ValueError("similarities must be finite")
-    return _joined(
-        [
-            _rank_chunk(scores[start : start + CHUNK].cpu(), rows[start : start + CHUNK], columns)
-            for start in range(0, len(rows), CHUNK)
-        ]
-    )
+    matrix = torch.as_tensor(similarity).detach().cpu()
+    if matrix.dtype in (torch.float16, torch.bfloat16):  # numpy has no bfloat16 and is slow in half precision
+        matrix = matrix.float()
+    scores: Scores = matrix.numpy()
+    return _rank(lambda start, stop: scores[start:stop], scores.shape, query_ids, gallery_ids)
+
+
+def match_places(scores: Scores, matches: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places (from 1, ascending) of the gallery entries `matches` in the ranking of `scores` (gallery,).
+
+    A match's place is 1 + the higher scores + the equal ones before it in the gallery. Only scores that reach
+    the worst match are sorted, without their positions: with a good encoder they are few.
+    """
+    own = scores[matches]
+    rivals = np.sort(scores[scores >= own.min()])
+    ahead = len(rivals) - np.searchsorted(rivals, own, side="right")
+    equal = len(rivals) - np.searchsorted(rivals, own, side="left") - ahead
+    for score in np.unique(own[equal > 1]):
+        tied = own == score
+        ahead[tied] += np.searchsorted(np.flatnonzero(scores == score), matches[tied])
+    return np.sort(ahead + 1)
 
 
 def bootstrap_interval(
-    hits: NDArray[np.bool_], identities: Sequence[int], seed: int = 0, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """The 95 % interval (low, high) of the mean of `hits` in percent, resampling people instead of queries.
+    values: NDArray[np.bool_] | NDArray[np.float64],
+    identities: Sequence[int],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """The 95 % interval (low, high) of the mean of `values` (0 .. 1 per query) in percent.
 
-    Captions of one person succeed and fail together, so resampling queries would make the interval too
-    narrow.
+    Resamples people instead of queries: captions of one person succeed and fail together, so resampling
+    queries would make the interval too narrow. Where every value is the same it has no width.
     """
     _, person = np.unique(np.asarray(identities), return_inverse=True)
     queries = np.bincount(person)
-    found = np.bincount(person, weights=hits)
+    sums = np.bincount(person, weights=values)
     generator = np.random.default_rng(seed)
     people = len(queries)
-    means = np.empty(resamples)
-    for sample in range(resamples):
-        drawn = generator.integers(people, size=people)
-        means[sample] = found[drawn].sum() / queries[drawn].sum()
-    low, high = np.percentile(means, (2.5, 97.5))
+    at_once = max(1, DRAWS_AT_ONCE // people)
+    means = []
+    for done in range(0, resamples, at_once):
+        drawn = generator.integers(people, size=(min(at_once, resamples - done), people))
+        means.append(sums[drawn].sum(axis=1) / queries[drawn].sum(axis=1))
+    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
     return 100 * float(low), 100 * float(high)
 
 
-def _rank_chunk(scores: torch.Tensor, query_ids: torch.Tensor, gallery_ids: torch.Tensor) -> Ranks:
-    order = scores.argsort(dim=1, descending=True, stable=True)
-    matches = gallery_ids[order] == query_ids[:, None]
-    found = matches.cumsum(dim=1)
-    relevant = found[:, -1]
-    if not bool(relevant.all()):
-        missing = query_ids[relevant == 0][:10].tolist()
-        raise ValueError(f"queries of identities {missing} have no match in the gallery")
-    place = torch.arange(1, matches.shape[1] + 1)
-    precision = found.double() / place
-    last = (matches * place).max(dim=1).values
-    return Ranks(
-        first_match=(matches.int().argmax(dim=1) + 1).numpy(),
-        average_precision=((precision * matches).sum(dim=1) / relevant).numpy(),
-        inverse_penalty=(relevant.double() / last).numpy(),
-    )
+def _rank(
+    scores_of: Callable[[int, int], Scores],
+    shape: tuple[int, ...],
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+) -> Ranks:
+    """Ranks from `scores_of(start, stop)`, the similarities of some queries to the whole gallery."""
+    wanted = np.asarray(query_ids, dtype=np.int64)
+    columns = _columns_by_identity(np.asarray(gallery_ids, dtype=np.int64))
+    gallery = sum(len(own) for own in columns.values())
+    if shape != (len(wanted), gallery) or not len(wanted):
+        raise ValueError(f"scores are {shape} for {len(wanted)} queries and {gallery} gallery entries")
+    missing = [identity for identity in np.unique(wanted).tolist() if identity not in columns]
+    if missing:
+        raise ValueError(f"queries of identities {missing[:10]} have no match in the gallery")
+    ranks = Ranks(np.empty(len(wanted), np.int64), np.empty(len(wanted)), np.empty(len(wanted)))
+    block = max(1, BLOCK_SCORES // gallery)
+    for start in range(0, len(wanted), block):
+        scores = scores_of(start, start + block)
+        if not np.isfinite(scores).all():
+            raise ValueError("similarities must be finite")
+        for query, row in enumerate(scores, start=start):
+            places = match_places(row, columns[int(wanted[query])])
+            ranks.first_match[query] = places[0]
+            ranks.average_precision[query] = (np.arange(1, len(places) + 1) / places).mean()
+            ranks.inverse_penalty[query] = len(places) / places[-1]
+    return ranks
 
 
-def _joined(parts: Sequence[Ranks]) -> Ranks:
-    return Ranks(
-        np.concatenate([part.first_match for part in parts]),
-        np.concatenate([part.average_precision for part in parts]),
-        np.concatenate([part.inverse_penalty for part in parts]),
-    )
+def _columns_by_identity(gallery_ids: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Where each identity stands in the gallery, ascending."""
+    order = np.argsort(gallery_ids, kind="stable")
+    identities, starts = np.unique(gallery_ids[order], return_index=True)
+    return dict(zip(identities.tolist(), np.split(order, starts[1:]), strict=True))

@@ -1,24 +1,16 @@
-"""Retrieval metrics against a second implementation in plain loops, and the work of `cskt evaluate`."""
-
-import argparse
-import json
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+"""Retrieval metrics against a second implementation in plain loops."""
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from model.datasets.samples import Sample
-from model.errors import DatasetError
-from model.evaluate import add_evaluate, evaluate_encoder, table
+from model import evaluation
 from model.evaluation import (
     RetrievalMetrics,
     bootstrap_interval,
     evaluate_similarity,
     evaluate_vectors,
+    match_places,
     rank_similarity,
     rank_vectors,
 )
@@ -53,6 +45,36 @@ def test_equals_the_loops(shape, levels):
         assert getattr(got, name) == pytest.approx(getattr(expected, name), abs=1e-9)
 
 
+@pytest.mark.parametrize("block_scores", [1, 60, 150, 10_000])
+def test_blocks_of_any_size_give_the_same_ranks(block_scores, monkeypatch):
+    case = random_case(41, 60, 12, levels=2)
+    expected = naive_metrics(*case)
+    monkeypatch.setattr(evaluation, "BLOCK_SCORES", block_scores)
+    got = evaluate_similarity(*case)
+    assert got.mean_ap == pytest.approx(expected.mean_ap, abs=1e-9)
+    assert got.mean_inp == pytest.approx(expected.mean_inp, abs=1e-9)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 3, 1000])
+@pytest.mark.parametrize("wanted", [1, 7, 50])
+def test_places_equal_a_stable_sort(kinds, wanted):
+    generator = np.random.default_rng(kinds + wanted)
+    scores = (generator.integers(-kinds, kinds, 50) / 8).astype(np.float32)
+    scores[scores == 0] *= generator.choice([-1, 1], (scores == 0).sum())  # 0.0 and -0.0 are equal
+    matches = np.sort(generator.choice(50, wanted, replace=False))
+    order = sorted(range(50), key=lambda index: (-float(scores[index]), index))
+    expected = [place for place, index in enumerate(order, start=1) if index in matches]
+    assert match_places(scores, matches).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_scores_of_any_precision_are_ranked_as_they_are(dtype):
+    """Half precision holds many ties; in double precision 1 and 1 + 1e-12 differ."""
+    scores = torch.tensor([[1.0, 1.0 + 1e-12, 0.5]], dtype=dtype, requires_grad=True)
+    first = rank_similarity(scores, [4], [3, 4, 4]).first_match.tolist()
+    assert first == ([1] if dtype == torch.float64 else [2])
+
+
 def test_equal_scores_keep_gallery_order():
     ranks = rank_similarity(torch.zeros(1, 4), [7], [1, 7, 7, 2])
     assert ranks.first_match.tolist() == [2]
@@ -76,6 +98,8 @@ def test_misuse_is_refused():
         evaluate_similarity(torch.tensor([[float("nan"), 1.0]]), [0], [0, 1])
     with pytest.raises(ValueError, match="scores are"):
         evaluate_similarity(torch.eye(3), [0, 1], [0, 1, 2])
+    with pytest.raises(ValueError, match="0 queries"):
+        rank_vectors(unit_vectors(0), unit_vectors(2), [], [0, 1])
 
 
 def unit_vectors(rows, width=8, seed=0):
@@ -83,13 +107,14 @@ def unit_vectors(rows, width=8, seed=0):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_vectors_are_ranked_in_chunks_as_in_one_piece():
+def test_vectors_are_ranked_in_blocks_as_in_one_piece(monkeypatch):
     queries, gallery = unit_vectors(700), unit_vectors(50, seed=1)
     query_ids, gallery_ids = np.arange(700) % 25, np.arange(50) % 25
     whole = rank_similarity(queries @ gallery.T, query_ids, gallery_ids)
-    chunked = rank_vectors(queries, gallery, query_ids, gallery_ids)
-    assert np.array_equal(whole.first_match, chunked.first_match)
-    assert np.allclose(whole.average_precision, chunked.average_precision)
+    monkeypatch.setattr(evaluation, "BLOCK_SCORES", 50 * 128)
+    blocked = rank_vectors(queries, gallery, query_ids, gallery_ids)
+    assert np.array_equal(whole.first_match, blocked.first_match)
+    assert np.allclose(whole.average_precision, blocked.average_precision)
 
 
 def test_both_directions():
@@ -101,8 +126,12 @@ def test_both_directions():
     back = naive_metrics(images @ texts.T, image_ids, caption_ids)
     assert result.text_to_image.mean_ap == pytest.approx(forth.mean_ap, abs=1e-9)
     assert result.image_to_text.mean_inp == pytest.approx(back.mean_inp, abs=1e-9)
-    low, high = result.r1_interval
-    assert low <= result.text_to_image.r1 <= high
+    for figure, (low, high) in (
+        (forth.r1, result.r1_interval),
+        (forth.r10, result.r10_interval),
+        (forth.mean_ap, result.mean_ap_interval),
+    ):
+        assert low < figure < high
 
 
 def test_interval_is_the_binomial_one_when_everybody_has_one_query():
@@ -119,97 +148,16 @@ def test_interval_widens_when_queries_of_a_person_succeed_together():
     assert (low, high) == pytest.approx((30 - half, 30 + half), abs=2.0)
 
 
-class ColourEncoder:
-    """Images by their mean colour, captions by the colour they name: right unless the image was misread."""
-
-    COLOURS = ("red", "green", "blue")
-
-    def preprocess(self, pixels):
-        return torch.from_numpy(pixels.astype(np.float32)).mean(dim=(0, 1)).reshape(3, 1, 1)
-
-    def embed_pixels(self, pixels):
-        means = pixels.reshape(len(pixels), 3).numpy()
-        return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-
-    def embed_texts(self, texts):
-        return np.eye(3, dtype=np.float32)[[self.COLOURS.index(text) for text in texts]]
+def test_interval_of_fractions_follows_their_spread():
+    """One query a person: the mean of n values is normal with their standard deviation over sqrt(n)."""
+    values = np.random.default_rng(3).random(500)
+    low, high = bootstrap_interval(values, list(range(500)))
+    half = 196 * values.std() / 500**0.5
+    assert (low, high) == pytest.approx((100 * values.mean() - half, 100 * values.mean() + half), abs=0.4)
 
 
-@pytest.fixture
-def colours(tmp_path):
-    samples = []
-    for image_id in range(9):
-        path = tmp_path / f"{image_id}.png"
-        Image.fromarray(
-            np.full((6, 4, 3), 40, np.uint8) + 200 * np.eye(3, dtype=np.uint8)[image_id % 3]
-        ).save(path)
-        samples += [Sample(image_id % 3, image_id, path, ColourEncoder.COLOURS[image_id % 3])] * 2
-    return samples
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 64])
-def test_every_image_and_caption_is_used_once_and_in_order(colours, batch_size, capsys):
-    result = evaluate_encoder(ColourEncoder(), colours, batch_size=batch_size, workers=2)
-    assert (result.images, result.captions, result.identities) == (9, 18, 3)
-    assert result.text_to_image == RetrievalMetrics(100, 100, 100, 100, 100)
-    assert result.image_to_text.r1 == 100
-    assert "images: 9/9" in capsys.readouterr().err
-
-
-def test_a_broken_image_is_named(colours):
-    colours[8].path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    with pytest.raises(DatasetError, match=r"4\.png cannot be read"):
-        evaluate_encoder(ColourEncoder(), colours, batch_size=2, workers=2)
-
-
-def test_the_table_shows_both_directions(colours):
-    lines = table(evaluate_encoder(ColourEncoder(), colours)).splitlines()
-    assert lines[0] == "18 captions, 9 images, 3 people"
-    assert lines[2].split() == ["text", "to", "image", *["100.00"] * 5]
-    assert lines[4].endswith("100.00 .. 100.00")
-
-
-def run_command(*words):
-    parser = argparse.ArgumentParser()
-    add_evaluate(parser.add_subparsers())
-    arguments = parser.parse_args(["evaluate", *words])
-    return arguments.run(arguments)
-
-
-class NamedColourEncoder(ColourEncoder):
-    fingerprint = "f00d"
-
-
-def test_the_command_prints_json_and_limits_images(colours, tmp_path, monkeypatch, capsys):
-    opened = []
-
-    def open_embedder(name, device="auto"):
-        opened.append((name, device))
-        return NamedColourEncoder()
-
-    monkeypatch.setitem(sys.modules, "model.embedder", SimpleNamespace(open_embedder=open_embedder))
-    images = tmp_path / "imgs"
-    images.mkdir()
-    entries = []
-    for sample in colours[::2]:
-        sample.path.rename(images / sample.path.name)
-        entry = {"split": "test", "captions": [sample.caption], "file_path": sample.path.name}
-        entries.append({**entry, "id": sample.identity})
-    (tmp_path / "reid_raw.json").write_text(json.dumps(entries))
-    run_command("--encoder", "demo", "--root", str(tmp_path), "--limit", "5", "--device", "cpu", "--json")
-    printed = json.loads(capsys.readouterr().out)
-    assert opened == [("demo", "cpu")]
-    assert (printed["encoder"], printed["fingerprint"], printed["split"]) == ("demo", "f00d", "test")
-    assert (printed["images"], printed["captions"]) == (5, 5)
-    assert printed["text_to_image"] == {"r1": 100, "r5": 100, "r10": 100, "mean_ap": 100, "mean_inp": 100}
-
-
-def test_the_command_names_a_missing_data_set(tmp_path):
-    with pytest.raises(DatasetError, match="has no annotations"):
-        run_command("--root", str(tmp_path / "nowhere"))
-
-
-def test_a_limit_below_one_is_refused(capsys):
-    with pytest.raises(SystemExit):
-        run_command("--root", str(Path()), "--limit", "0")
-    assert "at least 1" in capsys.readouterr().err
+def test_interval_does_not_depend_on_how_many_are_drawn_at_once(monkeypatch):
+    hits, people = np.arange(90) % 3 == 0, [index // 4 for index in range(90)]
+    whole = bootstrap_interval(hits, people)
+    monkeypatch.setattr(evaluation, "DRAWS_AT_ONCE", 1)
+    assert bootstrap_interval(hits, people) == pytest.approx(whole, abs=1e-9)
