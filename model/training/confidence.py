@@ -4,7 +4,7 @@ After the confident consensus division of Qin et al., "Noisy-Correspondence Lear
 Re-identification", CVPR 2024 (RDE): a network learns true pairs before wrong ones, so a mixture of two
 Gaussians, fitted to the losses of all pairs brought to 0 .. 1, tells them apart, and a pair's confidence is
 the probability of the component of low loss. RDE divides by the losses of two branches, trusts the pairs on
-which both agree and judges the others anew; here there is one branch, and the probability itself is the weight.
+which both agree and judges the others anew; here is one branch, and the probability itself is the weight.
 
 A mixture can always be fitted, wrong pairs or none. Every pair is trusted in full unless the components stand
 apart: their means by more than `SEPARATION` times the root of their mean variance (after Ashman, Bird and
@@ -43,8 +43,8 @@ class Mixture(NamedTuple):
 class ConfidenceRecord:
     """The last loss of each training caption, and the confidence in it, in 0 .. 1.
 
-    `samples` is the number of training captions; the first `warm_epochs` epochs trust every pair (at least the
-    first does, since there are no losses yet).
+    `samples` is the number of training captions; the first `warm_epochs` epochs trust every pair (at least
+    the first does, since there are no losses yet).
     """
 
     def __init__(self, samples: int, warm_epochs: int) -> None:
