@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from parity import model_cases
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from small_encoder import ADAPTERS, captions, pixels, small_config, small_encoder
 
 from model.adapters.cskt import CsktConfig
+from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
 from model.positions import resize_position_grid
 from model.released_shapes import Choices, released_config
@@ -94,6 +95,19 @@ def test_irra_without_its_training_heads(tmp_path):
     weights = read_released(tmp_path / "best.pth")
     assert (weights.layout, weights.left_out) == ("irra", tuple(heads))
     assert same(encoder, fit_released(weights, encoder.config))
+
+
+@pytest.mark.parametrize("classes", [1, 7, 11003])
+@pytest.mark.parametrize("method", ["cskt", "dm_adapter", "full"])
+def test_another_data_sets_classifier_stops_no_load(tmp_path, method, classes):
+    encoder = small_encoder(method)
+    classifier = {"classifier.weight": torch.randn(classes, 32), "classifier.bias": torch.zeros(classes)}
+    torch.save({"model": official(encoder) | classifier}, tmp_path / "best.pth")
+    weights = read_released(tmp_path / "best.pth")
+    assert weights.left_out == tuple(classifier)
+    save_checkpoint(tmp_path / "served", fit_released(weights, encoder.config))
+    assert set(load_file(tmp_path / "served" / "model.safetensors")) == set(encoder.state_dict())
+    assert same(encoder, load_checkpoint(tmp_path / "served"))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
