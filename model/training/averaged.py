@@ -1,8 +1,8 @@
 """An exponential moving average of the trained weights: what is evaluated and kept, if a recipe asks for it.
 
-The average leaves out the last steps' noise (Polyak and Juditsky, "Acceleration of Stochastic Approximation by
-Averaging", SIAM J. Control Optim. 1992; exponentially as in Tarvainen and Valpola, "Mean teachers are better
-role models", NeurIPS 2017).
+The average leaves out the last steps' noise (Polyak and Juditsky, "Acceleration of Stochastic Approximation
+by Averaging", SIAM J. Control Optim. 1992; exponentially as in Tarvainen and Valpola, "Mean teachers are
+better role models", NeurIPS 2017).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +17,9 @@ from model.errors import CheckpointError
 class AveragedWeights:
     """float32 averages of the trainable parameters among `named_parameters`.
 
-    Only those: frozen weights need no average, and buffers stay the model's own (batch normalisation's running
-    statistics, which are averages already). The parameters must stay the same objects. Raises ValueError if
-    `decay` is not in 0 .. 1 (1 excluded) or nothing is trainable.
+    Only those: frozen weights need no average, and buffers stay the model's own (batch normalisation's
+    running statistics, which are averages already). The parameters must stay the same objects. Raises
+    ValueError if `decay` is not in 0 .. 1 (1 excluded) or nothing is trainable.
     """
 
     def __init__(self, named_parameters: Iterable[tuple[str, nn.Parameter]], decay: float) -> None:
