@@ -124,10 +124,10 @@ def test_the_first_epochs_trust_everyone():
     losses, wrong = drawn(MIXTURES["a fifth wrong"], count=2000)
     record = record_of(losses, warm_epochs=3)
     everyone = torch.arange(2000)
-    for epoch in (0, 1):
+    for epoch in (1, 2):
         record.divide(epoch)
         assert torch.equal(record.of(everyone), torch.ones(2000))
-    record.divide(2)
+    record.divide(3)
     trust = record.of(torch.from_numpy(np.flatnonzero(wrong)))
     assert trust.dtype == torch.float32
     assert float(trust.mean()) < 0.05
@@ -139,7 +139,7 @@ def test_the_last_loss_counts_and_the_order_of_asking_does_not():
     order = torch.randperm(2000, generator=torch.Generator().manual_seed(3))
     for part in order.split(77):
         record.note(part, torch.from_numpy(losses)[part])
-    record.divide(0)
+    record.divide(1)
     expected = torch.from_numpy(probability_of_low(losses.astype(np.float32).astype(float))).float()
     assert torch.equal(record.of(order), expected[order])
     assert float(record.of(torch.from_numpy(wrong).nonzero().flatten()).mean()) < 0.1
@@ -156,7 +156,7 @@ def test_a_caption_that_was_never_seen_or_has_no_finite_loss_is_trusted():
     losses[:2] = np.nan, np.inf
     record = ConfidenceRecord(2001, 0)
     record.note(torch.arange(2000), torch.from_numpy(losses))
-    record.divide(0)
+    record.divide(1)
     assert record.of(torch.tensor([0, 1, 2000])).tolist() == [1, 1, 1]
     assert float(record.of(torch.arange(2, 2000)).mean()) == pytest.approx(0.5, abs=0.05)
 
@@ -164,16 +164,16 @@ def test_a_caption_that_was_never_seen_or_has_no_finite_loss_is_trusted():
 def test_trust_may_come_back():
     losses, _ = drawn(MIXTURES["half wrong"], count=2000)
     record = record_of(losses)
-    record.divide(0)
-    record.note(torch.arange(2000), torch.zeros(2000))
     record.divide(1)
+    record.note(torch.arange(2000), torch.zeros(2000))
+    record.divide(2)
     assert torch.equal(record.of(torch.arange(2000)), torch.ones(2000))
 
 
 def test_a_resumed_record_goes_on_bit_by_bit(tmp_path):
     losses, _ = drawn(MIXTURES["a fifth wrong"], count=500)
     kept = record_of(losses)
-    kept.divide(0)
+    kept.divide(1)
     kept.note(torch.arange(250), torch.from_numpy(losses[250:]))
     torch.save(kept.state_dict(), tmp_path / "state.pt")
     resumed = ConfidenceRecord(500, 1)
@@ -181,7 +181,7 @@ def test_a_resumed_record_goes_on_bit_by_bit(tmp_path):
     everyone = torch.arange(500)
     assert torch.equal(resumed.of(everyone), kept.of(everyone))
     for record in (kept, resumed):
-        record.divide(1)
+        record.divide(2)
     assert torch.equal(resumed.of(everyone), kept.of(everyone))
     assert float(kept.of(everyone).min()) < 0.01
 

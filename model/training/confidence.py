@@ -57,12 +57,12 @@ class ConfidenceRecord:
         self.losses.numpy()[indices.cpu().numpy()] = losses.detach().float().cpu().numpy()
 
     def divide(self, epoch: int) -> None:
-        """Judge all pairs by their last losses, at the end of `epoch` (counted from 0).
+        """Judge all pairs by their last losses, when `epoch` epochs are done.
 
         A pair without a finite loss is trusted in full, as all are in the warm epochs.
         """
         self.confidence.fill_(1)
-        if epoch + 1 < self.warm_epochs:
+        if epoch < self.warm_epochs:
             return
         known = self.losses.isfinite()
         judged = probability_of_low(self.losses[known].double().numpy())
