@@ -35,7 +35,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after optimizer step number `step`, counted from 0.
+        """Take in the weights as they are after `step` optimizer steps.
 
         The share kept is min(decay, (1 + step) / (10 + step)): the initial weights are soon forgotten.
         """
