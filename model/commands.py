@@ -1,4 +1,4 @@
-"""`cskt train | evaluate | convert | people`: one line per command; the work stands in the named files."""
+"""The commands about encoders, one line per command; the work stands in the named files."""
 
 import argparse
 
@@ -8,9 +8,11 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     from model.convert import add_convert
     from model.evaluate import add_evaluate
     from model.people.write import add_people
+    from model.training.reproduce import add_reproduce
     from model.training.train import add_train
 
     add_train(subparsers)
+    add_reproduce(subparsers)
     add_evaluate(subparsers)
     add_convert(subparsers)
     add_people(subparsers)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.adapters.full import FullConfig
 from model.backbone import WEIGHT_FILES, backbone_config, fetch_pretrained
-from model.checkpoint import fingerprint_of, read_checkpoint
+from model.checkpoint import LoadedCheckpoint, fingerprint_of, read_checkpoint
 from model.config import PERSON_IMAGE_SIZE, EncoderConfig
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
@@ -89,17 +89,26 @@ def open_embedder(encoder: str, device: str = "auto") -> Embedder:
 
     Raises CheckpointError if it is not there or does not fit, ConfigError for an unknown model or device.
     """
-    place = _device(device)
+    place = choose_device(device)
+    network, fingerprint = open_encoder(encoder)
+    named = encoder == "demo" or encoder.startswith(OPENCLIP)
+    return Embedder(network, encoder if named else str(_folder(encoder)), fingerprint, place)
+
+
+def open_encoder(encoder: str) -> LoadedCheckpoint:
+    """The network that `open_embedder` would use, on the CPU, and its fingerprint. Errors as there."""
     if encoder.startswith(OPENCLIP):
         network = _openclip(encoder)
-        return Embedder(network, encoder, fingerprint_of(network), place)
+        return LoadedCheckpoint(network, fingerprint_of(network))
     if encoder == "demo" and not DEMO_FOLDER.is_dir():
         raise CheckpointError(
             "demo: this installation carries no demo encoder; train one or name a checkpoint folder."
         )
-    folder = DEMO_FOLDER if encoder == "demo" else Path(encoder).expanduser().resolve()
-    network, fingerprint = read_checkpoint(folder)
-    return Embedder(network, "demo" if encoder == "demo" else str(folder), fingerprint, place)
+    return read_checkpoint(_folder(encoder))
+
+
+def _folder(encoder: str) -> Path:
+    return DEMO_FOLDER if encoder == "demo" else Path(encoder).expanduser().resolve()
 
 
 def _openclip(encoder: str) -> PersonEncoder:
@@ -123,7 +132,8 @@ def _openclip(encoder: str) -> PersonEncoder:
     return fit_released(released_from_clip(clip.tensors, encoder), config)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device called auto, cpu, cuda or cuda:N. Raises ConfigError for one that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

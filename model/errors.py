@@ -3,6 +3,7 @@
     CsktError                 anything a user can cause; its text says what, where and what to do
     ├── ConfigError           a recipe or configuration that cannot be used
     ├── CheckpointError       an encoder that is missing, damaged or does not fit
+    ├── TrainingError         a run that cannot go on
     ├── DatasetError          annotations or images that cannot be read as a data set
     └── GalleryError          (indexer.errors) a gallery or a source of images
 
@@ -25,3 +26,7 @@ class CheckpointError(CsktError):
 
 class DatasetError(CsktError):
     """Annotations or images that cannot be read as a data set."""
+
+
+class TrainingError(CsktError):
+    """A training run that cannot go on, such as one whose loss is no longer a number."""

@@ -11,9 +11,11 @@ from model.errors import CheckpointError, ConfigError
 from model.people.attributes import ATTRIBUTES
 from model.text_mask import MASK_ID
 from model.training.batches import prefetched
+from model.training.distributed import Team
 from model.training.journal import Journal
-from model.training.loop import Run, make_unseen_words_neutral, train
+from model.training.loop import train
 from model.training.recipe import Recipe
+from model.training.run import Run, make_unseen_words_neutral
 from model.training.state import load_state, save_state
 
 BACKBONE = {
@@ -72,9 +74,9 @@ def weights(folder):
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
-    run = Run(recipe(), tmp_path, workers=1, compiled=False)
+    run = Run(recipe(), tmp_path, 1, False, Team())
     run.encoder.train()
-    for batch in prefetched(run.source, 0, 2, 0):
+    for batch in prefetched(run.data.source, 0, 2, 0):
         run.take_step(batch)
     run.save()
     resumed = weights(train(recipe(), tmp_path, workers=0))
@@ -83,7 +85,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(finished, tmp_path
 
 
 def test_the_journal_holds_validation_figures(finished):
-    entries = [json.loads(line) for line in (finished / "journal.jsonl").read_text("utf-8").splitlines()]
+    entries = [json.loads(line) for line in (finished / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert entries[-1]["step"] == 4
     assert 0 <= entries[-1]["r1"] <= entries[-1]["r10"] <= 100
 
@@ -98,9 +100,9 @@ def test_training_heads_stay_out_of_the_checkpoint(finished):
 
 
 def test_losses_fall_when_the_same_batch_is_repeated(tmp_path):
-    run = Run(recipe(hidden_words=0.0), tmp_path, workers=1, compiled=False)
+    run = Run(recipe(hidden_words=0.0), tmp_path, 1, False, Team())
     run.encoder.train()
-    batch = run.source.batch(0)
+    batch = run.data.source.batch(0)
     losses = []
     for _ in range(25):
         run.step = 1  # past the warm-up, at the full rate
@@ -127,7 +129,7 @@ def test_an_adapter_run_leaves_the_backbone_alone(finished, tmp_path):
 
 
 def test_unseen_words_get_the_mask_tokens_embedding(tmp_path):
-    run = Run(recipe(), tmp_path, workers=1, compiled=False)
+    run = Run(recipe(), tmp_path, 1, False, Team())
     table = run.encoder.text.token_embedding.weight
     seen = torch.zeros(len(table), dtype=torch.bool)
     seen[[10, 11, MASK_ID]] = True
@@ -156,9 +158,10 @@ def test_the_journal_forgets_what_came_after_the_saved_step(tmp_path):
 
 
 def test_a_longer_schedule_leaves_the_rate_where_it_stands(tmp_path):
-    run = Run(recipe(steps=4, schedule_steps=40, schedule={"unit": "step", "warmup": 0}), tmp_path, 1, False)
+    longer = recipe(steps=4, schedule_steps=40, schedule={"unit": "step", "warmup": 0})
+    run = Run(longer, tmp_path, 1, False, Team())
     run.encoder.train()
     run.step = 3
-    run.take_step(run.source.batch(0))
+    run.take_step(run.data.source.batch(0))
     expected = 3e-3 * 0.5 * (1 + math.cos(math.pi * 3 / 40))
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(expected)

@@ -1,17 +1,38 @@
-"""The record of a run: one JSON object a line in `journal.jsonl`, and the same for people on the terminal."""
+"""The record of a run: `metrics.jsonl`, one JSON object a line; `run.json`, what it was started with."""
 
+import datetime
 import json
+import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from model.bench_report import commit, machine
+from model.errors import ConfigError
+from model.training.recipe import Recipe
+
+
+class _Board(Protocol):
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Journal:
-    """Appends entries; on resume, entries after the step resumed from are dropped first."""
+    """Appends entries; on resume, entries after the step resumed from are dropped first.
 
-    def __init__(self, folder: Path, resumed_at: int) -> None:
-        self.path = folder / "journal.jsonl"
-        kept = [entry for entry in self.entries() if entry["step"] <= resumed_at]
-        self.path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
+    With `tensorboard` the same figures go to event files in the folder's `tensorboard/`. Only the process
+    that leads writes.
+    """
+
+    def __init__(self, folder: Path, resumed_at: int, leads: bool = True, tensorboard: bool = False) -> None:
+        self.path, self.leads = folder / "metrics.jsonl", leads
+        self._board = _open_board(folder / "tensorboard") if tensorboard and leads else None
+        if leads:
+            kept = [entry for entry in self.entries() if entry["step"] <= resumed_at]
+            self.path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
 
     def entries(self) -> list[dict[str, float]]:
         """Everything written so far; a last line cut short by a crash is passed over."""
@@ -27,8 +48,51 @@ class Journal:
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Append one entry: the step, the time and the values."""
+        if not self.leads:
+            return
         entry = {"step": step, "time": round(time.time(), 1)} | {
-            name: round(value, 5) for name, value in values.items()
+            name: float(f"{value:.6g}") for name, value in values.items()
         }
         with self.path.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(entry) + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def record_start(folder: Path, recipe: Recipe, step: int, processes: int) -> None:
+    """Add this start of the run, at `step`, to the folder's `run.json`."""
+    path = folder / "run.json"
+    starts: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    packages = ("cskt", "torch", "open_clip_torch", "numpy", "pillow")
+    starts.append(
+        {
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "at_step": step,
+            "command": sys.argv,
+            "seed": recipe.seed,
+            "data_seed": getattr(recipe.data, "seed", recipe.seed),
+            "processes": processes,
+            "commit": commit(),
+            "versions": {name: version(name) for name in packages},
+            "machine": machine(),
+        }
+    )
+    path.write_text(json.dumps(starts, indent=1) + "\n", "utf-8")
+
+
+def _open_board(folder: Path) -> _Board:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError("--tensorboard needs the package tensorboard: pip install tensorboard.") from None
+    return SummaryWriter(str(folder))

@@ -1,4 +1,4 @@
-"""What a killed run needs to go on: written whole or not at all."""
+"""What a killed run needs to go on, and the best moment it had: written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from model.encoder import PersonEncoder
 from model.errors import CheckpointError
 
 
@@ -30,3 +31,43 @@ def load_state(path: Path) -> dict[str, Any] | None:
             f"The training state {path} is damaged ({error}); remove it to start anew."
         ) from error
     return state
+
+
+def moving_weights(encoder: PersonEncoder) -> dict[str, torch.Tensor]:
+    """The tensors that training changes, by name: the adapter's, or all if the backbone trains as well."""
+    if encoder.adapter.trains_backbone:
+        return dict(encoder.state_dict())
+    return {f"adapter.{name}": tensor for name, tensor in encoder.adapter.state_dict().items()}
+
+
+def restore_weights(encoder: PersonEncoder, weights: dict[str, torch.Tensor]) -> None:
+    """Put back what `moving_weights` gave; CheckpointError if the tensors are those of another network."""
+    expected = moving_weights(encoder).keys()
+    if weights.keys() != expected:
+        raise CheckpointError(
+            f"The training state holds {len(weights)} tensors, the recipe's network {len(expected)} others; "
+            "remove the run's folder to start anew."
+        )
+    encoder.load_state_dict(weights, strict=False)
+
+
+class Best:
+    """The moment with the highest R@1 on the split that decides, the first of equals; kept on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        kept = load_state(path)
+        self.r1 = -1.0 if kept is None else float(kept["r1"])
+        self.step: int | None = None if kept is None else int(kept["step"])
+
+    def offer(self, r1: float, step: int, encoder: PersonEncoder) -> None:
+        """Keep the encoder's weights if it is better than any before."""
+        if r1 > self.r1:
+            save_state(self.path, {"r1": r1, "step": step, "weights": moving_weights(encoder)})
+            self.r1, self.step = r1, step
+
+    def restore(self, encoder: PersonEncoder) -> None:
+        """Give the encoder the best moment's weights; it is left as it is where nothing was offered."""
+        kept = load_state(self.path)
+        if kept is not None:
+            restore_weights(encoder, kept["weights"])

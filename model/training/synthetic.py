@@ -22,7 +22,7 @@ from model.people.shapes import Shape, sample_shape
 from model.progress import Progress
 from model.tokenizer import Tokenizer
 from model.training.augment import Picture, through_a_camera
-from model.training.batches import Batch, masked
+from model.training.batches import WHOLE, Batch, Share, longest_caption, masked
 from model.training.recipe import Recipe, SyntheticPeopleData
 
 Integers = npt.NDArray[np.int32]
@@ -126,19 +126,24 @@ class SyntheticBatches:
         if len(people) < recipe.batch_size:
             raise ValueError(f"{len(people)} pictures are too few for batches of {recipe.batch_size}")
         self.recipe, self.people, self.image_size = recipe, people, image_size
+        self.captions = people.ids.shape[0] * people.ids.shape[1]
+        self.batches_per_epoch = len(people) // recipe.batch_size
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, share: Share = WHOLE) -> Batch:
         """The batch of that step."""
         rng = np.random.default_rng([self.recipe.seed, 2, step])
         size, people = self.recipe.batch_size, self.people
         chosen = rng.choice(len(people), size, replace=False)
         caption = rng.integers(people.ids.shape[1], size=size)
         pictures = np.stack([self._crop(people.pictures[index], rng) for index in chosen])
-        ids = torch.from_numpy(people.ids[chosen, caption].astype(np.int64))
+        ids = masked(torch.from_numpy(people.ids[chosen, caption].astype(np.int64)), self.recipe, rng)
+        rows = share.rows(size)
         return Batch(
-            pixels=torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))),
-            ids=masked(ids, self.recipe, rng),
+            pixels=torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)[rows])),
+            ids=ids[rows],
             identities=torch.arange(size),
+            samples=torch.from_numpy(chosen * people.ids.shape[1] + caption),
+            longest=longest_caption(ids),
             attributes=AttributeLabels(
                 image=torch.from_numpy(people.seen[chosen].astype(np.int64)),
                 text=torch.from_numpy(people.said[chosen, caption].astype(np.int64)),

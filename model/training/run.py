@@ -1,0 +1,269 @@
+"""One training run: what is trained, with what, where it is kept, and how one step is taken."""
+
+import contextlib
+import math
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.adapters.full import FullConfig
+from model.config import EncoderConfig
+from model.embedder import open_encoder
+from model.encoder import PersonEncoder
+from model.errors import ConfigError, TrainingError
+from model.losses import Losses
+from model.losses.sdm import pair_losses
+from model.text_mask import MASK_ID
+from model.training.averaged import AveragedWeights
+from model.training.batches import Batch
+from model.training.confidence import ConfidenceRecord
+from model.training.distributed import Team
+from model.training.features import BatchFeatures, compute_in_parts, split_rows
+from model.training.optimization import build_optimizer
+from model.training.recipe import Recipe
+from model.training.schedule import set_learning_rates
+from model.training.state import Best, load_state, moving_weights, restore_weights, save_state
+from model.training.validation import open_data
+
+DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def build_encoder(recipe: Recipe) -> PersonEncoder:
+    """A new encoder, or the recipe's adapter on the backbone of an earlier one."""
+    if recipe.encoder is not None:
+        return PersonEncoder(recipe.encoder)
+    assert recipe.initial is not None  # the recipe holds that one of the two is given
+    earlier, _ = open_encoder(recipe.initial)
+    adapter = recipe.adapter or FullConfig().model_dump()
+    config = EncoderConfig.model_validate(earlier.config.model_dump() | {"adapter": adapter})
+    encoder = PersonEncoder(config)
+    encoder.visual.load_state_dict(earlier.visual.state_dict())
+    encoder.text.load_state_dict(earlier.text.state_dict())
+    encoder.adapter.backbone_loaded(encoder.text.token_embedding.get_parameter("weight"))
+    return encoder
+
+
+class Run:
+    """Everything a step needs; `step` counts the optimizer steps done."""
+
+    def __init__(self, recipe: Recipe, out: Path, workers: int, compiled: bool, team: Team) -> None:
+        self.recipe, self.out, self.workers, self.team, self.device = recipe, out, workers, team, team.device
+        torch.manual_seed(recipe.seed)
+        self.encoder = build_encoder(recipe).to(self.device)
+        self._check()
+        self.encoder.visual.recompute = self.encoder.text.recompute = recipe.recompute
+        if compiled:
+            self.encoder.visual.compile(dynamic=False)
+        config = self.encoder.config
+        self.data = open_data(recipe, config, out, workers, team)
+        source = self.data.source
+        self.losses = Losses(recipe.losses, config.backbone.embed_dim, source.identities).to(self.device)
+        heads = [(f"heads.{name}", parameter) for name, parameter in self.losses.named_parameters()]
+        self.trained = [parameter for _, parameter in self.encoder.trainable_parameters()]
+        self.optimizer = build_optimizer([*self.encoder.trainable_parameters(), *heads], recipe.optimizer)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")
+        self.averaged = self.confidence = None
+        if recipe.average_weights is not None:
+            self.averaged = AveragedWeights(self.encoder.trainable_parameters(), recipe.average_weights)
+        if recipe.noise_robust is not None:
+            self.confidence = ConfidenceRecord(source.captions, recipe.noise_robust)
+        self.best = Best(out / "best.pt")
+        self.mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
+        self.std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
+        self.seen_tokens = torch.zeros(config.backbone.text.vocabulary_size, dtype=torch.bool)
+        self.steps = recipe.steps if recipe.steps is not None else self._epoch_steps(recipe.epochs or 0)
+        self.evaluate_every = recipe.evaluate_every or source.batches_per_epoch
+        self.step, self.seconds, self._resumed = 0, 0.0, time.monotonic()
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the first parameter group, as it was in the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def resume(self) -> None:
+        """Take up the state kept in the folder, if there is one."""
+        state = load_state(self.out / "state.pt")
+        if state is None:
+            return
+        if state["captions"] != self.data.source.captions:
+            raise ConfigError(
+                f"{self.out} was trained on {state['captions']} captions, and there are "
+                f"{self.data.source.captions} now; restore the data, or give another --out."
+            )
+        restore_weights(self.encoder, state["weights"])
+        self.losses.load_state_dict(state["losses"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        if self.confidence is not None:
+            self.confidence.load_state_dict(state["confidence"])
+        self.seen_tokens, self.step, self.seconds = state["seen_tokens"], state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Keep everything that the next step depends on."""
+        if not self.team.leads:
+            return
+        state: dict[str, Any] = {
+            "weights": moving_weights(self.encoder),
+            "losses": self.losses.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
+            "confidence": None if self.confidence is None else self.confidence.state_dict(),
+            "seen_tokens": self.seen_tokens,
+            "captions": self.data.source.captions,
+            "step": self.step,
+            "seconds": self._spent(),
+        }
+        save_state(self.out / "state.pt", state)
+
+    def take_step(self, batch: Batch) -> dict[str, float]:
+        """One optimizer step; returns the weighted losses. TrainingError if anything is no longer a number."""
+        self._set_rates()
+        self.seen_tokens[batch.ids.flatten().cpu()] = True
+        self.optimizer.zero_grad(set_to_none=True)
+        values: dict[str, float] = {}
+
+        def finish(own: BatchFeatures) -> torch.Tensor:
+            features = replace(self.team.gathered(own, len(batch.identities)), hard_known=batch.hard_known)
+            loss, parts = self._losses(features, batch)
+            values.update(
+                {"loss": loss.item()} | {f"loss.{name}": part.item() for name, part in parts.items()}
+            )
+            self._require_number(values["loss"], "loss")
+            return self.scaler.scale(loss)
+
+        compute_in_parts(
+            lambda rows: self._features(batch, rows),
+            split_rows(len(batch.ids), self.recipe.micro_batch),
+            finish,
+        )
+        self.team.sum_gradients(self.trained)
+        self.team.mean_gradients(self.losses.parameters())
+        values["gradient_norm"] = self._clip()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.step += 1
+        if self.averaged is not None:
+            self.averaged.update(self.step - 1)
+        return values
+
+    def end_of_epoch(self) -> None:
+        """What is done between two passes over the data."""
+        if self.confidence is not None and self.step % self.data.source.batches_per_epoch == 0:
+            self.confidence.divide(self.step // self.data.source.batches_per_epoch)
+
+    def prepare_checkpoint(self) -> None:
+        """The last change to the weights before they are kept."""
+        if self.recipe.neutral_unseen_words:
+            make_unseen_words_neutral(self.encoder, self.seen_tokens)
+
+    def kept_weights(self) -> "contextlib.AbstractContextManager[None]":
+        """Within it the encoder has the weights that are evaluated and kept: the averaged ones, if any."""
+        return contextlib.nullcontext() if self.averaged is None else self.averaged.applied()
+
+    def cost(self) -> dict[str, float]:
+        """What the run took: seconds of training, trainable share, peak memory of this process."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if self.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self.device)
+        total = sum(parameter.numel() for parameter in self.encoder.parameters())
+        trainable = sum(parameter.numel() for parameter in self.trained)
+        return {
+            "seconds": round(self._spent(), 1),
+            "trainable": trainable,
+            "total": total,
+            "trainable_percent": round(100 * trainable / total, 2),
+            "peak_memory_mb": round(peak / 1e6),
+        }
+
+    def remedy(self) -> str:
+        """What to do about a run that cannot go on."""
+        return (
+            f"The last good state is {self.out / 'state.pt'}; start again in another --out with a lower rate "
+            "(--set optimizer.learning_rate=...) or with --set gradient_clip=1.0."
+        )
+
+    def _features(self, batch: Batch, rows: slice) -> BatchFeatures:
+        """The features of some of this process's rows."""
+        pixels = batch.pixels[rows]
+        if pixels.dtype == torch.uint8:
+            pixels = (pixels.float() / 255 - self.mean) / self.std
+        dtype = DTYPES[self.recipe.precision]
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+            found = self.encoder(pixels, self._cut(batch.ids[rows], batch))
+            hard = None
+            if batch.hard_ids is not None:
+                hard = self.encoder.encode_text(self._cut(batch.hard_ids[rows], batch))
+        return BatchFeatures(found.image, found.text, found.load, hard)
+
+    def _cut(self, ids: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Without the padding behind the whole batch's longest caption, if the recipe says so."""
+        if not self.recipe.shorten_captions:
+            return ids
+        return ids[:, : batch.longest + self.encoder.adapter.reserved_tokens]
+
+    def _losses(self, features: BatchFeatures, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        if self.confidence is None:
+            return self.losses(features, batch.identities, batch.attributes)  # type: ignore[no-any-return]
+        samples = batch.samples.cpu()
+        weights = self.confidence.of(samples).to(self.device)
+        self.confidence.note(samples, pair_losses(features.image, features.text, batch.identities).cpu())
+        return self.losses(features, batch.identities, batch.attributes, weights)  # type: ignore[no-any-return]
+
+    def _set_rates(self) -> None:
+        schedule = self.recipe.schedule
+        if schedule.unit == "step":
+            done, total = self.step, self.recipe.schedule_steps or self.steps
+        else:
+            per_epoch = self.data.source.batches_per_epoch
+            done, total = self.step // per_epoch, -(-self.steps // per_epoch)
+        set_learning_rates(self.optimizer, schedule, done, total)
+
+    def _clip(self) -> float:
+        """Shorten the gradient where the recipe says so; returns the length it had."""
+        self.scaler.unscale_(self.optimizer)
+        trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        limit = self.recipe.gradient_clip or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_(trained, limit))
+        if not self.scaler.is_enabled():  # the scaler passes over such steps by itself
+            self._require_number(norm, "gradient")
+        return norm
+
+    def _require_number(self, value: float, what: str) -> None:
+        """Raise TrainingError, keeping the state before this step, unless the value is finite."""
+        if not math.isfinite(value):
+            self.save()
+            raise TrainingError(f"The {what} is {value} in step {self.step + 1}. {self.remedy()}")
+
+    def _epoch_steps(self, epochs: int) -> int:
+        return epochs * self.data.source.batches_per_epoch
+
+    def _spent(self) -> float:
+        return self.seconds + time.monotonic() - self._resumed
+
+    def _check(self) -> None:
+        """Raise ConfigError for what cannot be computed in parts or on this device."""
+        statistics = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in self.encoder.modules())
+        divided = self.team.size > 1 or self.recipe.micro_batch is not None
+        if statistics and divided and self.encoder.adapter.trains_backbone:
+            raise ConfigError(
+                "A network with batch normalisation, such as a convolutional stem, trains in one process and "
+                "without micro_batch, since its statistics are those of whole batches."
+            )
+        if self.recipe.precision == "float16" and self.device.type != "cuda":
+            raise ConfigError("precision = 'float16' needs a CUDA device; use 'bfloat16' or 'float32' here.")
+        if self.recipe.neutral_unseen_words and self.team.size > 1:
+            raise ConfigError("neutral_unseen_words needs a run of one process; start it without torchrun.")
+
+
+def make_unseen_words_neutral(encoder: PersonEncoder, seen: torch.Tensor) -> None:
+    """Tokens that no training caption held get the mask token's embedding: unknown words are passed over."""
+    table = encoder.text.token_embedding.get_parameter("weight")
+    with torch.no_grad():
+        table[~seen] = table[MASK_ID].clone()

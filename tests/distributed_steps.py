@@ -1,0 +1,43 @@
+"""Run by torchrun in test_distributed.py: some steps of a toy run; the leader writes what came of them."""
+
+import sys
+from pathlib import Path
+
+import torch
+from training_toys import pairs_recipe
+
+from model.training.distributed import team
+from model.training.run import Run
+
+SDM = {"kind": "sdm", "scale": 5}  # at the published 50, float32 rounding alone reaches 1e-5
+TOGETHER = {
+    "full": [{"kind": "itc", "scale": 5}],
+    "cskt": [SDM, {"kind": "triplet"}],
+    "dm_adapter": [SDM, {"kind": "balance"}, {"kind": "identity"}],
+}
+
+
+def take(folder: Path, method: str, out: Path, processes, **changes):
+    """Two steps; losses, the gradients of the second and the parameters after it."""
+    run = Run(pairs_recipe(folder, method, **changes), out, 0, False, processes)
+    with torch.no_grad():  # a mixture whose up-projections are zero would hide half of the gradients
+        for name, parameter in run.encoder.adapter.named_parameters():
+            if name.endswith("up.weight"):
+                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(7))
+    run.encoder.train()
+    losses = [run.take_step(run.data.source.batch(step, processes.share)) for step in range(2)]
+    return {
+        "losses": losses,
+        "gradients": {name: value.grad for name, value in run.encoder.trainable_parameters()},
+        "parameters": {name: value.detach() for name, value in run.encoder.trainable_parameters()},
+        "heads": {name: value.detach() for name, value in run.losses.named_parameters()},
+    }
+
+
+if __name__ == "__main__":
+    folder, method, target = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    torch.set_num_threads(1)
+    with team("cpu") as processes:
+        result = take(folder, method, target.parent, processes, losses=TOGETHER[method])
+        if processes.leads:
+            torch.save(result, target)

@@ -1,0 +1,260 @@
+"""What a run promises: nothing lost to a kill, no steps on numbers that are none, and honest reports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from training_toys import pairs_recipe, write_pairs
+
+from model.checkpoint import load_checkpoint
+from model.errors import ConfigError, TrainingError
+from model.training import loop
+from model.training.distributed import Team
+from model.training.loop import train
+from model.training.run import Run
+from model.training.state import load_state, save_state
+
+EVERYTHING = {
+    "average_weights": 0.9,
+    "noise_robust": 1,
+    "losses": [{"kind": "sdm"}, {"kind": "balance"}, {"kind": "identity"}, {"kind": "hard_captions"}],
+    "hidden_words": 0.1,
+    "evaluate_every": 2,
+}
+STEPS = 6
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing behind it runs."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    train(pairs_recipe(folder, **EVERYTHING), out, workers=0)
+    return out
+
+
+def assert_same_run(one, other):
+    first, second = (
+        load_checkpoint(one / "encoder").state_dict(),
+        load_checkpoint(other / "encoder").state_dict(),
+    )
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    states = [load_state(out / "state.pt") for out in (one, other)]
+    for part in ("weights", "losses", "averaged", "confidence"):
+        assert states[0][part].keys() == states[1][part].keys()
+        assert all(torch.equal(value, states[1][part][name]) for name, value in states[0][part].items()), part
+    moments = [state["optimizer"]["state"] for state in states]
+    for index, moment in moments[0].items():
+        assert all(torch.equal(value, moments[1][index][name]) for name, value in moment.items())
+
+
+@pytest.mark.parametrize("killed_after", range(1, STEPS))
+def test_killed_at_any_step_and_resumed_it_is_the_same_run(
+    killed_after, folder, whole, tmp_path, monkeypatch
+):
+    recipe = pairs_recipe(folder, **EVERYTHING)
+    step, save = Run.take_step, Run.save
+
+    def dying(self, batch):
+        if self.step == killed_after:
+            monkeypatch.setattr(Run, "save", lambda self: None)  # a killed process saves nothing any more
+            raise Killed
+        return step(self, batch)
+
+    monkeypatch.setattr(Run, "take_step", dying)
+    with pytest.raises(Killed):
+        train(recipe, tmp_path, workers=0)
+    monkeypatch.setattr(Run, "take_step", step)
+    monkeypatch.setattr(Run, "save", save)
+    train(recipe, tmp_path, workers=0)
+    assert_same_run(whole, tmp_path)
+
+
+def test_kill_9_leaves_a_run_that_resumes(folder, whole, tmp_path):
+    overrides = ["data.kind=captioned", "data.name=folder", f'data.root="{folder}"']
+    (tmp_path / "toy.toml").write_text(_toml(pairs_recipe(folder, **EVERYTHING)))
+    command = [sys.executable, "-m", "service", "train", str(tmp_path / "toy.toml"), "--workers", "0"]
+    command += ["--out", str(tmp_path / "run"), *(part for entry in overrides for part in ("--set", entry))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    state = tmp_path / "run" / "state.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert_same_run(whole, tmp_path / "run")
+
+
+def _toml(recipe):
+    """The recipe as TOML, without what is None: strings, numbers and tables are written the same as JSON."""
+    entries = recipe.model_dump(mode="json", exclude_none=True)
+    lines = []
+    for key, value in entries.items():
+        lines.append(f"{key} = {_inline(value)}")
+    return "\n".join(lines)
+
+
+def _inline(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_inline(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(part) for part in value) + "]"
+    return json.dumps(value)
+
+
+def test_a_finished_run_is_not_run_again(whole, folder, monkeypatch):
+    monkeypatch.setattr(Run, "take_step", lambda self, batch: pytest.fail("a step was taken"))
+    assert train(pairs_recipe(folder, **EVERYTHING), whole) == whole / "encoder"
+
+
+def test_a_loss_that_is_no_number_stops_before_the_step(folder, tmp_path):
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.encoder.train()
+    run.take_step(run.data.source.batch(0))
+    good = {name: value.clone() for name, value in run.encoder.state_dict().items()}
+    batch = run.data.source.batch(1)
+    batch.pixels[0, 0, 0, 0] = float("nan")
+    with pytest.raises(TrainingError, match=r"The loss is nan in step 2.*state\.pt.*learning_rate"):
+        run.take_step(batch)
+    assert all(torch.equal(value, good[name]) for name, value in run.encoder.state_dict().items())
+    kept = load_state(tmp_path / "state.pt")
+    assert kept["step"] == 1
+    assert all(torch.equal(value, good[name]) for name, value in kept["weights"].items())
+
+
+def test_a_gradient_that_is_no_number_stops_before_the_step(folder, tmp_path):
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.encoder.train()
+    run.trained[0].register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingError, match="The gradient is"):
+        run.take_step(run.data.source.batch(0))
+    assert run.step == 0
+
+
+def test_a_loss_that_runs_away_stops_the_run_and_keeps_the_state_from_before(folder, tmp_path, monkeypatch):
+    losses = iter([1.0] * 25 + [50.0] * 40)
+    monkeypatch.setattr(Run, "take_step", lambda self, batch: _pretend(self, next(losses)))
+    with pytest.raises(TrainingError, match="The loss has grown from 1"):
+        train(pairs_recipe(folder, epochs=20, evaluate_every=5), tmp_path, workers=0)
+    assert load_state(tmp_path / "state.pt")["step"] <= 30
+
+
+def _pretend(run, loss):
+    run.step += 1
+    return {"loss": loss}
+
+
+def test_frozen_parameters_hold_neither_gradient_nor_optimizer_state(folder, tmp_path):
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.encoder.train()
+    run.take_step(run.data.source.batch(0))
+    frozen = [*run.encoder.visual.parameters(), *run.encoder.text.parameters()]
+    assert frozen
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in frozen)
+    assert not any(parameter in run.optimizer.state for parameter in frozen)
+    assert len(run.optimizer.state) == len(run.encoder.trainable_parameters())
+
+
+def test_the_state_of_an_adapter_run_leaves_the_backbone_out(folder, tmp_path):
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.save()
+    assert all(name.startswith("adapter.") for name in load_state(tmp_path / "state.pt")["weights"])
+
+
+def test_the_run_folder_tells_what_was_done(whole, folder):
+    (start,) = json.loads((whole / "run.json").read_text())
+    assert start["seed"] == 1
+    assert start["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert {"commit", "machine", "command", "processes"} <= start.keys()
+    entries = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [0, 2, 4, 6]
+    assert all(0 <= entry["r1"] <= entry["r10"] <= 100 for entry in entries)
+    assert json.loads((whole / "recipe.json").read_text())["data"]["root"] == str(folder)
+
+
+def test_the_best_moment_on_validation_is_what_is_kept_and_test_is_measured_once(
+    folder, tmp_path, monkeypatch
+):
+    """R@1 on validation rises to step 2 and falls behind it; the weights of step 2 must come out."""
+    judged, kept = iter([10.0, 30.0, 20.0, 30.0]), {}
+
+    def pretend(run, part):
+        assert part.split == "val"
+        kept[run.step] = {name: value.clone() for name, value in run.encoder.state_dict().items()}
+        return {"r1": next(judged)}
+
+    monkeypatch.setattr(loop, "_measured", pretend)
+    measured = []
+    monkeypatch.setattr(loop, "_figures_of", lambda run, part: measured.append(part.split) or {})
+    train(pairs_recipe(folder, evaluate_every=2), tmp_path, workers=0)
+    found = load_checkpoint(tmp_path / "encoder").state_dict()
+    assert all(torch.equal(value.half().float(), found[name]) for name, value in kept[2].items())
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["selected_at_step"], results["selected_r1"]) == (2, 30.0)
+    assert measured == ["val", "test"]
+    assert "validation" in results["protocol"]
+
+
+def test_the_papers_protocol_selects_on_test_and_says_so(folder, tmp_path):
+    train(pairs_recipe(folder, paper_protocol=True, epochs=1), tmp_path, workers=0)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "chosen on test" in results["protocol"]
+    assert results["watched"]["split"] == results["reported"]["split"] == "test"
+
+
+def test_without_a_validation_split_the_last_step_counts(tmp_path):
+    folder = write_pairs(tmp_path / "pairs", splits=("train", "test"))
+    train(pairs_recipe(folder, epochs=1), tmp_path / "run", workers=0)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert "last step" in results["protocol"]
+    assert results["reported"]["split"] == "test"
+    assert not (tmp_path / "run" / "best.pt").exists()
+
+
+def test_training_nothing_measures_the_backbone(folder, tmp_path):
+    train(pairs_recipe(folder, "full", epochs=0), tmp_path, workers=0)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["step"] == 0
+    assert results["selected_at_step"] == 0
+
+
+def test_data_that_changed_are_not_trained_on_further(folder, tmp_path):
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.save()
+    state = load_state(tmp_path / "state.pt")
+    save_state(tmp_path / "state.pt", state | {"captions": 7})
+    with pytest.raises(ConfigError, match="was trained on 7 captions, and there are 24 now"):
+        run.resume()
+
+
+def test_half_precision_needs_a_gpu(folder, tmp_path):
+    with pytest.raises(ConfigError, match="CUDA"):
+        Run(pairs_recipe(folder, precision="float16"), tmp_path, 0, False, Team())
+
+
+@pytest.mark.parametrize("method", ["full", "cskt", "dm_adapter"])
+def test_bfloat16_products_keep_float32_weights(method, folder, tmp_path):
+    exact = Run(pairs_recipe(folder, method), tmp_path / "a", 0, False, Team())
+    rough = Run(pairs_recipe(folder, method, precision="bfloat16"), tmp_path / "b", 0, False, Team())
+    losses = []
+    for run in (exact, rough):
+        run.encoder.train()
+        losses.append(run.take_step(run.data.source.batch(0))["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert losses[0] != losses[1]
+    assert all(parameter.dtype == torch.float32 for parameter in rough.encoder.parameters())
+    moments = [value for state in rough.optimizer.state.values() for value in state.values()]
+    assert all(value.dtype == torch.float32 for value in moments)
