@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from model.errors import CheckpointError
-from model.training.confidence import ConfidenceRecord, fit_mixture, probability_of_low
+from model.training.confidence import ConfidenceRecord, fit_mixture, pair_losses, probability_of_low
 
 MIXTURES = {
     "a fifth wrong": ((0.2, 0.05), (0.7, 0.1), 0.2),
@@ -196,3 +196,30 @@ def test_a_state_is_a_copy():
 def test_the_state_of_other_data_is_refused():
     with pytest.raises(CheckpointError, match="knows 3 training captions and the data set has 4"):
         ConfidenceRecord(4, 1).load_state_dict(ConfidenceRecord(3, 1).state_dict())
+
+
+def naive_pair_losses(image, text, identities, scale):
+    cosine = torch.nn.functional.normalize(image, dim=1) @ torch.nn.functional.normalize(text, dim=1).T
+    found = []
+    for row, person in enumerate(identities):
+        total = 0.0
+        for scores in (cosine[row].tolist(), cosine[:, row].tolist()):
+            weights = [math.exp(scale * score) for score in scores]
+            own = sum(weight for weight, other in zip(weights, identities, strict=True) if other == person)
+            total -= math.log(own / sum(weights))
+        found.append(total)
+    return found
+
+
+@pytest.mark.parametrize("identities", [[0, 1, 2, 3], [0, 1, 0, 2, 1], [5, 5, 5], [7]])
+def test_pair_losses_are_the_surprise_at_the_own_identity(identities):
+    generator = torch.Generator().manual_seed(3)
+    image, text = (
+        torch.randn(len(identities), 6, generator=generator, dtype=torch.float64, requires_grad=True)
+        for _ in range(2)
+    )
+    rows = pair_losses(image, text, torch.tensor(identities), 8.0)
+    expected = naive_pair_losses(image.detach(), text.detach(), identities, 8.0)
+    assert rows.tolist() == pytest.approx(expected, abs=1e-5)
+    assert rows.dtype == torch.float32
+    assert not rows.requires_grad

@@ -40,6 +40,7 @@ def test_overrides_reach_nested_entries():
         ("demo_pretrain", ["epochs=3"], "exactly one of steps and epochs"),
         ("demo_pretrain", ["schedule.unit=epoch"], "schedule_steps needs"),
         ("demo_pretrain", ['losses=[{kind="hard_captions"}]'], "needs captioned data"),
+        ("demo_pretrain", ["noise_robust=1"], "weighs the pairs of the losses sdm and tal"),
     ],
 )
 def test_what_does_not_fit_is_named(name, overrides, said):

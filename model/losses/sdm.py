@@ -43,19 +43,6 @@ def sdm_loss(
         return trusted_mean(image_to_text, confidence) + trusted_mean(text_to_image, confidence)
 
 
-@torch.no_grad()
-def pair_losses(
-    image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor, scale: float = 50.0
-) -> torch.Tensor:
-    """What each row adds to `sdm_loss`, both directions: (batch,), without gradient.
-
-    High where image and caption do not fit, but also where the batch holds a person much alike.
-    """
-    with without_autocast(image):
-        image_to_text, text_to_image = _directions(image, text, identities, scale)
-        return image_to_text + text_to_image
-
-
 def divergences(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """sum p (log p - log(q + eps)) of every row, p = softmax(logits): (rows, columns) twice -> (rows,)."""
     log_prediction = torch.log_softmax(logits, dim=1)

@@ -35,7 +35,7 @@ _SPLITS = ("train",) * 8 + ("val", "test")
 @dataclass(frozen=True)
 class PeopleOrder:
     """What to write: how many identities and images, from which seed and domain, forced into which split (or
-    None).
+    None); `cameras` of another family than the domain's, or None.
     """
 
     out: Path
@@ -43,6 +43,7 @@ class PeopleOrder:
     images_per_identity: int
     seed: int
     domain: str = "base"
+    cameras: str | None = None
     split: str | None = None
     height: int = 256
     width: int = 128
@@ -71,6 +72,11 @@ def add_people(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--domain", choices=("base", "shifted"), default="base", help="cameras, clothes and wording"
     )
     parser.add_argument(
+        "--cameras",
+        choices=("base", "shifted", "lamplight"),
+        help="whose cameras (default: the domain's); lamplight dyes everything",
+    )
+    parser.add_argument(
         "--split",
         choices=("train", "val", "test"),
         help="put everyone into one split (default: 80/10/10 by identity)",
@@ -87,6 +93,7 @@ def run_people(arguments: argparse.Namespace) -> int:
         arguments.images_per_identity,
         arguments.seed,
         arguments.domain,
+        arguments.cameras,
         arguments.split,
     )
     count = write_people(order, workers=arguments.workers)
@@ -142,7 +149,7 @@ def write_group(order: PeopleOrder, group: int) -> list[Written]:
 
     rng = np.random.default_rng([order.seed, group, 0])
     shape = sample_shape(rng, order.domain)
-    cameras = CAMERAS[order.domain]
+    cameras = CAMERAS[order.cameras or order.domain]
     first = int(rng.integers(len(cameras)))
     turn = float(rng.uniform(-180, 180))
     views = []

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 
 from model.errors import CheckpointError
+from model.losses.precision import same_identity, unit_rows, without_autocast
 
 SEPARATION = 2.0
 LEAST_SHARE = 0.01
@@ -30,6 +31,23 @@ TOLERANCE = 1e-7
 """Gain in mean log-likelihood per round below which the fit has settled."""
 
 Floats = npt.NDArray[np.float64]
+
+
+@torch.no_grad()
+def pair_losses(
+    image: torch.Tensor, text: torch.Tensor, identities: torch.Tensor, scale: float = 50.0
+) -> torch.Tensor:
+    """How badly the two sides of each row fit: -log p(own identity), both directions added, (batch,) float32.
+
+    `image`, `text` (batch, width) un-normalised, `identities` (batch,); p is the softmax over scaled cosines.
+    SDM's own rows level off where the prediction is wrong, and so tell a hard pair from a wrong one badly.
+    """
+    with without_autocast(image):
+        logits = scale * unit_rows(image) @ unit_rows(text).T
+        other = ~same_identity(identities)
+        directions = (torch.log_softmax(side, dim=1) for side in (logits, logits.T))
+        found = [side.masked_fill(other, -torch.inf).logsumexp(dim=1) for side in directions]
+        return -(found[0] + found[1]).float()
 
 
 class Mixture(NamedTuple):

@@ -128,6 +128,9 @@ class Recipe(_Frozen):
         swaps = any(loss.kind == "hard_captions" for loss in self.losses)
         if swaps and self.data.kind != "captioned":
             raise ValueError("the hard_captions loss needs captioned data, whose sentences it changes")
+        weighed = any(loss.kind in ("sdm", "tal") for loss in self.losses)
+        if self.noise_robust is not None and not weighed:
+            raise ValueError("noise_robust weighs the pairs of the losses sdm and tal; give one of them")
         return self
 
 

@@ -23,7 +23,7 @@ def add_reproduce(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
         "reproduce",
         help="train a method with several seeds and print mean and spread beside the paper's figures",
         description="Trains the method's recipe once a seed, measures each on the test split, and prints "
-        "mean and standard deviation beside the paper's figures. Finished runs are kept; run it again to resume.",
+        "mean and standard deviation beside the paper's figures. Run it again to resume.",
     )
     parser.add_argument(
         "data",

@@ -16,11 +16,10 @@ from model.embedder import open_encoder
 from model.encoder import PersonEncoder
 from model.errors import ConfigError, TrainingError
 from model.losses import Losses
-from model.losses.sdm import pair_losses
 from model.text_mask import MASK_ID
 from model.training.averaged import AveragedWeights
 from model.training.batches import Batch
-from model.training.confidence import ConfidenceRecord
+from model.training.confidence import ConfidenceRecord, pair_losses
 from model.training.distributed import Team
 from model.training.features import BatchFeatures, compute_in_parts, split_rows
 from model.training.optimization import build_optimizer
@@ -123,7 +122,7 @@ class Run:
         save_state(self.out / "state.pt", state)
 
     def take_step(self, batch: Batch) -> dict[str, float]:
-        """One optimizer step; returns the weighted losses. TrainingError if anything is no longer a number."""
+        """One optimizer step; returns the weighted losses. TrainingError if something is no number any more."""
         self._set_rates()
         self.seen_tokens[batch.ids.flatten().cpu()] = True
         self.optimizer.zero_grad(set_to_none=True)
