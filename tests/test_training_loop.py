@@ -12,7 +12,6 @@ from model.people.attributes import ATTRIBUTES
 from model.text_mask import MASK_ID
 from model.training.batches import prefetched
 from model.training.distributed import Team
-from model.training.journal import Journal
 from model.training.loop import train
 from model.training.recipe import Recipe
 from model.training.run import Run, make_unseen_words_neutral
@@ -146,15 +145,6 @@ def test_a_damaged_state_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(CheckpointError, match="damaged"):
         load_state(path)
-
-
-def test_the_journal_forgets_what_came_after_the_saved_step(tmp_path):
-    journal = Journal(tmp_path, 0)
-    for step in (10, 20, 30):
-        journal.write(step, {"loss": 1.0})
-    with journal.path.open("a") as file:
-        file.write('{"step": 40, "lo')
-    assert [entry["step"] for entry in Journal(tmp_path, 20).entries()] == [10, 20]
 
 
 def test_a_longer_schedule_leaves_the_rate_where_it_stands(tmp_path):

@@ -94,5 +94,5 @@ def _open_board(folder: Path) -> _Board:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ConfigError("--tensorboard needs the package tensorboard: pip install tensorboard.") from None
+        raise ConfigError("--tensorboard needs a package: pip install 'cskt[tensorboard]'.") from None
     return SummaryWriter(str(folder))
