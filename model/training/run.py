@@ -122,7 +122,7 @@ class Run:
         save_state(self.out / "state.pt", state)
 
     def take_step(self, batch: Batch) -> dict[str, float]:
-        """One optimizer step; returns the weighted losses. TrainingError if one is no number, or the gradient."""
+        """One optimizer step; returns the weighted losses. TrainingError if these are no numbers any more."""
         self._set_rates()
         self.seen_tokens[batch.ids.flatten().cpu()] = True
         self.optimizer.zero_grad(set_to_none=True)
