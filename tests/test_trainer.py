@@ -18,6 +18,7 @@ from model.training.distributed import Team
 from model.training.loop import train
 from model.training.run import Run
 from model.training.state import load_state, save_state
+from model.training.train import summary
 
 EVERYTHING = {
     "average_weights": 0.9,
@@ -238,6 +239,30 @@ def test_data_that_changed_are_not_trained_on_further(folder, tmp_path):
     save_state(tmp_path / "state.pt", state | {"captions": 7})
     with pytest.raises(ConfigError, match="was trained on 7 captions, and there are 24 now"):
         run.resume()
+
+
+def test_a_run_that_took_no_step_yet_makes_room_for_another_recipe(folder, tmp_path):
+    loop.keep_recipe(pairs_recipe(folder), tmp_path)
+    loop.keep_recipe(pairs_recipe(folder, seed=2), tmp_path)
+    save_state(tmp_path / "state.pt", {})
+    with pytest.raises(ConfigError, match="another recipe"):
+        loop.keep_recipe(pairs_recipe(folder, seed=3), tmp_path)
+
+
+def test_an_adapter_that_does_not_fit_the_backbone_is_said(whole, folder, tmp_path):
+    changes = {"encoder": None, "initial": str(whole / "encoder"), "adapter": {"method": "cskt"}}
+    with pytest.raises(
+        ConfigError, match=r"depth 12 exceeds the towers' 2 and 2 layers; change it with --set"
+    ):
+        Run(pairs_recipe(folder, **changes), tmp_path, 0, False, Team())
+
+
+def test_the_summary_names_split_figures_and_protocol(whole):
+    results = json.loads((whole / "results.json").read_text())
+    lines = summary(results)
+    assert lines[0].startswith(f"val: R@1 {results['watched']['text_to_image']['r1']:.1f} (95 %: ")
+    assert lines[1].startswith("test: R@1 ")
+    assert lines[2] == f"protocol: {results['protocol']}"
 
 
 def test_half_precision_needs_a_gpu(folder, tmp_path):

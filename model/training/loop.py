@@ -157,11 +157,12 @@ def finish(run: Run) -> Path:
 
 
 def keep_recipe(recipe: Recipe, out: Path) -> None:
-    """Save the resolved recipe. Raises ConfigError where the folder holds a run of another one."""
+    """Save the resolved recipe. ConfigError where the folder holds steps or pictures of another one."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "recipe.json"
     resolved = recipe.model_dump(mode="json")
-    if path.exists() and json.loads(path.read_text("utf-8")) != resolved:
+    begun = (out / "state.pt").exists() or (out / "people.npz").exists()
+    if begun and path.exists() and json.loads(path.read_text("utf-8")) != resolved:
         raise ConfigError(f"{out} holds a run of another recipe; give another --out or remove the folder.")
     path.write_text(json.dumps(resolved, indent=1) + "\n", "utf-8")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from model.adapters.full import FullConfig
 from model.config import EncoderConfig
@@ -38,7 +39,13 @@ def build_encoder(recipe: Recipe) -> PersonEncoder:
     assert recipe.initial is not None  # the recipe holds that one of the two is given
     earlier, _ = open_encoder(recipe.initial)
     adapter = recipe.adapter or FullConfig().model_dump()
-    config = EncoderConfig.model_validate(earlier.config.model_dump() | {"adapter": adapter})
+    try:
+        config = EncoderConfig.model_validate(earlier.config.model_dump() | {"adapter": adapter})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(
+            f"The recipe's adapter does not fit {recipe.initial}: {reason}; change it with --set adapter.NAME=VALUE."
+        ) from error
     encoder = PersonEncoder(config)
     encoder.visual.load_state_dict(earlier.visual.state_dict())
     encoder.text.load_state_dict(earlier.text.state_dict())

@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 
 def add_train(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,5 +72,21 @@ def run_train(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         tensorboard=arguments.tensorboard,
     )
+    for line in summary(json.loads((out / "results.json").read_text("utf-8"))):
+        print(line)
     print(f"The encoder is in {checkpoint}; use it with --encoder {checkpoint}")
     return 0
+
+
+def summary(results: dict[str, Any]) -> list[str]:
+    """What a finished run reached, on the parts it was measured on, and by which protocol."""
+    lines = []
+    for name in ("watched", "reported"):
+        part = results.get(name)
+        if part is not None:
+            found, (low, high) = part["text_to_image"], part["r1_interval"]
+            lines.append(
+                f"{part['split']}: R@1 {found['r1']:.1f} (95 %: {low:.1f} to {high:.1f}), "
+                f"R@10 {found['r10']:.1f}, mAP {found['mean_ap']:.1f}, text to image"
+            )
+    return [*lines, f"protocol: {results['protocol']}"]
