@@ -7,7 +7,8 @@ from typing import Self
 import torch
 from torch import nn
 
-from model.adapters.adapter import RouterLoad
+from model.adapters.adapter import RouterLoad, TowerAdapter
+from model.adapters.one_token import OneTokenTower, pick
 from model.backbone import build_clip
 from model.config import EncoderConfig
 from model.towers import TextTower, VisionTower
@@ -86,14 +87,23 @@ class PersonEncoder(nn.Module):
         return ids[:, : int(ids.argmax(dim=1).max()) + 1] if shorten else ids
 
     def _image(self, pixels: torch.Tensor) -> tuple[torch.Tensor, list[RouterLoad]]:
-        tokens, loads = self.visual(pixels, self.adapter.vision_tower())
-        return self.visual.project(tokens[:, 0]).float(), loads
+        first = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
+        return _feature(self.visual, pixels, self.adapter.vision_tower(), first)
 
     def _text(self, ids: torch.Tensor) -> tuple[torch.Tensor, list[RouterLoad]]:
-        tokens, loads = self.text(ids, self.adapter.text_tower())
-        ends = ids.argmax(dim=1)
-        last = tokens[torch.arange(len(ids), device=ids.device), ends]
-        return self.text.project(last).float(), loads
+        return _feature(self.text, ids, self.adapter.text_tower(), ids.argmax(dim=1))
+
+
+def _feature(
+    tower: VisionTower | TextTower, inputs: torch.Tensor, seams: TowerAdapter, token: torch.Tensor
+) -> tuple[torch.Tensor, list[RouterLoad]]:
+    """The projected token at position `token` (batch,) of each row, and the routers' loads."""
+    if isinstance(seams, OneTokenTower):
+        stream, loads = tower(inputs, seams, token)
+    else:
+        stream, loads = tower(inputs, seams)
+        stream = pick(stream, token)
+    return tower.project(stream[:, 0]).float(), loads
 
 
 def stacked(loads: Sequence[RouterLoad]) -> RouterLoad | None:

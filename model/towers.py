@@ -1,7 +1,6 @@
 """CLIP's two towers, run block by block so that an adapter can reach into them.
 
-The modules are open_clip's, under OpenAI's names; of a block only ln_1, attention, ls_1, ln_2, mlp and ls_2
-are touched.
+The modules are open_clip's, under OpenAI's names; model.blocks runs them.
 """
 
 from typing import Any, Protocol
@@ -11,6 +10,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from model.adapters.adapter import RouterLoad, TowerAdapter
+from model.adapters.one_token import OneTokenTower, pick
+from model.blocks import Block, attention, mlp_added
 
 Stream = tuple[torch.Tensor, list[RouterLoad]]
 """The residual stream behind the last block (batch, tokens, width), and the load of every router."""
@@ -39,19 +40,6 @@ class Clip(Protocol):
     ln_final: nn.Module
 
 
-class Block(Protocol):
-    """What the towers use of an open_clip residual block."""
-
-    ln_1: nn.Module
-    ls_1: nn.Module
-    ln_2: nn.Module
-    ls_2: nn.Module
-    mlp: nn.Module
-
-    def attention(self, q_x: torch.Tensor, attn_mask: torch.Tensor | None) -> torch.Tensor:
-        """Self-attention of the normalised stream."""
-
-
 class VisionTower(nn.Module):
     """Pixels (batch, 3, height, width) -> tokens (batch, 1 + patches [+ prompts], width), class token first.
 
@@ -71,12 +59,16 @@ class VisionTower(nn.Module):
         self.ln_post = visual.ln_post
         self.proj = visual.proj
 
-    def forward(self, pixels: torch.Tensor, adapter: TowerAdapter) -> Stream:
-        """The residual stream behind the last block, and the routers' loads."""
+    def forward(
+        self, pixels: torch.Tensor, adapter: TowerAdapter, token: torch.Tensor | None = None
+    ) -> Stream:
+        """The residual stream behind the last block, and the routers' loads; `token` as in `run_blocks`."""
         patches = self.conv1(pixels).flatten(2).transpose(1, 2)
         first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         x = torch.cat([first, patches], dim=1) + self.positional_embedding
-        return run_blocks(self.transformer, self.ln_pre(adapter.extend(x)), None, adapter, self.recompute)
+        return run_blocks(
+            self.transformer, self.ln_pre(adapter.extend(x)), False, adapter, self.recompute, token
+        )
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens (..., width) of the last block -> the shared space (..., embed_dim)."""
@@ -100,12 +92,10 @@ class TextTower(nn.Module):
         self.transformer = clip.transformer
         self.ln_final = clip.ln_final
 
-    def forward(self, ids: torch.Tensor, adapter: TowerAdapter) -> Stream:
-        """The residual stream behind the last block, and the routers' loads."""
-        length = ids.shape[1]
-        x = adapter.extend(self.token_embedding(ids)) + self.positional_embedding[:length]
-        hidden = torch.full((length, length), float("-inf"), device=x.device, dtype=x.dtype).triu(1)
-        return run_blocks(self.transformer, x, hidden, adapter, self.recompute)
+    def forward(self, ids: torch.Tensor, adapter: TowerAdapter, token: torch.Tensor | None = None) -> Stream:
+        """The residual stream behind the last block, and the routers' loads; `token` as in `run_blocks`."""
+        x = adapter.extend(self.token_embedding(ids)) + self.positional_embedding[: ids.shape[1]]
+        return run_blocks(self.transformer, x, True, adapter, self.recompute, token)
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens (..., width) of the last block -> the shared space (..., embed_dim)."""
@@ -115,30 +105,47 @@ class TextTower(nn.Module):
 def run_blocks(
     transformer: nn.Module,
     x: torch.Tensor,
-    mask: torch.Tensor | None,
+    causal: bool,
     adapter: TowerAdapter,
     recompute: bool = False,
+    token: torch.Tensor | None = None,
 ) -> Stream:
-    """Pre-norm residual blocks with the adapter's seams; `mask` (tokens, tokens) is added to the attention
-    logits."""
+    """Pre-norm residual blocks with the adapter's seams; `causal` hides later tokens from earlier ones.
+
+    `token` (batch,) asks for that position of every row alone, (batch, 1, width): the last block then
+    computes no more of the others than this one and the router's load depend on. Needs an adapter that can
+    answer for one token.
+    """
     blocks: Any = transformer.resblocks
     loads = []
     for index, block in enumerate(blocks):
+        only = token if index == len(blocks) - 1 else None
         if recompute and torch.is_grad_enabled():
-            x, load = checkpoint(run_block, block, index, x, mask, adapter, use_reentrant=False)
+            x, load = checkpoint(run_block, block, index, x, causal, adapter, only, use_reentrant=False)
         else:
-            x, load = run_block(block, index, x, mask, adapter)
+            x, load = run_block(block, index, x, causal, adapter, only)
         if load is not None:
             loads.append(load)
     return x, loads
 
 
 def run_block(
-    block: Block, index: int, x: torch.Tensor, mask: torch.Tensor | None, adapter: TowerAdapter
+    block: Block,
+    index: int,
+    x: torch.Tensor,
+    causal: bool,
+    adapter: TowerAdapter,
+    token: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, RouterLoad | None]:
-    """One block: the stream behind it, and its router's load if it has one."""
+    """One block: the stream behind it, at `token` alone if given, and its router's load if it has one."""
     x = adapter.before_block(index, x)
-    x = x + block.ls_1(block.attention(block.ln_1(x), attn_mask=mask))
-    beside, load = adapter.beside_mlp(index, x)
-    x = x + block.ls_2(block.mlp(block.ln_2(x)))
+    x = x + attention(block, x, causal)
+    if token is None:
+        beside, load = adapter.beside_mlp(index, x)
+    else:
+        if not isinstance(adapter, OneTokenTower):
+            raise ValueError(f"{type(adapter).__name__} cannot answer for one token alone")
+        beside, load = adapter.beside_mlp_at(index, x, token)
+        x = pick(x, token)
+    x = mlp_added(block, x)
     return x if beside is None else x + beside, load

@@ -1,6 +1,7 @@
 """PersonEncoder: what comes out, what trains, and which mode its parts are in."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from small_encoder import ADAPTERS, captions, pixels, small_config, small_encode
 from torch import nn
 
 from model.encoder import PersonEncoder
+from model.losses.sdm import sdm_loss
+from model.published_form import PublishedForm
 
 
 @pytest.mark.parametrize("method", ADAPTERS)
@@ -66,3 +69,30 @@ def test_training_and_evaluation_agree():
     with torch.no_grad():
         trained, evaluated = encoder.train().encode_image(pixels()), encoder.eval().encode_image(pixels())
     torch.testing.assert_close(trained, evaluated, atol=1e-5, rtol=0)
+
+
+def losses_gradients(encoder, features):
+    """The gradients of SDM + 0.5 balance by name."""
+    loss = sdm_loss(features.image, features.text, torch.tensor([0, 1, 1])) + 0.5 * features.auxiliary
+    encoder.zero_grad(set_to_none=True)
+    loss.backward()
+    return {name: value.grad for name, value in encoder.named_parameters() if value.grad is not None}
+
+
+@pytest.mark.parametrize("method", ADAPTERS)
+@pytest.mark.parametrize("images", [3, 60])
+def test_features_and_gradients_are_those_of_the_published_form(method, images):
+    """Few tokens and many: the experts are computed another way from some number on."""
+    encoder, ids = small_encoder(method), captions(5, 20, 31)
+    pictures = pixels(images)
+    plain = PublishedForm(encoder)(pictures, ids)
+    ours = encoder(pictures, ids)
+    torch.testing.assert_close(ours.image, plain.image, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.text, plain.text, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.auxiliary, plain.auxiliary)
+    expected, gradients = (
+        losses_gradients(encoder, replace(features, image=features.image[:3])) for features in (plain, ours)
+    )
+    assert gradients.keys() == expected.keys()
+    for name, gradient in gradients.items():
+        assert (gradient - expected[name]).norm() <= 1e-4 * expected[name].norm() + 1e-7, name

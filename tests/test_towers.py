@@ -22,8 +22,8 @@ def test_without_adapter_they_are_open_clip(clip):
         text = TextTower(clip)
         ours_image = image.project(image(pixels(), TowerAdapter())[0][:, 0])
         ours_text = text.project(text(ids, TowerAdapter())[0][torch.arange(3), ids.argmax(1)])
-        torch.testing.assert_close(ours_image, clip.encode_image(pixels()), atol=1e-6, rtol=0)
-        torch.testing.assert_close(ours_text, clip.encode_text(ids), atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours_image, clip.encode_image(pixels()), atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours_text, clip.encode_text(ids), atol=1e-5, rtol=0)
 
 
 def test_text_sees_no_later_token(clip):
@@ -71,7 +71,7 @@ def test_what_stands_beside_the_mlp_is_added(clip):
     one = torch.nn.Module()
     one.resblocks = torch.nn.ModuleList([block])
     with torch.no_grad():
-        stream, loads = run_blocks(one, x, None, Noting())
+        stream, loads = run_blocks(one, x, False, Noting())
     torch.testing.assert_close(stream, block(x) + 0.5, atol=1e-5, rtol=0)
     assert loads == []
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from model.adapters.adapter import Adapter, Beside, MethodConfig, TowerAdapter, TowerShape
+from model.adapters.one_token import OneTokenTower, pick
 
 # "a photo of a person or a pedestrian" and "x" as token ids. They only hold places open in a caption: prompts
 # overwrite their embeddings.
@@ -89,7 +90,7 @@ class Cskt(Adapter):
                 self.prompts.text_prompt.copy_(token_embedding[words])
 
 
-class CsktTower(TowerAdapter):
+class CsktTower(OneTokenTower):
     """One tower's seams; `levels` are the 2n prompts (2n, width) of each level.
 
     In text they stand at positions 1..2n (`in_front`), in vision they are the last 2n positions. Blocks from
@@ -115,6 +116,10 @@ class CsktTower(TowerAdapter):
     def beside_mlp(self, index: int, x: torch.Tensor) -> Beside:
         """s * A(ln_3(x))."""
         return self.scale * self.adapters[index](x), None
+
+    def beside_mlp_at(self, index: int, x: torch.Tensor, token: torch.Tensor) -> Beside:
+        """The same of one token of each row."""
+        return self.beside_mlp(index, pick(x, token))
 
     def _replace(self, x: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         slots = len(prompts)

@@ -14,6 +14,8 @@ from pydantic import Field
 from torch import nn
 
 from model.adapters.adapter import Adapter, Beside, MethodConfig, RouterLoad, TowerAdapter, TowerShape
+from model.adapters.experts import Expert, weighted_sum
+from model.adapters.one_token import OneTokenTower, pick
 
 ROUTER_STD = 0.02
 
@@ -60,7 +62,7 @@ class DmAdapter(Adapter):
         return DmAdapterTower(self.text, self.config.text_scale)
 
 
-class DmAdapterTower(TowerAdapter):
+class DmAdapterTower(OneTokenTower):
     """One tower's seams."""
 
     def __init__(self, mixtures: nn.ModuleList, scale: float) -> None:
@@ -68,8 +70,11 @@ class DmAdapterTower(TowerAdapter):
 
     def beside_mlp(self, index: int, x: torch.Tensor) -> Beside:
         """s * M(ln_3(x)), and how the block's router spread the tokens."""
-        mixed, load = self.mixtures[index](x)
-        return self.scale * mixed, load
+        return self.mixtures[index](x, self.scale)  # type: ignore[no-any-return]
+
+    def beside_mlp_at(self, index: int, x: torch.Tensor, token: torch.Tensor) -> Beside:
+        """The same of one token of each row, but the router's load over all."""
+        return self.mixtures[index](x, self.scale, token)  # type: ignore[no-any-return]
 
 
 class DomainMixture(nn.Module):
@@ -82,9 +87,12 @@ class DomainMixture(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.mixture = MixtureOfAdapters(width, config)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, RouterLoad]:
-        """The mixture's output before the method's scale, and its router's load."""
-        return self.mixture(self.norm(x), self.domain_prompt)  # type: ignore[no-any-return]
+    def forward(
+        self, x: torch.Tensor, scale: float = 1.0, token: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, RouterLoad]:
+        """The mixture's output times the method's scale, and its router's load; `token` as in the
+        mixture."""
+        return self.mixture(self.norm(x), self.domain_prompt, scale, token)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,7 @@ class Routing:
 
 
 class MixtureOfAdapters(nn.Module):
-    """Sparse Mixture-of-Adapters: M(z) = sum over the picked experts of weight * expert(z).
-
-    All experts are computed at once, as one wide bottleneck whose hidden units are weighted: two matrix
-    products, exact, and an expert picked by no token receives a zero gradient (not none), so that the
-    optimizer's momentum and decay go on for it as in the published training.
-    """
+    """Sparse Mixture-of-Adapters: M(z) = sum over the picked experts of weight * expert(z)."""
 
     def __init__(self, width: int, config: DmAdapterConfig) -> None:
         super().__init__()
@@ -116,17 +119,24 @@ class MixtureOfAdapters(nn.Module):
         nn.init.normal_(self.input_gate.weight, std=ROUTER_STD)
         nn.init.normal_(self.domain_gate.weight, std=ROUTER_STD)
 
-    def forward(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> tuple[torch.Tensor, RouterLoad]:
-        """Tokens (batch, tokens, width) -> their mixture in the same shape, and the router's load."""
+    def forward(
+        self,
+        z: torch.Tensor,
+        domain_prompt: torch.Tensor,
+        scale: float = 1.0,
+        token: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, RouterLoad]:
+        """Tokens (batch, tokens, width) -> scale * their mixture in the same shape, and the router's load.
+
+        With `token` (batch,) the mixture is that of one position of each row, (batch, 1, width); the load
+        still counts all.
+        """
         routing = self.route(z, domain_prompt)
-        down = torch.cat([expert.down.weight for expert in self._experts()])
-        down_bias = torch.cat([expert.down.bias for expert in self._experts()])
-        up = torch.cat([expert.up.weight for expert in self._experts()], dim=1)
-        up_bias = torch.stack([expert.up.bias for expert in self._experts()])
-        hidden = torch.relu(F.linear(z, down, down_bias))
-        weights = routing.weights.to(hidden.dtype)
-        per_unit = weights.repeat_interleave(hidden.shape[-1] // len(self.experts), dim=-1)
-        return F.linear(hidden * per_unit, up) + weights @ up_bias, routing.load
+        weights, selected = scale * routing.weights, routing.selected
+        if token is not None:
+            z, weights, selected = (pick(part, token) for part in (z, weights, selected))
+        experts = [expert for expert in self.experts if isinstance(expert, Expert)]
+        return weighted_sum(experts, z, weights, selected), routing.load
 
     def route(self, z: torch.Tensor, domain_prompt: torch.Tensor) -> Routing:
         """Pick experts by g(z) = (1 - alpha) W_in z + alpha W_domain p; softmax over the picked logits
@@ -140,26 +150,6 @@ class MixtureOfAdapters(nn.Module):
             weights = torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
             return Routing(logits, selected, weights, router_load(logits, selected))
 
-    def _experts(self) -> list["Expert"]:
-        return [expert for expert in self.experts if isinstance(expert, Expert)]
-
-
-class Expert(nn.Module):
-    """One bottleneck adapter; its up-projection starts at zero, so that the untrained model is CLIP
-    itself."""
-
-    def __init__(self, width: int, reduction: int) -> None:
-        super().__init__()
-        self.down = nn.Linear(width, width // reduction)
-        self.up = nn.Linear(width // reduction, width)
-        nn.init.zeros_(self.down.bias)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """(batch, tokens, width) -> the same shape; the mixture computes all experts at once instead."""
-        return self.up(torch.relu(self.down(z)))  # type: ignore[no-any-return]
-
 
 def router_load(logits: torch.Tensor, selected: torch.Tensor) -> RouterLoad:
     """How often each expert is wanted and picked, over all tokens; its `balance` is Eq. 6 of the paper.
@@ -167,8 +157,10 @@ def router_load(logits: torch.Tensor, selected: torch.Tensor) -> RouterLoad:
     From `logits` (..., experts) and the picked experts `selected` (..., k); at perfect balance the loss is
     k / experts.
     """
-    experts = logits.shape[-1]
-    tokens = selected.numel() // selected.shape[-1]
     probability = logits.float().softmax(dim=-1).flatten(0, -2).mean(dim=0)
-    picked = torch.bincount(selected.flatten(), minlength=experts).to(probability.dtype)
-    return RouterLoad(probability, picked / tokens, torch.tensor(float(tokens), device=logits.device))
+    picks = selected.flatten()
+    picked = torch.zeros_like(probability).index_add(
+        0, picks, torch.ones_like(picks, dtype=probability.dtype)
+    )
+    tokens = probability.new_full((), selected.numel() // selected.shape[-1])
+    return RouterLoad(probability, picked / tokens, tokens)
