@@ -14,6 +14,7 @@ from training_toys import pairs_recipe, write_pairs
 from model.checkpoint import load_checkpoint
 from model.errors import ConfigError, TrainingError
 from model.training import loop
+from model.training.confidence import ConfidenceRecord
 from model.training.distributed import Team
 from model.training.loop import train
 from model.training.run import Run
@@ -255,6 +256,16 @@ def test_an_adapter_that_does_not_fit_the_backbone_is_said(whole, folder, tmp_pa
         ConfigError, match=r"depth 12 exceeds the towers' 2 and 2 layers; change it with --set"
     ):
         Run(pairs_recipe(folder, **changes), tmp_path, 0, False, Team())
+
+
+@pytest.mark.parametrize("evaluate_every", [1, 4, 100])
+def test_confidence_is_divided_after_every_epoch_however_often_one_looks(
+    evaluate_every, folder, tmp_path, monkeypatch
+):
+    divided = []
+    monkeypatch.setattr(ConfidenceRecord, "divide", lambda self, epoch: divided.append(epoch))
+    train(pairs_recipe(folder, noise_robust=0, evaluate_every=evaluate_every), tmp_path, workers=0)
+    assert divided == [1, 2]
 
 
 def test_the_summary_names_split_figures_and_protocol(whole):

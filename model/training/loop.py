@@ -81,7 +81,6 @@ def take_steps(run: Run, journal: Journal) -> None:
                 if run.step % LOG_EVERY == 0:
                     journal.write(run.step, losses | {"learning_rate": run.learning_rate})
                 if run.step % run.evaluate_every == 0 or run.step == run.steps:
-                    run.end_of_epoch()
                     watched_figures(run, journal)
                     saved = -math.inf
                 if time.monotonic() - saved > SAVE_SECONDS:

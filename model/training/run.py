@@ -44,7 +44,8 @@ def build_encoder(recipe: Recipe) -> PersonEncoder:
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"The recipe's adapter does not fit {recipe.initial}: {reason}; change it with --set adapter.NAME=VALUE."
+            f"The recipe's adapter does not fit {recipe.initial}: {reason}; "
+            "change it with --set adapter.NAME=VALUE."
         ) from error
     encoder = PersonEncoder(config)
     encoder.visual.load_state_dict(earlier.visual.state_dict())
@@ -157,12 +158,10 @@ class Run:
         self.step += 1
         if self.averaged is not None:
             self.averaged.update(self.step - 1)
+        epochs, between = divmod(self.step, self.data.source.batches_per_epoch)
+        if self.confidence is not None and not between:
+            self.confidence.divide(epochs)
         return values
-
-    def end_of_epoch(self) -> None:
-        """What is done between two passes over the data."""
-        if self.confidence is not None and self.step % self.data.source.batches_per_epoch == 0:
-            self.confidence.divide(self.step // self.data.source.batches_per_epoch)
 
     def prepare_checkpoint(self) -> None:
         """The last change to the weights before they are kept."""
