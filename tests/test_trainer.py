@@ -231,6 +231,8 @@ def test_training_nothing_measures_the_backbone(folder, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["step"] == 0
     assert results["selected_at_step"] == 0
+    assert results["cost"]["trainable"] == 0
+    assert "nothing was trained" in results["protocol"]
 
 
 def test_data_that_changed_are_not_trained_on_further(folder, tmp_path):

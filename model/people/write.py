@@ -5,8 +5,8 @@
                                     every picture
     OUT/manifest.csv                path, key, camera, seen_at, track and the attributes of every picture
 
-Identity i of a seed is the same however many are written. Two identities share one body and its poses but
-differ in every colour, which halves the rendering; they always fall into the same split.
+Identity i of a seed is the same however many are written. Three identities share one body and its poses but
+differ in every colour, which saves rendering; they always fall into the same split.
 """
 
 import argparse

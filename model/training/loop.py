@@ -179,6 +179,8 @@ def _figures_of(run: Run, part: HeldOutPart) -> dict[str, Any]:
 
 def _protocol(run: Run) -> str:
     """In words: what chose the weights that were measured."""
+    if not run.steps:
+        return "nothing was trained or chosen; test was measured once"
     if not run.data.selects:
         return "the last step's weights; nothing was selected"
     if run.recipe.paper_protocol:

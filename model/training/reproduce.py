@@ -91,7 +91,7 @@ def report(method: str, name: str, results: Sequence[dict[str, Any]]) -> str:
     lines = [f"{row[0]:6}" + "".join(f"{cell:>16}" for cell in row[1:]) for row in rows]
     cost = [result["cost"] for result in results]
     notes = [
-        f"{method} on {name}, {len(results)} seeds, text to image: mean ± standard deviation",
+        f"{method} on {name}, text to image, seeds: {len(results)} (mean ± standard deviation)",
         *lines,
         f"protocol: {results[0]['protocol']}",
         f"trainable {cost[0]['trainable']:,} of {cost[0]['total']:,} ({cost[0]['trainable_percent']} %), "

@@ -178,7 +178,7 @@ class Run:
         if self.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self.device)
         total = sum(parameter.numel() for parameter in self.encoder.parameters())
-        trainable = sum(parameter.numel() for parameter in self.trained)
+        trainable = sum(parameter.numel() for parameter in self.trained) if self.steps else 0
         return {
             "seconds": round(self._spent(), 1),
             "trainable": trainable,
