@@ -79,10 +79,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
 def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount the measurements of every package below one command."""
     from indexer.bench import add_bench_gallery
+    from model.bench import add_bench_train
     from service.bench import add_bench_serve
 
     bench = commands.add_parser("bench", help="measure speed and memory against a baseline")
     measures = bench.add_subparsers(title="measurements", metavar="WHAT", required=True)
+    add_bench_train(measures)
     add_bench_gallery(measures)
     add_bench_serve(measures)
 
