@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from model.frozen_linear import linear, linear_parts
+
 QUICK = 1.702
 """QuickGELU is c * sigmoid(1.702 c) (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016)."""
 
@@ -43,12 +45,10 @@ class Block(Protocol):
 def attention(block: Block, x: torch.Tensor, causal: bool) -> torch.Tensor:
     """MHA(ln_1(x)) of x (batch, tokens, width); `causal` hides later tokens from earlier ones."""
     attn = block.attn
-    packed = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    query, key, value = (
-        part.view(*x.shape[:2], attn.num_heads, -1).transpose(1, 2) for part in packed.chunk(3, dim=-1)
-    )
+    parts = linear_parts(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias, 3)
+    query, key, value = (part.view(*x.shape[:2], attn.num_heads, -1).transpose(1, 2) for part in parts)
     mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-    return F.linear(mixed.transpose(1, 2).flatten(2), attn.out_proj.weight, attn.out_proj.bias)
+    return linear(mixed.transpose(1, 2).flatten(2), attn.out_proj.weight, attn.out_proj.bias)
 
 
 def mlp_added(block: Block, x: torch.Tensor) -> torch.Tensor:
@@ -61,5 +61,5 @@ def mlp_added(block: Block, x: torch.Tensor) -> torch.Tensor:
     if isinstance(block.mlp.gelu, nn.GELU):
         return x + down(block.mlp.gelu(up(norm(x))))  # type: ignore[no-any-return]
     z = F.layer_norm(x, norm.normalized_shape, QUICK * norm.weight, QUICK * norm.bias, norm.eps)
-    u = F.linear(z.to(x.dtype), up.weight, QUICK * up.bias)
-    return torch.add(x, F.linear(F.silu(u), down.weight, QUICK * down.bias), alpha=1 / QUICK)
+    u = linear(z.to(x.dtype), up.weight, QUICK * up.bias)
+    return torch.add(x, linear(F.silu(u), down.weight, QUICK * down.bias), alpha=1 / QUICK)

@@ -9,6 +9,7 @@ from small_encoder import ADAPTERS, captions, pixels, small_config, small_encode
 from torch import nn
 
 from model.encoder import PersonEncoder
+from model.frozen_linear import ROWS_FROM, linear_parts
 from model.losses.sdm import sdm_loss
 from model.published_form import PublishedForm
 
@@ -96,3 +97,19 @@ def test_features_and_gradients_are_those_of_the_published_form(method, images):
     assert gradients.keys() == expected.keys()
     for name, gradient in gradients.items():
         assert (gradient - expected[name]).norm() <= 1e-4 * expected[name].norm() + 1e-7, name
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("rows", [2, 2 * ROWS_FROM])
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_linear_layer_in_parts(parts, rows, trained):
+    torch.manual_seed(0)
+    weight, bias = torch.randn(12, 8, requires_grad=trained), torch.randn(12)
+    x, factors = torch.randn(2, rows // 2, 8, requires_grad=True), torch.randn(2, rows // 2, 12)
+    expected = x @ weight.T + bias
+    found = torch.cat(linear_parts(x, weight, bias, parts), dim=-1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    wanted = [x, weight] if trained else [x]
+    gradients = torch.autograd.grad((found * factors).sum(), wanted)
+    expected_gradients = torch.autograd.grad((expected * factors).sum(), wanted)
+    torch.testing.assert_close(gradients, expected_gradients, atol=1e-5, rtol=1e-5)
