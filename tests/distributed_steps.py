@@ -12,14 +12,15 @@ from model.training.run import Run
 SDM = {"kind": "sdm", "scale": 5}  # at the published 50, float32 rounding alone reaches 1e-5
 TOGETHER = {
     "full": [{"kind": "itc", "scale": 5}],
-    "cskt": [SDM, {"kind": "triplet"}],
-    "dm_adapter": [SDM, {"kind": "balance"}, {"kind": "identity"}],
+    "cskt": [{"kind": "sdm", "scale": 2}],
+    "dm_adapter": [SDM, {"kind": "balance"}, {"kind": "identity"}, {"kind": "hard_captions", "scale": 5}],
 }
 
 
 def take(folder: Path, method: str, out: Path, processes, **changes):
     """Two steps; losses, the gradients of the second and the parameters after it."""
-    run = Run(pairs_recipe(folder, method, **changes), out, 0, False, processes)
+    recipe = pairs_recipe(folder, method, **{"batch_size": 7, "gradient_clip": 20.0} | changes)
+    run = Run(recipe, out, 0, False, processes)
     with torch.no_grad():  # a mixture whose up-projections are zero would hide half of the gradients
         for name, parameter in run.encoder.adapter.named_parameters():
             if name.endswith("up.weight"):

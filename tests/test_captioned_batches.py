@@ -9,6 +9,7 @@ from training_toys import pairs_recipe, write_pairs
 from model.config import EncoderConfig
 from model.datasets import Sample, load_split
 from model.errors import DatasetError
+from model.text_mask import MASK_ID
 from model.tokenizer import Tokenizer
 from model.training.batches import Share, prefetched
 from model.training.captioned import CaptionedBatches, deal_wrongly
@@ -119,6 +120,19 @@ def test_a_swapped_caption_differs_in_words_and_is_marked(folder):
     assert changed.all()  # every toy caption names a colour
     assert torch.equal(batch.hard_known, changed)
     assert batch.longest >= int(batch.hard_ids.argmax(dim=1).max()) + 1
+
+
+@pytest.mark.parametrize("hiding", [{"published_text_mask": True}, {"hidden_words": 0.5}])
+def test_words_are_hidden_in_swapped_captions_as_in_true_ones(hiding, folder):
+    """Or hidden words alone would tell which of the two is true."""
+    losses = [{"kind": "sdm"}, {"kind": "hard_captions"}]
+    batches = [source_of(folder, losses=losses, **hiding).batch(step) for step in range(6)]
+    hidden, kept = (
+        torch.cat([(getattr(batch, name) == MASK_ID).any(dim=1) for batch in batches]).double().mean()
+        for name in ("ids", "hard_ids")
+    )
+    assert hidden > 0.8
+    assert kept > 0.8
 
 
 def people(count):

@@ -1,5 +1,6 @@
 """Several processes, and one in parts, take the step that one process takes on the whole batch."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from distributed_steps import TOGETHER, take
+from tiny_encoder import tiny_checkpoint
 from training_toys import write_pairs
 
+from model.checkpoint import load_checkpoint
 from model.errors import ConfigError
 from model.training.batches import Share
 from model.training.distributed import Team
@@ -47,6 +50,28 @@ def test_two_processes_equal_one(method, folder, tmp_path):
     subprocess.run([*command, str(folder), method, str(target)], check=True, capture_output=True, timeout=300)
     alone = take(folder, method, tmp_path, Team(), losses=TOGETHER[method])
     assert_same(alone, torch.load(target))
+
+
+def test_the_whole_loop_in_two_processes_is_that_of_one(folder, tmp_path):
+    """`cskt reproduce` under torchrun: two seeds, evaluations, checkpoints; only the leader speaks."""
+    tiny = tiny_checkpoint(tmp_path / "clip", seed=1)
+    command = ["-m", "service", "reproduce", f"folder:{folder}", "--method", "dm_adapter", "--seeds", "2"]
+    command += ["--initial", str(tiny), "--workers", "0"]
+    for entry in ("epochs=1", "batch_size=7", "schedule.warmup=0", "precision=float32"):
+        command += ["--set", entry]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    printed = []
+    for name, start in (("one", [sys.executable]), ("two", torchrun)):
+        run = [*start, *command, "--out", str(tmp_path / name)]
+        done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=300)
+        printed.append(done.stdout)
+    assert printed[1].count("protocol:") == printed[0].count("protocol:") == 1
+    for seed in ("seed_1", "seed_2"):
+        one, two = (load_checkpoint(tmp_path / name / seed / "encoder") for name in ("one", "two"))
+        for name, value in one.state_dict().items():
+            torch.testing.assert_close(two.state_dict()[name], value, atol=2e-3, rtol=2e-3, msg=name)
+        starts = json.loads((tmp_path / "two" / seed / "run.json").read_text())
+        assert [start["processes"] for start in starts] == [2]
 
 
 @pytest.mark.parametrize(("method", "rows"), [("full", 3), ("cskt", 3), ("dm_adapter", 3), ("dm_adapter", 1)])

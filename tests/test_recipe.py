@@ -40,6 +40,12 @@ def test_overrides_reach_nested_entries():
         ("demo_pretrain", ["epochs=3"], "exactly one of steps and epochs"),
         ("demo_pretrain", ["schedule.unit=epoch"], "schedule_steps needs"),
         ("demo_pretrain", ['losses=[{kind="hard_captions"}]'], "needs captioned data"),
+        ("demo_pretrain", ["data.kind=captioned"], "at 'data.captioned.name': Field required"),
+        ("cskt", ['losses=[{kind="sdm"},{kind="sdm"}]'], "each loss is given once"),
+        ("cskt", ['losses=[{kind="balance"}]'], "DM-Adapter's routers"),
+        ("cskt", ['losses=[{kind="attributes",classes={sex=2}}]'], "needs synthetic people"),
+        ("cskt", ["data.sampler=identity", "data.per_identity=200"], "exceeds batch_size"),
+        ("demo_pretrain", ['losses=[{kind="identity"}]'], "needs captioned data"),
         ("demo_pretrain", ["noise_robust=1"], "weighs the pairs of the losses sdm and tal"),
     ],
 )

@@ -6,20 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 import torch
 from training_toys import pairs_recipe, write_pairs
 
 from model.checkpoint import load_checkpoint
+from model.datasets import load_split
 from model.errors import ConfigError, TrainingError
 from model.training import loop
 from model.training.confidence import ConfidenceRecord
 from model.training.distributed import Team
 from model.training.loop import train
 from model.training.run import Run
-from model.training.state import load_state, save_state
+from model.training.state import Best, load_state, save_state
 from model.training.train import summary
+from model.training.validation import SplitPart, measure
 
 EVERYTHING = {
     "average_weights": 0.9,
@@ -67,11 +70,10 @@ def test_killed_at_any_step_and_resumed_it_is_the_same_run(
     killed_after, folder, whole, tmp_path, monkeypatch
 ):
     recipe = pairs_recipe(folder, **EVERYTHING)
-    step, save = Run.take_step, Run.save
+    step = Run.take_step
 
     def dying(self, batch):
         if self.step == killed_after:
-            monkeypatch.setattr(Run, "save", lambda self: None)  # a killed process saves nothing any more
             raise Killed
         return step(self, batch)
 
@@ -79,9 +81,62 @@ def test_killed_at_any_step_and_resumed_it_is_the_same_run(
     with pytest.raises(Killed):
         train(recipe, tmp_path, workers=0)
     monkeypatch.setattr(Run, "take_step", step)
-    monkeypatch.setattr(Run, "save", save)
     train(recipe, tmp_path, workers=0)
     assert_same_run(whole, tmp_path)
+
+
+@pytest.mark.parametrize("stopped_in", range(1, STEPS))
+def test_a_wish_to_stop_is_obeyed_after_the_step_it_came_in(stopped_in, folder, whole, tmp_path, monkeypatch):
+    recipe, step = pairs_recipe(folder, **EVERYTHING), Run.take_step
+
+    def interrupted(self, batch):
+        if self.step + 1 == stopped_in:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch)
+
+    monkeypatch.setattr(Run, "take_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path, workers=0)
+    assert load_state(tmp_path / "state.pt")["step"] == stopped_in
+    monkeypatch.setattr(Run, "take_step", step)
+    train(recipe, tmp_path, workers=0)
+    assert_same_run(whole, tmp_path)
+
+
+def test_an_evaluation_that_was_interrupted_is_made_again(folder, whole, tmp_path, monkeypatch):
+    recipe, measured = pairs_recipe(folder, **EVERYTHING), loop._measured
+
+    def impatient(run, part):
+        if run.step == 4:
+            raise KeyboardInterrupt
+        return measured(run, part)
+
+    monkeypatch.setattr(loop, "_measured", impatient)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path, workers=0)
+    monkeypatch.setattr(loop, "_measured", measured)
+    train(recipe, tmp_path, workers=0)
+    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [0, 2, 4, 6]
+    assert_same_run(whole, tmp_path)
+
+
+def test_the_best_moment_of_a_run_that_was_given_up_is_forgotten(folder, tmp_path):
+    stale = Best(tmp_path / "best.pt")
+    stale.offer(99.0, 7, Run(pairs_recipe(folder, seed=5), tmp_path, 0, False, Team()).encoder)
+    train(pairs_recipe(folder), tmp_path, workers=0)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["selected_r1"] < 99
+    assert results["selected_at_step"] < 7
+
+
+def test_what_is_reported_is_what_the_saved_encoder_reaches(whole, folder):
+    part = SplitPart("test", load_split("folder", folder, "test").samples, 1)
+    found = measure(part, load_checkpoint(whole / "encoder"), torch.device("cpu"))
+    results = json.loads((whole / "results.json").read_text())
+    assert json.loads(json.dumps(asdict(found))) == {
+        key: value for key, value in results["reported"].items() if key != "split"
+    }
 
 
 def test_kill_9_leaves_a_run_that_resumes(folder, whole, tmp_path):
@@ -96,6 +151,8 @@ def test_kill_9_leaves_a_run_that_resumes(folder, whole, tmp_path):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "run" / "results.json").exists(), "it was finished before it was killed"
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert_same_run(whole, tmp_path / "run")
 
@@ -129,12 +186,16 @@ def test_a_loss_that_is_no_number_stops_before_the_step(folder, tmp_path):
     good = {name: value.clone() for name, value in run.encoder.state_dict().items()}
     batch = run.data.source.batch(1)
     batch.pixels[0, 0, 0, 0] = float("nan")
-    with pytest.raises(TrainingError, match=r"The loss is nan in step 2.*state\.pt.*learning_rate"):
+    with pytest.raises(
+        TrainingError, match=r"The loss is nan in step 2.*of step 1, is in .*last_good; start again"
+    ):
         run.take_step(batch)
     assert all(torch.equal(value, good[name]) for name, value in run.encoder.state_dict().items())
     kept = load_state(tmp_path / "state.pt")
     assert kept["step"] == 1
     assert all(torch.equal(value, good[name]) for name, value in kept["weights"].items())
+    last = load_checkpoint(tmp_path / "last_good").state_dict()
+    assert all(torch.equal(last[name], value.half().float()) for name, value in good.items())
 
 
 def test_a_gradient_that_is_no_number_stops_before_the_step(folder, tmp_path):
@@ -147,15 +208,19 @@ def test_a_gradient_that_is_no_number_stops_before_the_step(folder, tmp_path):
 
 
 def test_a_loss_that_runs_away_stops_the_run_and_keeps_the_state_from_before(folder, tmp_path, monkeypatch):
-    losses = iter([1.0] * 25 + [50.0] * 40)
+    losses = iter([1.0] * 25 + [3.0] * 40)
     monkeypatch.setattr(Run, "take_step", lambda self, batch: _pretend(self, next(losses)))
-    with pytest.raises(TrainingError, match="The loss has grown from 1"):
-        train(pairs_recipe(folder, epochs=20, evaluate_every=5), tmp_path, workers=0)
-    assert load_state(tmp_path / "state.pt")["step"] <= 30
+    with pytest.raises(TrainingError, match=r"The loss has grown from 1.*last_good.*another --out"):
+        train(pairs_recipe(folder, epochs=20, evaluate_every=1), tmp_path, workers=0)
+    kept = load_state(tmp_path / "state.pt")
+    assert 25 <= kept["step"] < 35  # at three times the old loss the smoothed one is half as high again then
+    good = load_checkpoint(tmp_path / "last_good")
+    assert good.config.adapter.method == "dm_adapter"
 
 
 def _pretend(run, loss):
     run.step += 1
+    run.watch.look(loss)
     return {"loss": loss}
 
 
@@ -240,24 +305,25 @@ def test_data_that_changed_are_not_trained_on_further(folder, tmp_path):
     run.save()
     state = load_state(tmp_path / "state.pt")
     save_state(tmp_path / "state.pt", state | {"captions": 7})
-    with pytest.raises(ConfigError, match="was trained on 7 captions, and there are 24 now"):
+    with pytest.raises(ConfigError, match="was begun with 7 captions, and there are 24 now"):
         run.resume()
 
 
 def test_a_run_that_took_no_step_yet_makes_room_for_another_recipe(folder, tmp_path):
     loop.keep_recipe(pairs_recipe(folder), tmp_path)
     loop.keep_recipe(pairs_recipe(folder, seed=2), tmp_path)
-    save_state(tmp_path / "state.pt", {})
+    (tmp_path / "encoder").mkdir()  # such as in a finished run whose state was removed
     with pytest.raises(ConfigError, match="another recipe"):
         loop.keep_recipe(pairs_recipe(folder, seed=3), tmp_path)
 
 
 def test_an_adapter_that_does_not_fit_the_backbone_is_said(whole, folder, tmp_path):
     changes = {"encoder": None, "initial": str(whole / "encoder"), "adapter": {"method": "cskt"}}
+    recipe = pairs_recipe(folder, "cskt", **changes)
     with pytest.raises(
         ConfigError, match=r"depth 12 exceeds the towers' 2 and 2 layers; change it with --set"
     ):
-        Run(pairs_recipe(folder, **changes), tmp_path, 0, False, Team())
+        Run(recipe, tmp_path, 0, False, Team())
 
 
 @pytest.mark.parametrize("evaluate_every", [1, 4, 100])

@@ -53,11 +53,11 @@ class Batch:
     hard_known: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        """The batch on a device, copied without waiting where that is possible."""
+        """The batch on a device; the captions' numbers stay where they are."""
         labels = self.attributes
         return Batch(
-            pixels=self.pixels.to(device, non_blocking=True),
-            ids=self.ids.to(device, non_blocking=True),
+            pixels=self.pixels.to(device),
+            ids=self.ids.to(device),
             identities=self.identities.to(device),
             samples=self.samples,
             longest=self.longest,

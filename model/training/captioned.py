@@ -25,7 +25,7 @@ class CaptionedBatches:
     """Every epoch a new order of all captions; its last batch may be short, as in the published runs.
 
     With the identity sampler an epoch is as many whole batches as its first order fills. `parts` is the
-    number of processes; a last batch with fewer rows than that is left out.
+    number of processes; a last batch with fewer rows than that, or with a single one, is left out.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class CaptionedBatches:
         rows = share.rows(len(chosen))
         captions = [self.samples[index].caption for index in chosen]
         ids = masked(self.tokenizer.encode(captions), self.recipe, rng)
-        hard_ids, hard_known = self._swapped(captions, seeds)
+        hard_ids, hard_known = self._swapped(captions, seeds, rng)
         own = list(zip(chosen, seeds, strict=True))[rows]
         return Batch(
             pixels=torch.stack([self._pixels(index, seed) for index, seed in own]),
@@ -72,9 +72,12 @@ class CaptionedBatches:
         return transform(read_image(self.samples[index].path))
 
     def _swapped(
-        self, captions: Sequence[str], seeds: Sequence[int]
+        self, captions: Sequence[str], seeds: Sequence[int], rng: np.random.Generator
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """The captions with one attribute word swapped as ids, and which could be; None if not asked for."""
+        """The captions with one attribute word swapped as ids, and which could be; None if not asked for.
+
+        Words are hidden in them as in the true ones, or hidden words would tell the two apart.
+        """
         if not self.swaps:
             return None, None
         swapped = [
@@ -82,7 +85,8 @@ class CaptionedBatches:
             for caption, seed in zip(captions, seeds, strict=True)
         ]
         told = [other or caption for other, caption in zip(swapped, captions, strict=True)]
-        return self.tokenizer.encode(told), torch.tensor([other is not None for other in swapped])
+        known = torch.tensor([other is not None for other in swapped])
+        return masked(self.tokenizer.encode(told), self.recipe, rng), known
 
     def _chosen(self, step: int) -> list[int]:
         size = self.recipe.batch_size

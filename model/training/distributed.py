@@ -6,9 +6,11 @@ gradient of that loss, so that N processes take the step that one would take on 
 published runs compute losses on each process's part alone.)
 """
 
+import datetime
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -17,6 +19,9 @@ from model.adapters.adapter import RouterLoad
 from model.errors import ConfigError
 from model.training.batches import Share
 from model.training.features import BatchFeatures, joined
+
+PATIENCE = datetime.timedelta(hours=6)
+"""How long processes wait for the one that evaluates, paints or writes."""
 
 
 class Team:
@@ -47,6 +52,18 @@ class Team:
     def mean_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Average gradients that every process computed from the whole batch."""
         self._reduce(parameters, divisor=self.size)
+
+    def agree(self, value: int, what: str) -> None:
+        """Raise ConfigError unless all processes have the same number."""
+        if self.size == 1:
+            return
+        most, least = (torch.tensor(value, device=self.device) for _ in range(2))
+        dist.all_reduce(most, op=dist.ReduceOp.MAX)
+        dist.all_reduce(least, op=dist.ReduceOp.MIN)
+        if most != least:
+            raise ConfigError(
+                f"The processes do not see the same of {what}; put it on a disk that all share."
+            )
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -104,11 +121,22 @@ def team(device: str) -> Iterator[Team]:
         return
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Team(rank, size, place)
+        with quiet(rank != 0):
+            yield Team(rank, size, place)
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def quiet(silent: bool) -> Iterator[None]:
+    """What is printed within goes nowhere, if `silent`; errors raised get through."""
+    if not silent:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def _device(name: str, local_rank: int | None) -> torch.device:

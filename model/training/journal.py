@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import sys
 import time
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 from model.bench_report import commit, machine
 from model.errors import ConfigError
 from model.training.recipe import Recipe
+from model.whole_file import write_whole
 
 
 class _Board(Protocol):
@@ -21,7 +23,7 @@ class _Board(Protocol):
 
 
 class Journal:
-    """Appends entries; on resume, entries after the step resumed from are dropped first.
+    """Appends entries; on resume, entries after the step resumed from are dropped first (at 0: all).
 
     With `tensorboard` the same figures go to event files in the folder's `tensorboard/`. Only the process
     that leads writes.
@@ -29,13 +31,13 @@ class Journal:
 
     def __init__(self, folder: Path, resumed_at: int, leads: bool = True, tensorboard: bool = False) -> None:
         self.path, self.leads = folder / "metrics.jsonl", leads
-        self._board = _open_board(folder / "tensorboard") if tensorboard and leads else None
+        self._board = _open_board(folder / "tensorboard", resumed_at) if tensorboard and leads else None
         if leads:
-            kept = [entry for entry in self.entries() if entry["step"] <= resumed_at]
-            self.path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
+            kept = [entry for entry in self.entries() if entry["step"] <= resumed_at] if resumed_at else []
+            write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
 
-    def entries(self) -> list[dict[str, float]]:
-        """Everything written so far; a last line cut short by a crash is passed over."""
+    def entries(self) -> list[dict[str, Any]]:
+        """Everything written so far (None: no finite number); a last line cut short is passed over."""
         if not self.path.exists():
             return []
         found = []
@@ -51,7 +53,7 @@ class Journal:
         if not self.leads:
             return
         entry = {"step": step, "time": round(time.time(), 1)} | {
-            name: float(f"{value:.6g}") for name, value in values.items()
+            name: float(f"{value:.6g}") if math.isfinite(value) else None for name, value in values.items()
         }
         with self.path.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(entry) + "\n")
@@ -87,12 +89,12 @@ def record_start(folder: Path, recipe: Recipe, step: int, processes: int) -> Non
             "machine": machine(),
         }
     )
-    path.write_text(json.dumps(starts, indent=1) + "\n", "utf-8")
+    write_whole(path, json.dumps(starts, indent=1) + "\n")
 
 
-def _open_board(folder: Path) -> _Board:
+def _open_board(folder: Path, resumed_at: int) -> _Board:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError("--tensorboard needs a package: pip install 'cskt[tensorboard]'.") from None
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else 0)

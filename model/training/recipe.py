@@ -125,6 +125,23 @@ class Recipe(_Frozen):
             raise ValueError("give exactly one of steps and epochs")
         if self.schedule_steps is not None and self.schedule.unit == "epoch":
             raise ValueError("schedule_steps needs [schedule] unit = 'step'")
+        kinds = [loss.kind for loss in self.losses]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"each loss is given once, not {', '.join(kinds)}")
+        method = (
+            (self.adapter or {}).get("method", "full")
+            if self.encoder is None
+            else self.encoder.adapter.method
+        )
+        if "balance" in kinds and method != "dm_adapter":
+            raise ValueError("the balance loss is that of DM-Adapter's routers; this adapter has none")
+        if self.data.kind == "synthetic_people" and "identity" in kinds:
+            raise ValueError("every synthetic person is seen once; the identity loss needs captioned data")
+        if self.data.kind == "captioned":
+            if "attributes" in kinds:
+                raise ValueError("the attributes loss needs synthetic people, whose attributes are known")
+            if self.data.sampler == "identity" and self.data.per_identity > self.batch_size:
+                raise ValueError("data.per_identity exceeds batch_size")
         swaps = any(loss.kind == "hard_captions" for loss in self.losses)
         if swaps and self.data.kind != "captioned":
             raise ValueError("the hard_captions loss needs captioned data, whose sentences it changes")

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.arguments import count
+from model.errors import DatasetError
 from model.training.train import add_machine_options, overrides_of
+from model.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from model.datasets import DataPlace
     from model.training.recipe import Recipe
 
-FIGURES = {"r1": "R@1", "r5": "R@5", "r10": "R@10", "mean_ap": "mAP", "mean_inp": "mINP"}
 SHORT_NAMES = {"cuhk_pedes": "cuhk", "icfg_pedes": "icfg", "rstp_reid": "rstp"}
 
 
@@ -52,20 +54,33 @@ def add_reproduce(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
 def run_reproduce(arguments: argparse.Namespace) -> int:
     """Train what is not trained yet, then print the table and keep it as reproduce.json."""
     from model.datasets import data_place
+    from model.training.distributed import team
     from model.training.loop import train
 
-    name = data_place(arguments.data).name
+    place = data_place(arguments.data)
+    require_test(place)
+    name = place.name
     recipes = [recipe_of(arguments, name, seed) for seed in range(1, arguments.seeds + 1)]
     method = Path(arguments.method).stem
     out = arguments.out or Path("runs") / f"{method}_{name}"
     results = []
-    for recipe in recipes:
-        place = out / f"seed_{recipe.seed}"
-        train(recipe, place, max(arguments.workers, 0), arguments.compile, arguments.device)
-        results.append(json.loads((place / "results.json").read_text("utf-8")))
-    print(report(method, name, results))
-    (out / "reproduce.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    with team(arguments.device) as processes:
+        for recipe in recipes:
+            run = out / f"seed_{recipe.seed}"
+            train(recipe, run, max(arguments.workers, 0), arguments.compile, processes=processes)
+            results.append(json.loads((run / "results.json").read_text("utf-8")))
+        print(report(method, name, results))
+        if processes.leads:
+            write_whole(out / "reproduce.json", json.dumps(results, indent=1) + "\n")
     return 0
+
+
+def require_test(place: "DataPlace") -> None:
+    """Raise DatasetError where there is no test split to compare on."""
+    from model.datasets import available_splits
+
+    if "test" not in available_splits(place.name, place.root):
+        raise DatasetError(f"{place.root} has no test split to measure on; mark some people's rows as test.")
 
 
 def recipe_of(arguments: argparse.Namespace, name: str, seed: int) -> "Recipe":
@@ -81,9 +96,10 @@ def recipe_of(arguments: argparse.Namespace, name: str, seed: int) -> "Recipe":
 
 def report(method: str, name: str, results: Sequence[dict[str, Any]]) -> str:
     """The table: mean and spread of the runs, the paper's figures, and what a run cost."""
+    from model.training.loop import FIGURES
     from model.training.published import PUBLISHED
 
-    measured = [(result.get("reported") or result["watched"])["text_to_image"] for result in results]
+    measured = [result["reported"]["text_to_image"] for result in results]
     rows = [("", *FIGURES.values()), ("ours", *(_spread([one[key] for one in measured]) for key in FIGURES))]
     published = PUBLISHED.get((method, name))
     if published is not None:

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
-from model.adapters.full import FullConfig
-from model.config import EncoderConfig
-from model.embedder import open_encoder
+from model.checkpoint import save_checkpoint
 from model.encoder import PersonEncoder
 from model.errors import ConfigError, TrainingError
 from model.losses import Losses
 from model.text_mask import MASK_ID
 from model.training.averaged import AveragedWeights
 from model.training.batches import Batch
+from model.training.building import build_encoder, require_possible
 from model.training.confidence import ConfidenceRecord, pair_losses
 from model.training.distributed import Team
 from model.training.features import BatchFeatures, compute_in_parts, split_rows
@@ -27,31 +25,10 @@ from model.training.optimization import build_optimizer
 from model.training.recipe import Recipe
 from model.training.schedule import set_learning_rates
 from model.training.state import Best, load_state, moving_weights, restore_weights, save_state
+from model.training.stopping import LossWatch
 from model.training.validation import open_data
 
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def build_encoder(recipe: Recipe) -> PersonEncoder:
-    """A new encoder, or the recipe's adapter on the backbone of an earlier one."""
-    if recipe.encoder is not None:
-        return PersonEncoder(recipe.encoder)
-    assert recipe.initial is not None  # the recipe holds that one of the two is given
-    earlier, _ = open_encoder(recipe.initial)
-    adapter = recipe.adapter or FullConfig().model_dump()
-    try:
-        config = EncoderConfig.model_validate(earlier.config.model_dump() | {"adapter": adapter})
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"The recipe's adapter does not fit {recipe.initial}: {reason}; "
-            "change it with --set adapter.NAME=VALUE."
-        ) from error
-    encoder = PersonEncoder(config)
-    encoder.visual.load_state_dict(earlier.visual.state_dict())
-    encoder.text.load_state_dict(earlier.text.state_dict())
-    encoder.adapter.backbone_loaded(encoder.text.token_embedding.get_parameter("weight"))
-    return encoder
 
 
 class Run:
@@ -61,7 +38,7 @@ class Run:
         self.recipe, self.out, self.workers, self.team, self.device = recipe, out, workers, team, team.device
         torch.manual_seed(recipe.seed)
         self.encoder = build_encoder(recipe).to(self.device)
-        self._check()
+        require_possible(recipe, self.encoder, team)
         self.encoder.visual.recompute = self.encoder.text.recompute = recipe.recompute
         if compiled:
             self.encoder.visual.compile(dynamic=False)
@@ -78,7 +55,7 @@ class Run:
             self.averaged = AveragedWeights(self.encoder.trainable_parameters(), recipe.average_weights)
         if recipe.noise_robust is not None:
             self.confidence = ConfidenceRecord(source.captions, recipe.noise_robust)
-        self.best = Best(out / "best.pt")
+        self.best, self.watch = Best(out / "best.pt"), LossWatch()
         self.mean = torch.tensor(config.mean, device=self.device).view(1, 3, 1, 1)
         self.std = torch.tensor(config.std, device=self.device).view(1, 3, 1, 1)
         self.seen_tokens = torch.zeros(config.backbone.text.vocabulary_size, dtype=torch.bool)
@@ -94,13 +71,17 @@ class Run:
     def resume(self) -> None:
         """Take up the state kept in the folder, if there is one."""
         state = load_state(self.out / "state.pt")
+        self.team.agree(0 if state is None else state["step"], f"the state in {self.out}")
         if state is None:
+            if self.team.leads:
+                self.best.forget()
             return
-        if state["captions"] != self.data.source.captions:
-            raise ConfigError(
-                f"{self.out} was trained on {state['captions']} captions, and there are "
-                f"{self.data.source.captions} now; restore the data, or give another --out."
-            )
+        for what, now in self._data_facts().items():
+            if state[what] != now:
+                raise ConfigError(
+                    f"{self.out} was begun with {state[what]} {what}, and there are {now} now; restore the "
+                    "data and the number of processes, or give another --out."
+                )
         restore_weights(self.encoder, state["weights"])
         self.losses.load_state_dict(state["losses"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -109,6 +90,7 @@ class Run:
             self.averaged.load_state_dict(state["averaged"])
         if self.confidence is not None:
             self.confidence.load_state_dict(state["confidence"])
+        self.watch.load_state_dict(state["watch"])
         self.seen_tokens, self.step, self.seconds = state["seen_tokens"], state["step"], state["seconds"]
 
     def save(self) -> None:
@@ -122,17 +104,18 @@ class Run:
             "scaler": self.scaler.state_dict(),
             "averaged": None if self.averaged is None else self.averaged.state_dict(),
             "confidence": None if self.confidence is None else self.confidence.state_dict(),
+            "watch": self.watch.state_dict(),
             "seen_tokens": self.seen_tokens,
-            "captions": self.data.source.captions,
             "step": self.step,
             "seconds": self._spent(),
-        }
+        } | self._data_facts()
         save_state(self.out / "state.pt", state)
 
     def take_step(self, batch: Batch) -> dict[str, float]:
         """One optimizer step; returns the weighted losses. TrainingError if these are no numbers any more."""
         self._set_rates()
-        self.seen_tokens[batch.ids.flatten().cpu()] = True
+        if self.recipe.neutral_unseen_words:
+            self.seen_tokens[batch.ids.flatten().cpu()] = True
         self.optimizer.zero_grad(set_to_none=True)
         values: dict[str, float] = {}
 
@@ -143,6 +126,7 @@ class Run:
                 {"loss": loss.item()} | {f"loss.{name}": part.item() for name, part in parts.items()}
             )
             self._require_number(values["loss"], "loss")
+            self._note_confidence(features, batch)
             return self.scaler.scale(loss)
 
         compute_in_parts(
@@ -156,6 +140,7 @@ class Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
+        self.watch.look(values["loss"])
         if self.averaged is not None:
             self.averaged.update(self.step - 1)
         epochs, between = divmod(self.step, self.data.source.batches_per_epoch)
@@ -163,10 +148,14 @@ class Run:
             self.confidence.divide(epochs)
         return values
 
+    @torch.no_grad()
     def prepare_checkpoint(self) -> None:
-        """The last change to the weights before they are kept."""
+        """The last changes to the weights before they are measured and kept, in half precision."""
         if self.recipe.neutral_unseen_words:
             make_unseen_words_neutral(self.encoder, self.seen_tokens)
+        for tensor in self.encoder.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.half())
 
     def kept_weights(self) -> "contextlib.AbstractContextManager[None]":
         """Within it the encoder has the weights that are evaluated and kept: the averaged ones, if any."""
@@ -187,11 +176,18 @@ class Run:
             "peak_memory_mb": round(peak / 1e6),
         }
 
-    def remedy(self) -> str:
-        """What to do about a run that cannot go on."""
+    def keep_last_good(self) -> str:
+        """Keep the best or else the last good weights as an encoder; says where, and what to do next."""
+        known = load_state(self.out / "best.pt") or load_state(self.out / "state.pt")
+        place = "There is no good state yet"
+        if known is not None:
+            restore_weights(self.encoder, known["weights"])
+            if self.team.leads:
+                save_checkpoint(self.out / "last_good", self.encoder, half=True)
+            place = f"The last good encoder, of step {known['step']}, is in {self.out / 'last_good'}"
         return (
-            f"The last good state is {self.out / 'state.pt'}; start again in another --out with a lower rate "
-            "(--set optimizer.learning_rate=...) or with --set gradient_clip=1.0."
+            f"{place}; start again in another --out with a lower rate (--set optimizer.learning_rate=...) or "
+            "with --set gradient_clip=1.0."
         )
 
     def _features(self, batch: Batch, rows: slice) -> BatchFeatures:
@@ -216,10 +212,18 @@ class Run:
     def _losses(self, features: BatchFeatures, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if self.confidence is None:
             return self.losses(features, batch.identities, batch.attributes)  # type: ignore[no-any-return]
-        samples = batch.samples.cpu()
-        weights = self.confidence.of(samples).to(self.device)
-        self.confidence.note(samples, pair_losses(features.image, features.text, batch.identities).cpu())
+        weights = self.confidence.of(batch.samples).to(self.device)
         return self.losses(features, batch.identities, batch.attributes, weights)  # type: ignore[no-any-return]
+
+    def _note_confidence(self, features: BatchFeatures, batch: Batch) -> None:
+        if self.confidence is not None:
+            surprise = pair_losses(features.image, features.text, batch.identities)
+            self.confidence.note(batch.samples, surprise.cpu())
+
+    def _data_facts(self) -> dict[str, int]:
+        """What must be the same when the run is taken up again."""
+        source = self.data.source
+        return {"captions": source.captions, "batches an epoch": source.batches_per_epoch}
 
     def _set_rates(self) -> None:
         schedule = self.recipe.schedule
@@ -244,27 +248,13 @@ class Run:
         """Raise TrainingError, keeping the state before this step, unless the value is finite."""
         if not math.isfinite(value):
             self.save()
-            raise TrainingError(f"The {what} is {value} in step {self.step + 1}. {self.remedy()}")
+            raise TrainingError(f"The {what} is {value} in step {self.step + 1}. {self.keep_last_good()}")
 
     def _epoch_steps(self, epochs: int) -> int:
         return epochs * self.data.source.batches_per_epoch
 
     def _spent(self) -> float:
         return self.seconds + time.monotonic() - self._resumed
-
-    def _check(self) -> None:
-        """Raise ConfigError for what cannot be computed in parts or on this device."""
-        statistics = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in self.encoder.modules())
-        divided = self.team.size > 1 or self.recipe.micro_batch is not None
-        if statistics and divided and self.encoder.adapter.trains_backbone:
-            raise ConfigError(
-                "A network with batch normalisation, such as a convolutional stem, trains in one process and "
-                "without micro_batch, since its statistics are those of whole batches."
-            )
-        if self.recipe.precision == "float16" and self.device.type != "cuda":
-            raise ConfigError("precision = 'float16' needs a CUDA device; use 'bfloat16' or 'float32' here.")
-        if self.recipe.neutral_unseen_words and self.team.size > 1:
-            raise ConfigError("neutral_unseen_words needs a run of one process; start it without torchrun.")
 
 
 def make_unseen_words_neutral(encoder: PersonEncoder, seen: torch.Tensor) -> None:

@@ -1,6 +1,5 @@
 """What a killed run needs to go on, and the best moment it had: written whole or not at all."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,13 @@ import torch
 
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError
+from model.whole_file import whole_file
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write beside, fsync, rename: a reader finds the old state or the new one, never a torn one."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
@@ -28,7 +24,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(
-            f"The training state {path} is damaged ({error}); remove it to start anew."
+            f"The training state {path} is damaged ({error}); remove the run's folder to start anew."
         ) from error
     return state
 
@@ -59,6 +55,11 @@ class Best:
         kept = load_state(path)
         self.r1 = -1.0 if kept is None else float(kept["r1"])
         self.step: int | None = None if kept is None else int(kept["step"])
+
+    def forget(self) -> None:
+        """Start without a best moment: what is kept belongs to another run."""
+        self.path.unlink(missing_ok=True)
+        self.r1, self.step = -1.0, None
 
     def offer(self, r1: float, step: int, encoder: PersonEncoder) -> None:
         """Keep the encoder's weights if it is better than any before."""

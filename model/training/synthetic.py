@@ -1,7 +1,6 @@
 """Training on synthetic people: painted and described once, kept as plain arrays, cropped anew each time."""
 
 import multiprocessing
-import os
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from model.errors import ConfigError
 from model.losses import AttributeLabels
 from model.losses.attributes import UNKNOWN
 from model.people.attributes import ATTRIBUTES, attributes
@@ -24,6 +24,7 @@ from model.tokenizer import Tokenizer
 from model.training.augment import Picture, through_a_camera
 from model.training.batches import WHOLE, Batch, Share, longest_caption, masked
 from model.training.recipe import Recipe, SyntheticPeopleData
+from model.whole_file import whole_file
 
 Integers = npt.NDArray[np.int32]
 
@@ -46,12 +47,8 @@ class PaintedPeople:
 
     def save(self, path: Path) -> None:
         """Write whole or not at all."""
-        partial_path = path.with_suffix(".partial")
-        with partial_path.open("wb") as file:
+        with whole_file(path) as file:
             np.savez(file, pictures=self.pictures, seen=self.seen, ids=self.ids, said=self.said)
-            file.flush()
-            os.fsync(file.fileno())
-        partial_path.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "PaintedPeople":
@@ -124,7 +121,10 @@ class SyntheticBatches:
 
     def __init__(self, recipe: Recipe, people: PaintedPeople, image_size: tuple[int, int]) -> None:
         if len(people) < recipe.batch_size:
-            raise ValueError(f"{len(people)} pictures are too few for batches of {recipe.batch_size}")
+            raise ConfigError(
+                f"{len(people)} pictures are too few for batches of {recipe.batch_size}; paint more "
+                "(data.shapes) or lower batch_size."
+            )
         self.recipe, self.people, self.image_size = recipe, people, image_size
         self.captions = people.ids.shape[0] * people.ids.shape[1]
         self.batches_per_epoch = len(people) // recipe.batch_size

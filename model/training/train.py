@@ -59,23 +59,24 @@ def overrides_of(arguments: argparse.Namespace) -> list[str]:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train to the end of the recipe and say where the checkpoint is."""
+    from model.training.distributed import team
     from model.training.loop import train
     from model.training.recipe import load_recipe
 
     recipe = load_recipe(arguments.recipe, overrides_of(arguments))
     out = arguments.out or Path("runs") / recipe.name
-    checkpoint = train(
-        recipe,
-        out,
-        workers=max(arguments.workers, 0),
-        compiled=arguments.compile,
-        device=arguments.device,
-        tensorboard=arguments.tensorboard,
-    )
+    workers = max(arguments.workers, 0)
+    with team(arguments.device) as processes:
+        checkpoint = train(recipe, out, workers, arguments.compile, arguments.tensorboard, processes)
+        print_summary(out, checkpoint)
+    return 0
+
+
+def print_summary(out: Path, checkpoint: Path) -> None:
+    """What the run reached, and what to do with it."""
     for line in summary(json.loads((out / "results.json").read_text("utf-8"))):
         print(line)
     print(f"The encoder is in {checkpoint}; use it with --encoder {checkpoint}")
-    return 0
 
 
 def summary(results: dict[str, Any]) -> list[str]:
