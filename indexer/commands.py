@@ -5,8 +5,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from indexer.texts import storable, terminal_safe
+from indexer.texts import storable
 from model.arguments import count
+from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
     from indexer.gallery import Gallery

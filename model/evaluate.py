@@ -106,7 +106,7 @@ def evaluate_encoder(
 def _load(place: "DataPlace", arguments: argparse.Namespace) -> "LoadedSplit":
     """The split; what should be known of it and how much was left out is said on stderr."""
     from model.datasets import load_split
-    from model.datasets.annotations import printable
+    from model.terminal import terminal_safe
 
     split = load_split(
         place.name,
@@ -117,10 +117,10 @@ def _load(place: "DataPlace", arguments: argparse.Namespace) -> "LoadedSplit":
         workers=arguments.workers,
     )
     if split.notice:
-        print(f"{place.name}: {printable(split.notice)}", file=sys.stderr)
+        print(f"{place.name}: {terminal_safe(split.notice)}", file=sys.stderr)
     if split.rejected:
         told = f"{place.name}: {len(split.rejected)} left out, first {split.rejected[0]}"
-        print(printable(told), file=sys.stderr)
+        print(terminal_safe(told), file=sys.stderr)
     return split
 
 

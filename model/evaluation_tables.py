@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from itertools import groupby
 
-from model.datasets.annotations import printable
 from model.evaluation import Evaluation, Interval, RetrievalMetrics
 from model.slices import SMALL, Slice, SliceReport
+from model.terminal import terminal_safe
 
 NOT_STATED = "(not stated)"
 
@@ -17,7 +17,7 @@ def figures_table(evaluations: Sequence[tuple[str, Evaluation]]) -> str:
     """One row per data set (its name and figures) and direction."""
     forth = [
         (
-            printable(name),
+            terminal_safe(name),
             *(f"{number:,}" for number in (one.captions, one.images, one.identities)),
             f"{one.text_to_image.r1:.2f}",
             interval_text(one.r1_interval),
@@ -30,7 +30,7 @@ def figures_table(evaluations: Sequence[tuple[str, Evaluation]]) -> str:
         )
         for name, one in evaluations
     ]
-    back = [(printable(name), *_plain(one.image_to_text)) for name, one in evaluations]
+    back = [(terminal_safe(name), *_plain(one.image_to_text)) for name, one in evaluations]
     forth_head = ("R@1", "(95 %)", "R@5", "R@10", "(95 %)", "mAP", "(95 %)", "mINP")
     lines = [
         *_aligned([("text to image", "captions", "images", "people", *forth_head), *forth]),
@@ -46,13 +46,13 @@ def slices_table(report: SliceReport) -> str:
     """One block per attribute, one row per value; small slices bear a star."""
     rows: list[Row] = [("text to image, by", "captions", "people", "R@1", "(95 %)", "R@10", "mAP")]
     for attribute, slices in groupby(report.slices, key=lambda one: one.attribute):
-        rows.append((printable(attribute), *[""] * 6))
+        rows.append((terminal_safe(attribute), *[""] * 6))
         rows += [_slice_row(one) for one in slices]
     lines = _aligned(rows)
     if any(one.small for one in report.slices):
         lines += ["", f"* fewer than {SMALL} captions: too few to rest anything on."]
     if report.not_sliced:
-        names = ", ".join(printable(name) for name in report.not_sliced)
+        names = ", ".join(terminal_safe(name) for name in report.not_sliced)
         lines += ["", f"Too many values to slice by: {names}."]
     return "\n".join(lines)
 
@@ -67,7 +67,7 @@ def _plain(metrics: RetrievalMetrics) -> list[str]:
 
 
 def _slice_row(one: Slice) -> Row:
-    value = NOT_STATED if one.value is None else printable(one.value)
+    value = NOT_STATED if one.value is None else terminal_safe(one.value)
     return (
         f"  {value}{' *' if one.small else ''}",
         f"{one.captions:,}",

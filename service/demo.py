@@ -17,9 +17,9 @@ from indexer.gallery import Gallery, open_gallery
 from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
 from indexer.sources import GallerySource, open_source
-from indexer.texts import terminal_safe
 from model.embedder import Embedder, open_embedder
 from model.people.write import PeopleOrder, write_people
+from model.terminal import terminal_safe
 from service.labels import source_label
 from service.searcher import Searcher, use_cores
 from service.server import bind, check_address, serve

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from model.errors import DatasetError
+from model.terminal import terminal_safe
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -47,7 +48,7 @@ class Reject:
     why: str
 
     def __str__(self) -> str:
-        return printable(f"{self.what}: {self.why}")
+        return terminal_safe(f"{self.what}: {self.why}")
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,7 @@ def refuse(bad: Sequence[str], of: str, remedy: str) -> None:
 def shortened(names: Sequence[str]) -> str:
     """The first ten names, for a sentence."""
     tail = ", ..." if len(names) > NAMES_SHOWN else ""
-    return printable(", ".join(names[:NAMES_SHOWN])) + tail
-
-
-def printable(text: str) -> str:
-    """The text without what could steer a terminal or break its line: annotations may hold any character."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return terminal_safe(", ".join(names[:NAMES_SHOWN])) + tail
 
 
 def word(value: object, key: str) -> str | None:

@@ -28,11 +28,11 @@ from model.datasets.annotations import (
     Reject,
     Split,
     leaves_folder,
-    printable,
     shortened,
     word,
 )
 from model.errors import DatasetError
+from model.terminal import terminal_safe
 
 SUFFIXES = (".csv", ".jsonl")
 REQUIRED = ("image", "caption")
@@ -169,8 +169,8 @@ def _csv_rows(file: Path, text: TextIO) -> Iterator[tuple[int, Row | EntryError]
     absent = [name for name in REQUIRED if name not in header]
     if absent or len(set(header)) < len(header) or "" in header:
         raise DatasetError(
-            f"{file} has the header {printable(', '.join(header)) or '(none)'}; name each column once, and "
-            f"write at least {' and '.join(REQUIRED)}."
+            f"{file} has the header {terminal_safe(', '.join(header)) or '(none)'}; name each column once, "
+            f"and write at least {' and '.join(REQUIRED)}."
         )
     for cells in reader:
         if len(cells) == len(header):
