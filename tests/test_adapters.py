@@ -197,17 +197,46 @@ def naive_mixture(mixture, z, domain_prompt):
     return out
 
 
+@pytest.fixture(params=[True, False], ids=["sorted", "all at once"])
+def either_way(request, monkeypatch):
+    """Both ways to compute the experts, whatever the number of tokens."""
+    monkeypatch.setattr("model.adapters.experts.SORTED_FROM", 1 if request.param else 10**9)
+
+
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("experts", "top_k"), [(1, 1), (4, 1), (6, 2), (3, 3)])
 def test_the_mixture_against_its_definition(experts, top_k):
     torch.manual_seed(3)
     mixture = MixtureOfAdapters(16, DmAdapterConfig(experts=experts, top_k=top_k, reduction=4))
     for parameter in mixture.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    z, prompt = torch.randn(2, 5, 16), torch.randn(16)
-    out, _ = mixture(z, prompt)
-    torch.testing.assert_close(out, naive_mixture(mixture, z, prompt), atol=1e-5, rtol=1e-5)
+    z, prompt, factors = torch.randn(2, 5, 16, requires_grad=True), torch.randn(16), torch.randn(2, 5, 16)
+    out, expected = 0.5 * mixture(z, prompt)[0], naive_mixture(mixture, z, prompt) * 0.5
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(mixture(z, prompt, scale=0.5)[0], expected, atol=1e-5, rtol=1e-5)
+    wanted = [z, *mixture.parameters()]
+    ours, theirs = (
+        torch.autograd.grad((factors * each).sum(), wanted, allow_unused=True, materialize_grads=True)
+        for each in (out, expected)
+    )
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("either_way")
+def test_one_token_of_the_mixture_is_that_of_all():
+    torch.manual_seed(4)
+    mixture = MixtureOfAdapters(16, DmAdapterConfig(experts=4, top_k=2, reduction=4))
+    for parameter in mixture.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    z, prompt = torch.randn(3, 5, 16), torch.randn(16)
+    every, load = mixture(z, prompt)
+    one, its_load = mixture(z, prompt, token=torch.tensor([4, 0, 2]))
+    torch.testing.assert_close(one, torch.stack([every[0, 4:5], every[1, :1], every[2, 2:3]]))
+    assert torch.equal(its_load.balance, load.balance)
+    assert its_load.tokens == 15
+
+
+@pytest.mark.usefixtures("either_way")
 def test_an_expert_nobody_picks_gets_a_zero_gradient():
     mixture = MixtureOfAdapters(8, DmAdapterConfig(experts=3, top_k=1, reduction=2))
     with torch.no_grad():

@@ -40,7 +40,8 @@ def test_captions_have_20_to_50_tokens():
         assert not row[length:].any()
 
 
-def test_the_cost_is_that_of_the_products_that_run(trainer):
+def test_the_cost_is_that_of_the_products_that_run(trainer, monkeypatch):
+    monkeypatch.setattr("model.frozen_linear.ROWS_FROM", 10**9)  # the counter knows torch's own products
     encoder, batch = trainer.encoder, trainer.batch
     expected = training_cost(encoder.config, caption_tokens(encoder, batch), one_token=True)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
@@ -65,10 +66,12 @@ def test_a_step_moves_the_adapter_and_nothing_else(trainer):
 
 def test_gradients_of_both_forms_are_equal_and_a_difference_is_seen(trainer, monkeypatch):
     encoder, batch = trainer.encoder, trainer.batch
-    assert gradient_difference(encoder, batch) < 1e-4
-    weaker = lambda made: lambda pixels, ids: made(1.001 * pixels, ids, shorten=True)  # noqa: E731
+    same = gradient_difference(encoder, batch)
+    assert same.whole <= same.most < 1e-4
+    weaker = lambda made: lambda pixels, ids: made(1.01 * pixels, ids, shorten=True)  # noqa: E731
     monkeypatch.setattr("model.bench_steps.short_form", weaker)
-    assert gradient_difference(encoder, batch) > 1e-4
+    other = gradient_difference(encoder, batch)
+    assert other.most >= other.whole > 1e-4
 
 
 @every_method
@@ -88,7 +91,7 @@ def test_the_command(method, tmp_path, capsys):
     floor = results["floor: nothing but the products"]
     assert floor["value"] > speed["value"]
     assert floor["ratio"] == pytest.approx(1 / results["products"]["ratio"])
-    assert results["gradients: largest relative difference"]["met"]
+    assert results["gradients: relative difference"]["met"]
     assert results["kept for the backward pass"]["ratio"] < 1
     told = capsys.readouterr().out
     assert all(name in told for name in results)
