@@ -35,6 +35,7 @@ def _onednn_is_quicker(x: torch.Tensor) -> bool:
         and x.dtype == torch.float32
         and x.numel() // x.shape[-1] >= ROWS_FROM
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()  # which arranges its products itself
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # torch promises it to nobody
     )
