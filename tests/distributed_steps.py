@@ -18,18 +18,22 @@ TOGETHER = {
 
 
 def take(folder: Path, method: str, out: Path, processes, **changes):
-    """Two steps; losses, the gradients of the second and the parameters after it."""
+    """Two steps; their losses, the gradients of the first and the parameters after the second."""
     recipe = pairs_recipe(folder, method, **{"batch_size": 7, "gradient_clip": 20.0} | changes)
     run = Run(recipe, out, 0, False, processes)
     with torch.no_grad():  # a mixture whose up-projections are zero would hide half of the gradients
         for name, parameter in run.encoder.adapter.named_parameters():
-            if name.endswith("up.weight"):
+            if name.endswith("up.weight") and not parameter.any():
                 parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(7))
     run.encoder.train()
-    losses = [run.take_step(run.data.source.batch(step, processes.share)) for step in range(2)]
+    losses, gradients = [], []
+    for step in range(2):
+        losses.append(run.take_step(run.data.source.batch(step, processes.share)))
+        named = run.encoder.trainable_parameters()
+        gradients.append({name: None if v.grad is None else v.grad.clone() for name, v in named})
     return {
         "losses": losses,
-        "gradients": {name: value.grad for name, value in run.encoder.trainable_parameters()},
+        "gradients": gradients[0],  # those of the second step show its curvature as well
         "parameters": {name: value.detach() for name, value in run.encoder.trainable_parameters()},
         "heads": {name: value.detach() for name, value in run.losses.named_parameters()},
     }

@@ -25,7 +25,8 @@ def folder(tmp_path_factory):
 
 def assert_same(one, other):
     for mine, theirs in zip(one["losses"], other["losses"], strict=True):
-        assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+        names = mine.keys() - {"gradient_norm"}  # the gradients themselves are compared below
+        assert {n: mine[n] for n in names} == pytest.approx({n: theirs[n] for n in names}, rel=1e-5, abs=1e-5)
     for part in ("gradients", "parameters", "heads"):
         assert one[part].keys() == other[part].keys()
         for name, value in one[part].items():
