@@ -107,7 +107,7 @@ def _feature(
 
 
 def stacked(loads: Sequence[RouterLoad]) -> RouterLoad | None:
-    """The loads of several blocks, (blocks, experts); None where there are none."""
+    """Several loads as one with a leading axis, such as (blocks, experts); None where there are none."""
     if not loads:
         return None
     return RouterLoad(

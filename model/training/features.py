@@ -12,26 +12,18 @@ from dataclasses import dataclass, replace
 import torch
 
 from model.adapters.adapter import RouterLoad
+from model.encoder import Features, stacked
 
 
 @dataclass(frozen=True)
-class BatchFeatures:
-    """What the losses are computed from: `image`, `text` and, if asked for, `hard_text` (batch, width).
+class BatchFeatures(Features):
+    """What the losses are computed from: features and, if asked for, `hard_text` (batch, width).
 
-    `load` is that of the adapter's routers (blocks, experts). `hard_known` (batch,), which captions were
-    swapped, is known for whole batches only.
+    `hard_known` (batch,), which captions were swapped, is known for whole batches only.
     """
 
-    image: torch.Tensor
-    text: torch.Tensor
-    load: RouterLoad | None = None
     hard_text: torch.Tensor | None = None
     hard_known: torch.Tensor | None = None
-
-    @property
-    def auxiliary(self) -> torch.Tensor:
-        """The adapter's own loss before its weight (a scalar); zero if it has none."""
-        return self.image.new_zeros(()) if self.load is None else self.load.balance
 
     def carriers(self) -> list[torch.Tensor]:
         """The tensors through which a gradient goes back to the encoder."""
@@ -98,13 +90,13 @@ def _leaf(features: BatchFeatures) -> BatchFeatures:
 
 
 def _joined_loads(loads: Sequence[RouterLoad]) -> RouterLoad | None:
-    if not loads:
+    parts = stacked(loads)
+    if parts is None:
         return None
-    tokens = torch.stack([load.tokens for load in loads])
-    total = tokens.sum(dim=0)
-    weights = (tokens / total).unsqueeze(-1)
+    total = parts.tokens.sum(dim=0)
+    weights = (parts.tokens / total).unsqueeze(-1)
     return RouterLoad(
-        probability=(weights * torch.stack([load.probability for load in loads])).sum(dim=0),
-        share=(weights * torch.stack([load.share for load in loads])).sum(dim=0),
+        probability=(weights * parts.probability).sum(dim=0),
+        share=(weights * parts.share).sum(dim=0),
         tokens=total,
     )

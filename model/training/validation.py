@@ -122,11 +122,11 @@ def open_data(recipe: Recipe, config: EncoderConfig, out: Path, workers: int, te
     """The data of a recipe; painted pictures are kept in the run's folder."""
     if isinstance(recipe.data, CaptionedData):
         return _open_captioned(recipe, recipe.data, config, workers, team)
-    kept = out / "people.npz"
+    if not team.leads:
+        team.wait()  # for the pictures that the leader paints
+    people = kept_people(recipe.data, out / "people.npz", max(workers, 1))
     if team.leads:
-        kept_people(recipe.data, kept, max(workers, 1))
-    team.wait()
-    people = kept_people(recipe.data, kept, max(workers, 1))
+        team.wait()
     source = SyntheticBatches(recipe, people, config.backbone.vision.image_size)
     return RunData(source, PaintedPart.of(recipe.data, config), False, None)
 
