@@ -17,7 +17,7 @@ from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
 from model.released_weights import fit_released, read_released, released_from_clip
 from model.tokenizer import Tokenizer
-from model.transforms import Preprocess
+from model.transforms import Resize
 
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 OPENCLIP = "openclip:"
@@ -40,9 +40,7 @@ class Embedder:
         self.name, self.fingerprint = name, fingerprint
         self.dimension = encoder.config.backbone.embed_dim
         self.context_length = text.context_length - encoder.adapter.reserved_tokens
-        self.preprocess = Preprocess(
-            encoder.config.backbone.vision.image_size, encoder.config.mean, encoder.config.std
-        )
+        self.preprocess = Resize(encoder.config.backbone.vision.image_size)
         self._encoder = encoder.eval().requires_grad_(False).to(device)
         self._tokenizer = Tokenizer(text.context_length)
         self._device = device

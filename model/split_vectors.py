@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from model.datasets.samples import Sample, read_image
 from model.progress import Progress
-from model.transforms import Preprocess
 
 AHEAD = 3
 """Batches of images decoded ahead of the encoder."""
@@ -23,14 +22,14 @@ class SplitEncoder(Protocol):
     """What an evaluation needs of an encoder; `model.embedder.Embedder` fits."""
 
     @property
-    def preprocess(self) -> Preprocess:
-        """Turns a picture into pixels; called in worker threads."""
+    def preprocess(self) -> Callable[[NDArray[np.uint8]], torch.Tensor]:
+        """Turns a picture into pixels, each time in the same shape; called in worker threads."""
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Sentences -> (n, dimension) unit vectors."""
 
     def embed_pixels(self, pixels: torch.Tensor) -> NDArray[np.float32]:
-        """Pixels (n, 3, height, width) -> (n, dimension) unit vectors."""
+        """Stacked pixels, (n, ...) -> (n, dimension) unit vectors."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def _pixel_batches(
     batch_size: int,
     workers: int,
 ) -> Iterator[torch.Tensor]:
-    """Pixels (up to batch_size, 3, height, width) in order, at most AHEAD batches in memory."""
+    """Pixels (up to batch_size, ...) in order, at most AHEAD batches in memory."""
 
     def prepare(path: Path) -> torch.Tensor:
         return preprocess(read_image(path))

@@ -19,28 +19,39 @@ Picture = Image.Image | NDArray[np.uint8]
 ERASE_ATTEMPTS = 10
 
 
-class Preprocess:
-    """A picture of any size -> normalised float32 tensor (3, height, width).
+class Resize:
+    """A picture of any size -> uint8 tensor (height, width, 3): all that inference needs of preprocessing.
 
     Bilinear with antialiasing as PIL does it, without keeping the aspect ratio. `image_size` is (height,
     width). Raises ValueError for an array that is not uint8 (height, width, 3).
     """
 
+    def __init__(self, image_size: tuple[int, int]) -> None:
+        self.image_size = image_size
+
+    def __call__(self, picture: Picture) -> torch.Tensor:
+        """Resize one picture."""
+        return torch.from_numpy(np.array(self.resize(picture)))
+
+    def resize(self, picture: Picture) -> Image.Image:
+        """The picture as an RGB PIL image of the target size."""
+        height, width = self.image_size
+        return as_rgb(picture).resize((width, height), Image.Resampling.BILINEAR)
+
+
+class Preprocess(Resize):
+    """As Resize, and then normalised: float32 (3, height, width), what the network learns from."""
+
     def __init__(
         self, image_size: tuple[int, int], mean: tuple[float, float, float], std: tuple[float, float, float]
     ) -> None:
-        self.image_size, self.mean, self.std = image_size, mean, std
+        super().__init__(image_size)
         self._mean = torch.tensor(mean).reshape(3, 1, 1)
         self._std = torch.tensor(std).reshape(3, 1, 1)
 
     def __call__(self, picture: Picture) -> torch.Tensor:
         """Resize and normalise one picture."""
         return self.normalise(self.resize(picture))
-
-    def resize(self, picture: Picture) -> Image.Image:
-        """The picture as an RGB PIL image of the target size."""
-        height, width = self.image_size
-        return as_rgb(picture).resize((width, height), Image.Resampling.BILINEAR)
 
     def normalise(self, image: Image.Image) -> torch.Tensor:
         """An RGB PIL image -> (3, height, width), scaled to 0 .. 1, less the mean, over the deviation."""
