@@ -1,0 +1,105 @@
+"""Folded towers, run: bytes or token ids to features, computing no more than the one token that is read."""
+
+import torch
+import torch.nn.functional as F
+
+from model.inference.block import BlockRun
+from model.inference.folding import Affine, FoldedBlock, FoldedText, FoldedVision
+from model.inference.patches import CENTRE, FoldedStem, Patches
+from model.inference.products import Products
+
+
+class VisionRun:
+    """Bytes (batch, height, width, 3) on `device` -> (batch, embed_dim), float32, not of unit length."""
+
+    def __init__(self, folded: FoldedVision, products: Products, device: torch.device) -> None:
+        width = len(folded.first)
+        self._dtype, self._patches = products.dtype, folded.patches
+        if isinstance(folded.patches, FoldedStem):
+            self._patches = folded.patches.to(device, products.dtype)
+        else:
+            first_layer = Affine(folded.patches.weight, torch.zeros(width))
+            self._embed = products.linear("visual.patches", first_layer)
+        self._positions, self._first, self._weight, self._bias = (
+            part.to(device) for part in (folded.positions, folded.first, folded.norm.weight, folded.norm.bias)
+        )
+        self._shape, self._norm_eps, self._head_eps = (width,), folded.norm_eps, folded.head_eps
+        self._blocks = _runs(folded.blocks, products, device, "visual")
+        self._head = products.linear("visual.head", folded.head)
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Every block over all tokens but the last, which answers for the class token alone."""
+        x = self._tokens(pixels)
+        for block in self._blocks[:-1]:
+            x = block(_joined(x, block.arriving, x.shape[1]), None)
+        block = self._blocks[-1]
+        x = _joined(x, block.arriving, x.shape[1])
+        x = block.one(x, x.new_zeros(len(x), dtype=torch.long), None)
+        return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
+
+    def _tokens(self, pixels: torch.Tensor) -> torch.Tensor:
+        if isinstance(self._patches, Patches):
+            patches = self._embed(self._patches.cut(pixels).to(self._dtype) - CENTRE)
+        else:
+            patches = self._patches.grid(pixels, self._dtype)
+        patches = F.layer_norm(
+            patches + self._positions, self._shape, self._weight, self._bias, self._norm_eps
+        )
+        first = self._first.expand(len(pixels), 1, -1)
+        return torch.cat([first, patches], dim=1).to(self._dtype)
+
+
+class TextRun:
+    """Token ids (batch, context) on `device` -> (batch, embed_dim), float32, not of unit length."""
+
+    def __init__(self, folded: FoldedText, products: Products, device: torch.device) -> None:
+        self._dtype, self._places, self._open_places = products.dtype, folded.places, folded.open_places
+        self._words = folded.words.to(device, products.dtype)
+        positions = folded.positions
+        own = torch.cat([positions[:1], positions[1 + folded.places :]])
+        self._positions = own.to(device)
+        self._shape, self._head_eps = (positions.shape[1],), folded.head_eps
+        self._blocks = _runs(folded.blocks, products, device, "textual")
+        self._head = products.linear("textual.head", folded.head)
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        """Captions up to the end of the longest; the last block answers for the end tokens alone."""
+        ids = self._open_places(ids)
+        ids = torch.cat([ids[:, :1], ids[:, 1 + self._places :]], dim=1)
+        end = ids.argmax(dim=1)
+        ids = ids[:, : int(end.max()) + 1]
+        x = (self._words[ids] + self._positions[: ids.shape[1]]).to(self._dtype)
+        for block in self._blocks:
+            if block.arriving is not None:
+                x, end = _joined(x, block.arriving, 1), end + (end > 0) * self._places
+            visible = _visible(x, block.known_tokens)
+            if block is not self._blocks[-1]:
+                x = block(x, visible)
+            else:
+                x = block.one(x, end, visible[end][:, None, None])
+        return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
+
+
+def _runs(
+    blocks: tuple[FoldedBlock, ...], products: Products, device: torch.device, tower: str
+) -> list[BlockRun]:
+    last = len(blocks) - 1
+    return [
+        BlockRun(block, products, device, f"{tower}.{index}", one_token=index == last)
+        for index, block in enumerate(blocks)
+    ]
+
+
+def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.Tensor:
+    """The stream with prompts (2n, width) put in at a position."""
+    if prompts is None:
+        return x
+    return torch.cat([x[:, :place], prompts.expand(len(x), -1, -1), x[:, place:]], dim=1)
+
+
+def _visible(x: torch.Tensor, known: int) -> torch.Tensor:
+    """Which keys a token sees (tokens, known + tokens): itself and those before it, and the `known` ones of
+    prompts, which stand behind the first token."""
+    tokens = torch.arange(x.shape[1], device=x.device)
+    own = tokens <= tokens[:, None]
+    return torch.cat([(tokens[:, None] > 0).expand(-1, known), own], dim=1)
