@@ -15,14 +15,16 @@ from model.checkpoint import LoadedCheckpoint, fingerprint_of, read_checkpoint
 from model.config import PERSON_IMAGE_SIZE, EncoderConfig
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
+from model.inference.form import build_form
+from model.inference.precision import choose_precision
+from model.inference.proven import Proven, read_proven
 from model.released_weights import fit_released, read_released, released_from_clip
 from model.tokenizer import Tokenizer
 from model.transforms import Resize
 
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 OPENCLIP = "openclip:"
-TEXTS_AT_ONCE, IMAGES_AT_ONCE = 256, 64
-
+IMAGES_AT_ONCE = 256
 Vectors = NDArray[np.float32]
 
 
@@ -32,65 +34,66 @@ class Embedder:
 
     `name` is what opened it, `fingerprint` what its vectors depend on, `dimension` their length,
     `context_length` the tokens a text may have before its tail is cut, `preprocess` turns a picture into
-    pixels in any thread.
+    pixels in any thread. `precision` is the one it computes in, `auto` the quickest that is `proven`.
     """
 
-    def __init__(self, encoder: PersonEncoder, name: str, fingerprint: str, device: torch.device) -> None:
+    def __init__(
+        self,
+        encoder: PersonEncoder,
+        name: str,
+        fingerprint: str,
+        device: torch.device,
+        precision: str = "float32",
+        proven: Proven | None = None,
+    ) -> None:
+        proven = proven or Proven()
         text = encoder.config.backbone.text
         self.name, self.fingerprint = name, fingerprint
         self.dimension = encoder.config.backbone.embed_dim
         self.context_length = text.context_length - encoder.adapter.reserved_tokens
         self.preprocess = Resize(encoder.config.backbone.vision.image_size)
-        self._encoder = encoder.eval().requires_grad_(False).to(device)
+        self.precision = choose_precision(precision, device, proven.forms)
+        self._form = build_form(encoder.eval(), self.precision, device, proven.scales)
         self._tokenizer = Tokenizer(text.context_length)
-        self._device = device
         self._one_at_a_time = threading.Lock()
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Sentences -> (texts, dimension), rows of unit length. Texts of like length are encoded together."""
+        """Sentences -> (texts, dimension), rows of unit length."""
         ids = self._tokenizer.encode(texts)
-        order = ids.argmax(dim=1).argsort(stable=True)
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            rows = order[start : start + TEXTS_AT_ONCE]
-            with self._one_at_a_time, torch.inference_mode():
-                features = self._encoder.encode_text(ids[rows].to(self._device), shorten=True)
-                vectors[rows.numpy()] = _unit(features)
-        return vectors
+        with self._one_at_a_time:
+            return _unit(self._form.encode_text(ids))
 
     def embed_images(self, images: Sequence[NDArray[np.uint8]]) -> Vectors:
         """RGB pictures (height, width, 3) of any sizes -> (images, dimension), rows of unit length."""
-        parts = [
-            self.embed_pixels(
-                torch.stack([self.preprocess(image) for image in images[start : start + IMAGES_AT_ONCE]])
-            )
-            for start in range(0, len(images), IMAGES_AT_ONCE)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, self.dimension), dtype=np.float32)
+        vectors = np.empty((len(images), self.dimension), dtype=np.float32)
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            part = [self.preprocess(image) for image in images[start : start + IMAGES_AT_ONCE]]
+            vectors[start : start + len(part)] = self.embed_pixels(torch.stack(part))
+        return vectors
 
     def embed_pixels(self, pixels: torch.Tensor) -> Vectors:
-        """Preprocessed pixels (n, 3, height, width) -> (n, dimension), rows of unit length."""
-        vectors = np.empty((len(pixels), self.dimension), dtype=np.float32)
-        for start in range(0, len(pixels), IMAGES_AT_ONCE):
-            rows = slice(start, start + IMAGES_AT_ONCE)
-            with self._one_at_a_time, torch.inference_mode():
-                vectors[rows] = _unit(self._encoder.encode_image(pixels[rows].to(self._device)))
-        return vectors
+        """Resized pictures, bytes (n, height, width, 3) -> (n, dimension), rows of unit length."""
+        with self._one_at_a_time:
+            return _unit(self._form.encode_image(pixels))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` before any cut, start and end included."""
         return self._tokenizer.count(text)
 
 
-def open_embedder(encoder: str, device: str = "auto") -> Embedder:
+def open_embedder(encoder: str, device: str = "auto", precision: str = "auto") -> Embedder:
     """The encoder named `demo`, a checkpoint folder, or `openclip:MODEL/PRETRAINED` (a tag or a local file).
 
-    Raises CheckpointError if it is not there or does not fit, ConfigError for an unknown model or device.
+    `precision` auto takes the quickest form that the device has and an export has proven, else float32.
+    Raises CheckpointError if it is not there or does not fit, ConfigError for an unknown model, device or
+    precision.
     """
     place = choose_device(device)
     network, fingerprint = open_encoder(encoder)
-    named = encoder == "demo" or encoder.startswith(OPENCLIP)
-    return Embedder(network, encoder if named else str(_folder(encoder)), fingerprint, place)
+    from_openclip = encoder.startswith(OPENCLIP)
+    name = encoder if encoder == "demo" or from_openclip else str(_folder(encoder))
+    proven = Proven() if from_openclip else read_proven(_folder(encoder), fingerprint)
+    return Embedder(network, name, fingerprint, place, precision, proven)
 
 
 def open_encoder(encoder: str) -> LoadedCheckpoint:

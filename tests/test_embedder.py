@@ -9,10 +9,11 @@ from small_encoder import ADAPTERS, small_encoder
 
 from model import embedder as module
 from model.checkpoint import fingerprint, fingerprint_of, save_checkpoint
-from model.embedder import Embedder, open_embedder
+from model.embedder import Embedder, open_embedder, open_encoder
 from model.errors import CheckpointError, ConfigError
 from model.released_weights import official_name
 from model.tokenizer import Tokenizer
+from model.transforms import Preprocess
 
 TEXTS = ["a man in a red coat", "", "a woman " * 60, "blue jeans", "穿红色外套 😀", "a man in a red coat"]
 
@@ -43,7 +44,7 @@ def test_texts(opened):
 def test_texts_do_not_depend_on_their_batch(opened, monkeypatch):
     _, embedder = opened
     together = embedder.embed_texts(TEXTS)
-    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(embedder._form, "_tokens", 20)
     np.testing.assert_allclose(embedder.embed_texts(TEXTS), together, atol=1e-5)
     np.testing.assert_allclose(embedder.embed_texts(TEXTS[::-1])[::-1], together, atol=1e-5)
 
@@ -52,9 +53,11 @@ def test_images(opened, monkeypatch):
     encoder, embedder = opened
     images = pictures()
     vectors = embedder.embed_images(images)
+    config = encoder.config
+    normalise = Preprocess(config.backbone.vision.image_size, config.mean, config.std)
     pixels = torch.stack([embedder.preprocess(image) for image in images])
     with torch.no_grad():
-        features = encoder.encode_image(pixels).numpy()
+        features = encoder.encode_image(torch.stack([normalise(image) for image in images])).numpy()
     expected = features / np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
     monkeypatch.setattr(module, "IMAGES_AT_ONCE", 2)
@@ -65,7 +68,7 @@ def test_images(opened, monkeypatch):
 def test_nothing_gives_nothing(opened):
     _, embedder = opened
     assert embedder.embed_texts([]).shape == embedder.embed_images([]).shape == (0, 32)
-    assert embedder.embed_pixels(torch.empty(0, 3, 48, 16)).shape == (0, 32)
+    assert embedder.embed_pixels(torch.empty(0, 48, 16, 3, dtype=torch.uint8)).shape == (0, 32)
 
 
 def test_facts(opened, tmp_path):
@@ -121,7 +124,7 @@ def test_openclip_weights_from_a_file(tmp_path, small_architecture, folder):
     path = tmp_path / "open_clip_pytorch_model.bin"
     torch.save(clip_tensors(encoder) | {"input_resolution": torch.tensor(224)}, path)
     embedder = open_embedder(f"openclip:ViT-B-16/{tmp_path if folder else path}")
-    encoder.config = embedder._encoder.config
+    encoder.config = open_encoder(embedder.name).encoder.config
     assert encoder.config.backbone.quick_gelu  # as OpenAI's file tells
     assert embedder.fingerprint == fingerprint_of(encoder)
 
@@ -134,8 +137,9 @@ def test_openclip_weights_by_tag(monkeypatch, small_architecture):
     monkeypatch.setattr(module, "fetch_pretrained", lambda model, tag: fetched)
     embedder = open_embedder("openclip:ViT-B-16/openai")
     assert embedder.name == "openclip:ViT-B-16/openai"
-    assert embedder.preprocess.mean == (0.5, 0.5, 0.5)
-    assert embedder._encoder.config.backbone.quick_gelu
+    config = open_encoder(embedder.name).encoder.config
+    assert config.mean == (0.5, 0.5, 0.5)
+    assert config.backbone.quick_gelu
 
 
 @pytest.mark.parametrize(

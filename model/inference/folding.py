@@ -7,7 +7,6 @@ behind. Likewise a method's scale, CSKT's prompts and couplings, the domain part
 class token and the pixels' normalisation. Folded in float64, kept in float32.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -100,10 +99,7 @@ class FoldedVision:
 
 @dataclass(frozen=True)
 class FoldedText:
-    """Token ids to features.
-
-    `open_places` moves the words of captions (batch, context) behind the `places` held open for prompts.
-    """
+    """Token ids to features; `places` behind the first token belong to CSKT's prompts."""
 
     words: torch.Tensor
     positions: torch.Tensor
@@ -111,7 +107,6 @@ class FoldedText:
     blocks: tuple[FoldedBlock, ...]
     head: Affine
     head_eps: float
-    open_places: Callable[[torch.Tensor], torch.Tensor]
 
 
 @torch.no_grad()
@@ -154,7 +149,6 @@ def fold_text(encoder: PersonEncoder) -> FoldedText:
         blocks=_blocks(tower.transformer, seams, levels),
         head=head,
         head_eps=head_eps,
-        open_places=encoder.adapter.caption_ids,
     )
 
 

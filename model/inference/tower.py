@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from model.adapters.cskt import open_prompt_places
 from model.inference.block import BlockRun
 from model.inference.folding import Affine, FoldedBlock, FoldedText, FoldedVision
 from model.inference.patches import CENTRE, FoldedStem, Patches
@@ -50,10 +51,11 @@ class VisionRun:
 
 
 class TextRun:
-    """Token ids (batch, context) on `device` -> (batch, embed_dim), float32, not of unit length."""
+    """Token ids (batch, context) on the CPU -> (batch, embed_dim), float32, not of unit length."""
 
     def __init__(self, folded: FoldedText, products: Products, device: torch.device) -> None:
-        self._dtype, self._places, self._open_places = products.dtype, folded.places, folded.open_places
+        self._dtype, self._device = products.dtype, device
+        self._places = folded.places
         self._words = folded.words.to(device, products.dtype)
         positions = folded.positions
         own = torch.cat([positions[:1], positions[1 + folded.places :]])
@@ -64,10 +66,11 @@ class TextRun:
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         """Captions up to the end of the longest; the last block answers for the end tokens alone."""
-        ids = self._open_places(ids)
-        ids = torch.cat([ids[:, :1], ids[:, 1 + self._places :]], dim=1)
+        if self._places:  # the words that a caption keeps beside the prompts
+            ids = open_prompt_places(ids, self._places // 2)
+            ids = torch.cat([ids[:, :1], ids[:, 1 + self._places :]], dim=1)
         end = ids.argmax(dim=1)
-        ids = ids[:, : int(end.max()) + 1]
+        ids, end = ids[:, : int(end.max()) + 1].to(self._device), end.to(self._device)
         x = (self._words[ids] + self._positions[: ids.shape[1]]).to(self._dtype)
         for block in self._blocks:
             if block.arriving is not None:

@@ -1,0 +1,95 @@
+"""An encoder's inference form: the same function as its training form, executed as a device does it best.
+
+Large batches go in slices: on a CPU small enough for intermediate results to stay in its caches, and large
+enough for its cores to share every product; on a GPU the next slice is copied while one is computed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+
+from model.encoder import PersonEncoder
+from model.inference.folding import fold_text, fold_vision
+from model.inference.int8 import SiteScales
+from model.inference.precision import Precision, products_for
+from model.inference.products import Products
+from model.inference.tower import TextRun, VisionRun
+
+CPU_TOKENS, GPU_TOKENS = 1600, 50_000
+"""Tokens of a slice."""
+
+
+class InferenceForm:
+    """Features of pictures and captions in float32, not of unit length, as from PersonEncoder."""
+
+    def __init__(self, encoder: PersonEncoder, products: Products, device: torch.device) -> None:
+        rows, columns = encoder.config.backbone.vision.grid
+        self._tokens = GPU_TOKENS if device.type == "cuda" else CPU_TOKENS
+        self._images = max(1, round(self._tokens / (1 + rows * columns)))
+        self._device, self._width = device, encoder.config.backbone.embed_dim
+        self._vision = VisionRun(fold_vision(encoder), products, device)
+        self._text = TextRun(fold_text(encoder), products, device)
+
+    @torch.inference_mode()
+    def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Bytes (batch, height, width, 3), on the CPU -> (batch, embed_dim), on the device."""
+        slices = self._moved(torch.split(pixels, self._images))
+        return self._together([self._vision(part) for part in slices])
+
+    @torch.inference_mode()
+    def encode_text(self, ids: torch.Tensor) -> torch.Tensor:
+        """Token ids (batch, context), on the CPU -> (batch, embed_dim), on the device.
+
+        Captions of like length are encoded together, and nothing behind the end of the longest.
+        """
+        lengths = ids.argmax(dim=1) + 1
+        order = lengths.argsort(stable=True)
+        features = self._together([self._text(ids[rows]) for rows in self._alike(lengths[order], order)])
+        return features[order.argsort().to(features.device)]
+
+    def _alike(self, lengths: torch.Tensor, order: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Parts of `order`, whose `lengths` ascend, that have as many tokens as a slice takes."""
+        start = 0
+        for stop, length in enumerate(lengths.tolist()):
+            if stop > start and (stop + 1 - start) * length > self._tokens:
+                yield order[start:stop]
+                start = stop
+        if start < len(order):
+            yield order[start:]
+
+    def _moved(self, slices: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The slices on the device; on a GPU each is on its way while the one before is computed."""
+        if self._device.type != "cuda":
+            yield from (part for part in slices if len(part))
+            return
+        copying = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        waiting: list[torch.Tensor] = []
+        for part in slices:
+            with torch.cuda.stream(copying):
+                waiting.append(part.pin_memory().to(self._device, non_blocking=True))
+            if len(waiting) > 1:
+                yield self._arrived(waiting.pop(0), copying)
+        for part in waiting:
+            yield self._arrived(part, copying)
+
+    def _arrived(self, part: torch.Tensor, copying: torch.cuda.Stream) -> torch.Tensor:
+        computing = torch.cuda.current_stream(self._device)
+        computing.wait_stream(copying)
+        part.record_stream(computing)
+        return part
+
+    def _together(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(parts) if parts else torch.empty(0, self._width, device=self._device)
+
+
+def build_form(
+    encoder: PersonEncoder,
+    precision: Precision,
+    device: torch.device,
+    scales: Mapping[str, SiteScales] | None = None,
+) -> InferenceForm:
+    """The form of an encoder (on the CPU, in evaluation mode); `scales` are what int8 needs.
+
+    Raises ConfigError for a precision that the device has not.
+    """
+    return InferenceForm(encoder, products_for(precision, device, scales), device)

@@ -1,0 +1,81 @@
+"""Which precisions a device has, which of them is quickest, and the products that go with each."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from model.errors import ConfigError
+from model.inference.int8 import Int8Products, SiteScales, bytes_available
+from model.inference.products import OneDnnProducts, Products, TorchProducts, onednn_available
+
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def precisions_of(device: torch.device) -> tuple[Precision, ...]:
+    """What a device has, the quickest first; on a CPU bfloat16 counts only where it has units for it."""
+    if device.type == "cuda":
+        return ("float16", "bfloat16", "float32")
+    found: list[Precision] = ["float32"]
+    if quick_bfloat16():
+        found.insert(0, "bfloat16")
+    if bytes_available():
+        found.insert(0, "int8")
+    return tuple(found)
+
+
+def choose_precision(wanted: str, device: torch.device, proven: Collection[str]) -> Precision:
+    """The precision named, or for `auto` the quickest that the device has and an export has `proven`.
+
+    float32 is exact and needs no proof. Raises ConfigError for what the device has not, and for int8 without
+    scales, which an export finds.
+    """
+    has = precisions_of(device)
+    if wanted == "auto":
+        return next(name for name in has if name in proven or name == "float32")
+    if wanted not in has:
+        raise ConfigError(
+            f"precision {wanted!r} is not to be had on this {device.type}: use auto or {', '.join(has)}."
+        )
+    if wanted == "int8" and "int8" not in proven:
+        raise ConfigError(
+            "this encoder has no int8 form: make one with cskt export --precision int8, or use another."
+        )
+    return next(name for name in has if name == wanted)
+
+
+def products_for(
+    precision: Precision, device: torch.device, scales: Mapping[str, SiteScales] | None = None
+) -> Products:
+    """How a precision is executed on a device. Raises ValueError for int8 without scales."""
+    if precision == "int8":
+        if scales is None:
+            raise ValueError("int8 needs scales")
+        return Int8Products(scales, OneDnnProducts(DTYPES["bfloat16" if quick_bfloat16() else "float32"]))
+    if device.type == "cpu" and onednn_available():
+        return OneDnnProducts(DTYPES[precision])
+    return TorchProducts(DTYPES[precision], device)
+
+
+def quick_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32.
+
+    With AMX, or with AVX-512 BF16 as AMD builds it; Intel's without AMX is slower than its float32.
+    """
+    if not onednn_available():
+        return False
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    return torch.cpu._is_avx512_bf16_supported() and _made_by_amd()
+
+
+def _made_by_amd() -> bool:
+    facts = Path("/proc/cpuinfo")
+    return facts.exists() and "AuthenticAMD" in facts.read_text()

@@ -1,0 +1,150 @@
+"""What an export has proven of an encoder: `forms.json` and `int8.safetensors` in its checkpoint folder.
+
+Proofs count for exactly the weights, configuration and preprocessing they were measured with. When those have
+changed since, or the scales are not those of the proof, they are as good as not there.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import load, save
+
+from model.errors import CheckpointError
+from model.inference.int8 import HiddenScale, SiteScales
+from model.inference.precision import Precision
+from model.whole_file import whole_file, write_whole
+
+FORMS_FILE, INT8_FILE = "forms.json", "int8.safetensors"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cosines(_Record):
+    """Between vectors of the float32 form and of this one: the least, the first percentile, the median."""
+
+    least: float
+    p1: float
+    median: float
+
+
+class Parity(_Record):
+    """How far a form is from the float32 form, measured on `data` with some pictures and captions.
+
+    `top10_overlap` (0 .. 1): the mean share of a caption's ten best pictures that are the same. R@1 in
+    percent, text to image; its change in points with a 95 % interval, people resampled.
+    """
+
+    images: Cosines
+    texts: Cosines
+    top10_overlap: float
+    r1_float32: float
+    r1: float
+    r1_change: float
+    r1_change_interval: tuple[float, float]
+    data: str
+    pictures: int
+    captions: int
+    processor: str
+    date: str
+    forced: bool = False
+
+
+class _FormsFile(_Record):
+    format: Literal[1] = 1
+    fingerprint: str
+    int8_sha256: str | None = None
+    forms: dict[Precision, Parity] = {}
+
+
+@dataclass(frozen=True)
+class Proven:
+    """Reports by precision, and the scales that go with int8; both empty where nothing was proven."""
+
+    forms: Mapping[Precision, Parity] = field(default_factory=dict)
+    scales: Mapping[str, SiteScales] | None = None
+
+
+def read_proven(folder: Path, fingerprint: str) -> Proven:
+    """What is proven of the encoder in `folder` that has this fingerprint.
+
+    Raises CheckpointError for files that cannot be read.
+    """
+    file = _read(folder)
+    if file is None or file.fingerprint != fingerprint:
+        return Proven()
+    if "int8" not in file.forms:
+        return Proven(file.forms)
+    scales = _read_scales(folder / INT8_FILE, file.int8_sha256)
+    if scales is None:
+        return Proven({name: parity for name, parity in file.forms.items() if name != "int8"})
+    return Proven(file.forms, scales)
+
+
+def write_proven(
+    folder: Path,
+    fingerprint: str,
+    precision: Precision,
+    parity: Parity,
+    scales: Mapping[str, SiteScales] | None = None,
+) -> None:
+    """Add a form to those proven of the encoder in `folder`; `scales` only with int8."""
+    file = _read(folder)
+    if file is None or file.fingerprint != fingerprint:
+        file = _FormsFile(fingerprint=fingerprint)
+    digest = file.int8_sha256
+    if scales is not None:
+        content = save(_tensors(scales))
+        digest = hashlib.sha256(content).hexdigest()
+        with whole_file(folder / INT8_FILE) as place:
+            place.write(content)
+    forms = {**file.forms, precision: parity}
+    written = file.model_copy(update={"forms": forms, "int8_sha256": digest})
+    write_whole(folder / FORMS_FILE, written.model_dump_json(indent=1) + "\n")
+
+
+def _read(folder: Path) -> _FormsFile | None:
+    path = folder / FORMS_FILE
+    if not path.is_file():
+        return None
+    try:
+        return _FormsFile.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read; remove it to use the encoder in float32, or run cskt export again."
+        ) from error
+
+
+def _read_scales(path: Path, digest: str | None) -> dict[str, SiteScales] | None:
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != digest:
+        return None
+    tensors = load(content)
+    return {
+        name.removesuffix(".divisor"): SiteScales(tensor, _hidden(tensors.get(_hidden_name(name))))
+        for name, tensor in tensors.items()
+        if name.endswith(".divisor")
+    }
+
+
+def _tensors(scales: Mapping[str, SiteScales]) -> dict[str, torch.Tensor]:
+    tensors = {f"{site}.divisor": one.divisor for site, one in scales.items()}
+    for site, one in scales.items():
+        if one.hidden is not None:
+            pair = [one.hidden.step, one.hidden.zero]
+            tensors[f"{site}.hidden"] = torch.tensor(pair, dtype=torch.float64)
+    return tensors
+
+
+def _hidden_name(name: str) -> str:
+    return name.removesuffix(".divisor") + ".hidden"
+
+
+def _hidden(pair: torch.Tensor | None) -> HiddenScale | None:
+    return None if pair is None else HiddenScale(float(pair[0]), int(pair[1]))
