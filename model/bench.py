@@ -98,6 +98,8 @@ def run_bench_train(arguments: argparse.Namespace) -> int:
 
 def measure(encoder: "PersonEncoder", batch: "Batch", autocast: bool, rounds: int) -> Training:
     """Gradients and what is kept first, then steps in turns, a product between the rounds."""
+    import torch
+
     from model.bench_steps import Trainer, gradient_difference, plain_form, product_rate, short_form
 
     training = Training(gradient_difference(encoder, batch))
@@ -109,12 +111,13 @@ def measure(encoder: "PersonEncoder", batch: "Batch", autocast: bool, rounds: in
     for figures, form, half in turns:
         figures.kept = trainer.kept(form, half)
         trainer.step(form, half)
+    multiplied = torch.bfloat16 if autocast else torch.float32
     for number in range(rounds):
         for figures, form, half in turns if number % 2 else reversed(turns):
             took = trainer.step(form, half)
             figures.seconds.append(took.seconds)
             figures.peak = max(figures.peak, took.peak)
-        training.rates.append(product_rate(batch.pixels.device, autocast))
+        training.rates.append(product_rate(batch.pixels.device, multiplied))
     return training
 
 

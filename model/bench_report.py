@@ -147,6 +147,22 @@ def resident_bytes(process: int | None = None) -> int:
     return int(listed.stdout) * 1024
 
 
+def peak_bytes() -> int:
+    """The most resident memory of this process since `forget_peak`, where Linux tells; else that of now."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resident_bytes()
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+def forget_peak() -> None:
+    """Let `peak_bytes` begin anew."""
+    marks = Path("/proc/self/clear_refs")
+    if marks.exists():
+        marks.write_text("5")
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "-"

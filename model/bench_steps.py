@@ -160,9 +160,9 @@ def gradient_difference(encoder: PersonEncoder, batch: Batch) -> Difference:
     return Difference(float(apart.norm() / lengths.norm()), float((apart / lengths.clamp(min=TINY)).max()))
 
 
-def product_rate(device: torch.device, half: bool) -> float:
+def product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """Operations per second of one large matrix product, the best of a few."""
-    side = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=device, dtype=torch.bfloat16 if half else None)
+    side = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=device, dtype=dtype)
     best = 0.0
     for _ in range(PRODUCT_REPEATS):
         finish(device)

@@ -1,4 +1,4 @@
-"""CSKT and DM-Adapter computed step by step as they were published: the yardstick of `cskt bench train`.
+"""CSKT and DM-Adapter computed step by step as they were published: the yardstick of training and encoding.
 
 The same weights as in the encoder, but run the plain way: every caption at its full 77 tokens, every token
 through every block and projected, open_clip's blocks and QuickGELU as they are, each expert on the tokens
@@ -27,15 +27,16 @@ class PublishedForm:
     def __call__(self, pixels: torch.Tensor, ids: torch.Tensor) -> Features:
         """Pixels (batch, 3, height, width) and captions (batch, context) to their features."""
         loads: list[RouterLoad] = []
-        image = self._image(pixels, loads)
-        text = self._text(self.encoder.adapter.caption_ids(ids), loads)
+        image = self.image(pixels, loads)
+        text = self.text(self.encoder.adapter.caption_ids(ids), loads)
         if not loads:
             return Features(image, text)
         probability = torch.stack([load.probability for load in loads])
         share = torch.stack([load.share for load in loads])
         return Features(image, text, RouterLoad(probability, share, torch.stack([x.tokens for x in loads])))
 
-    def _image(self, pixels: torch.Tensor, loads: list[RouterLoad]) -> torch.Tensor:
+    def image(self, pixels: torch.Tensor, loads: list[RouterLoad]) -> torch.Tensor:
+        """Pixels (batch, 3, height, width) to (batch, embed_dim); the routers' loads are added to `loads`."""
         tower, seams = self.encoder.visual, self.encoder.adapter.vision_tower()
         patches = tower.conv1(pixels).flatten(2).transpose(1, 2)
         first = tower.class_embedding.expand(len(patches), 1, -1)
@@ -44,7 +45,8 @@ class PublishedForm:
         projected: torch.Tensor = tower.ln_post(x) @ tower.proj
         return projected[:, 0].float()
 
-    def _text(self, ids: torch.Tensor, loads: list[RouterLoad]) -> torch.Tensor:
+    def text(self, ids: torch.Tensor, loads: list[RouterLoad]) -> torch.Tensor:
+        """Captions with the adapter's room made to (batch, embed_dim); `loads` as above."""
         tower, seams = self.encoder.text, self.encoder.adapter.text_tower()
         length = ids.shape[1]
         x = seams.extend(tower.token_embedding(ids)) + tower.positional_embedding[:length]

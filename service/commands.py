@@ -80,11 +80,13 @@ def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Mount the measurements of every package below one command."""
     from indexer.bench import add_bench_gallery
     from model.bench import add_bench_train
+    from model.bench_encode import add_bench_encode
     from service.bench import add_bench_serve
 
     bench = commands.add_parser("bench", help="measure speed and memory against a baseline")
     measures = bench.add_subparsers(title="measurements", metavar="WHAT", required=True)
     add_bench_train(measures)
+    add_bench_encode(measures)
     add_bench_gallery(measures)
     add_bench_serve(measures)
 
