@@ -16,7 +16,7 @@ from model.encoder import PersonEncoder
 from model.inference.cost import Cost, text_cost, vision_cost
 from model.inference.folding import Affine, FoldedBlock, fold_text, fold_vision
 from model.inference.form import InferenceForm, build_form
-from model.inference.int8 import HiddenScale, SiteScales, byte_linear
+from model.inference.int8 import HiddenScale, SiteScales, byte_product
 from model.inference.precision import DTYPES, Precision, precisions_of
 from model.published_form import PublishedForm
 from model.transforms import Preprocess
@@ -156,25 +156,20 @@ def large_product(precision: Precision, device: torch.device) -> float:
     """Operations a second of one large product in a precision, the best of a few."""
     if precision != "int8":
         return product_rate(device, DTYPES[precision])
-    side = torch.randn(LARGE, LARGE)
-    product = byte_linear(Affine(side, torch.zeros(LARGE)), torch.ones(LARGE), "none", torch.float32)
+    side = Affine(torch.randn(LARGE, LARGE), torch.zeros(LARGE))
+    multiply, given = byte_product(side), torch.randint(0, 256, (LARGE, LARGE), dtype=torch.uint8)
     best = 0.0
     for _ in range(RATE_TIMES):
         started = time.perf_counter()
-        product(side)
+        multiply(given)
         best = max(best, 2 * LARGE**3 / (time.perf_counter() - started))
     return best
 
 
 def flat_scales(encoder: PersonEncoder) -> dict[str, SiteScales]:
     """Scales for every site of the 8-bit form, the same for all: right for speed, not for accuracy."""
-    towers = {"visual": fold_vision(encoder).blocks, "textual": fold_text(encoder).blocks}
-    return {
-        site: scales
-        for tower, blocks in towers.items()
-        for index, block in enumerate(blocks)
-        for site, scales in _flat(f"{tower}.{index}", block)
-    }
+    blocks = enumerate(fold_vision(encoder).blocks)
+    return {site: scales for index, block in blocks for site, scales in _flat(f"visual.{index}", block)}
 
 
 def _flat(site: str, block: FoldedBlock) -> list[tuple[str, SiteScales]]:

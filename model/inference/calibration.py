@@ -1,6 +1,6 @@
 """The scales of the 8-bit form, chosen on examples: those with which each product errs least on them.
 
-The float32 form is run over pictures and captions while a sample of every product's inputs is kept. Then each
+The float32 form is run over pictures while a sample of every product's inputs is kept. Then each
 site tries how far its scales should reach, and how much of the inputs' unevenness goes to the weights. A site
 that errs too much even so is left in float.
 """
@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from model.encoder import PersonEncoder
-from model.inference.folding import Affine, fold_text, fold_vision
+from model.inference.folding import Affine, fold_vision
 from model.inference.int8 import HiddenScale, SiteScales, byte_linear, byte_mlp
 from model.inference.products import Added, After, Linear, OneDnnProducts
-from model.inference.tower import TextRun, VisionRun
+from model.inference.tower import VisionRun
 
 AT_ONCE = 8
 ROWS_A_CALL, ROWS = 64, 2048
@@ -55,23 +55,16 @@ class _Seen:
             self.count += len(kept)
 
 
-def calibrate(
-    encoder: PersonEncoder, pixels: torch.Tensor, ids: torch.Tensor
-) -> tuple[dict[str, SiteScales], dict[str, float]]:
-    """Scales by site from pictures, bytes (n, height, width, 3), and captions (m, context).
+def calibrate(encoder: PersonEncoder, pixels: torch.Tensor) -> tuple[dict[str, SiteScales], dict[str, float]]:
+    """Scales by site of the vision tower from pictures, bytes (n, height, width, 3).
 
     The second part is every site's relative error, also of those that are left in float.
     """
     observer, cpu = Observer(), torch.device("cpu")
     with torch.inference_mode():
-        vision, text = (
-            VisionRun(fold_vision(encoder), observer, cpu),
-            TextRun(fold_text(encoder), observer, cpu),
-        )
+        vision = VisionRun(fold_vision(encoder), observer, cpu)
         for part in torch.split(pixels, AT_ONCE):
             vision(part)
-        for part in torch.split(ids, AT_ONCE):
-            text(part)
         fits = observer.fits()
     good = {site: fit.scales for site, fit in fits.items() if fit.error <= MOST_ERROR}
     return good, {site: fit.error for site, fit in fits.items()}

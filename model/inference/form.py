@@ -11,7 +11,7 @@ import torch
 from model.encoder import PersonEncoder
 from model.inference.folding import fold_text, fold_vision
 from model.inference.int8 import SiteScales
-from model.inference.precision import Precision, products_for
+from model.inference.precision import Precision, in_float, products_for
 from model.inference.products import Products
 from model.inference.tower import TextRun, VisionRun
 
@@ -28,7 +28,7 @@ class InferenceForm:
         self._images = max(1, round(self._tokens / (1 + rows * columns)))
         self._device, self._width = device, encoder.config.backbone.embed_dim
         self._vision = VisionRun(fold_vision(encoder), products, device)
-        self._text = TextRun(fold_text(encoder), products, device)
+        self._text = TextRun(fold_text(encoder), in_float(products), device)
 
     @torch.inference_mode()
     def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:

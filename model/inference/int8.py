@@ -1,10 +1,10 @@
 """Products of bytes: activations as unsigned 8-bit integers with fixed scales, weights as signed ones.
 
-Only what costs most goes this way: queries, keys and values, and both products of the MLPs. The scales do not
-depend on what else is in a batch, so neither does a vector. Per site a `divisor` for every input channel
-(its scale, evened out against the weights as in Xiao et al., "SmoothQuant", ICML 2023, eq. 3-4), and for an
-MLP one scale of its hidden units, which leave the first product as bytes. Weights have a scale for every
-output.
+Only what costs most goes this way: of pictures the queries, keys and values, and both products of the MLPs.
+The scales do not depend on what else is in a batch, so neither does a vector. Per site a `divisor` for every
+input channel (its scale, evened out against the weights as in Xiao et al., "SmoothQuant", ICML 2023, eq. 3-4),
+and for an MLP one scale of its hidden units, which leave the first product as bytes. Weights have a scale for
+every output.
 
 oneDNN's operators are chosen as torch carries them: model/README.md says how they compare with onnxruntime.
 """
@@ -147,6 +147,13 @@ def byte_mlp(up: Affine, after: After, down: Affine, divisor: torch.Tensor, hidd
         return summed
 
     return added
+
+
+def byte_product(affine: Affine) -> Linear:
+    """The product alone, bytes (rows, inputs) to bfloat16: how fast bytes can be multiplied at all."""
+    multiply, weights = torch.ops.onednn.qlinear_pointwise.default, _Weights.of(affine.weight)
+    own: tuple[Any, ...] = (weights.packed, weights.steps, weights.zeros, affine.bias)
+    return lambda given: multiply(given, 1.0, ZERO, *own, 1.0, 0, torch.bfloat16, "none", [], "none")
 
 
 def as_bytes(x: torch.Tensor, inverse: torch.Tensor) -> torch.Tensor:

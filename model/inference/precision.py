@@ -64,6 +64,11 @@ def products_for(
     return TorchProducts(DTYPES[precision], device)
 
 
+def in_float(products: Products) -> Products:
+    """The products that captions go through: never bytes: a caption waits for weights, not for sums."""
+    return products.others if isinstance(products, Int8Products) else products
+
+
 def quick_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 faster than float32.
 

@@ -5,9 +5,12 @@ import torch.nn.functional as F
 
 from model.adapters.cskt import open_prompt_places
 from model.inference.block import BlockRun
-from model.inference.folding import Affine, FoldedBlock, FoldedText, FoldedVision
+from model.inference.feed_forward import fused, merged
+from model.inference.folding import Affine, FoldedText, FoldedVision
 from model.inference.patches import CENTRE, FoldedStem, Patches
 from model.inference.products import Products
+
+KEYS_MULTIPLE = 16
 
 
 class VisionRun:
@@ -25,18 +28,31 @@ class VisionRun:
             part.to(device) for part in (folded.positions, folded.first, folded.norm.weight, folded.norm.bias)
         )
         self._shape, self._norm_eps, self._head_eps = (width,), folded.norm_eps, folded.head_eps
-        self._blocks = _runs(folded.blocks, products, device, "visual")
+        self._blocks: list[BlockRun] = []
+        self._hidden: list[torch.Tensor | None] = []
+        self._append_blocks(folded, products, device)
         self._head = products.linear("visual.head", folded.head)
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Every block over all tokens but the last, which answers for the class token alone."""
         x = self._tokens(pixels)
-        for block in self._blocks[:-1]:
-            x = block(_joined(x, block.arriving, x.shape[1]), None)
-        block = self._blocks[-1]
-        x = _joined(x, block.arriving, x.shape[1])
-        x = block.one(x, x.new_zeros(len(x), dtype=torch.long), None)
+        for block, hidden in zip(self._blocks, self._hidden, strict=True):
+            x = _joined(x, block.arriving, x.shape[1])
+            if block is not self._blocks[-1]:
+                x = block(x, hidden)
+            else:
+                x = block.one(x, x.new_zeros(len(x), dtype=torch.long), hidden)
         return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
+
+    def _append_blocks(self, folded: FoldedVision, products: Products, device: torch.device) -> None:
+        tokens, last = 1 + len(folded.positions), len(folded.blocks) - 1
+        for index, block in enumerate(folded.blocks):
+            tokens += 0 if block.arriving is None else len(block.arriving)
+            keys = tokens + (0 if block.known is None else len(block.known))
+            spare = -keys % KEYS_MULTIPLE if rounds_keys_up(device, products.dtype) else 0
+            run = BlockRun(block, products, device, fused, f"visual.{index}", index == last, spare)
+            self._blocks.append(run)
+            self._hidden.append(_hiding_spare(run, tokens, products.dtype))
 
     def _tokens(self, pixels: torch.Tensor) -> torch.Tensor:
         if isinstance(self._patches, Patches):
@@ -61,7 +77,16 @@ class TextRun:
         own = torch.cat([positions[:1], positions[1 + folded.places :]])
         self._positions = own.to(device)
         self._shape, self._head_eps = (positions.shape[1],), folded.head_eps
-        self._blocks = _runs(folded.blocks, products, device, "textual")
+        last = len(folded.blocks) - 1
+        self._blocks = [
+            BlockRun(block, products, device, merged, f"textual.{index}", index == last)
+            for index, block in enumerate(folded.blocks)
+        ]
+        context = len(positions)
+        self._hidden = {
+            known: _hidden(context, known).to(device, products.dtype)
+            for known in {block.known_tokens for block in self._blocks}
+        }
         self._head = products.linear("textual.head", folded.head)
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
@@ -75,22 +100,31 @@ class TextRun:
         for block in self._blocks:
             if block.arriving is not None:
                 x, end = _joined(x, block.arriving, 1), end + (end > 0) * self._places
-            visible = _visible(x, block.known_tokens)
+            keys = x.shape[1] + block.known_tokens
+            hidden = self._hidden[block.known_tokens][: x.shape[1], :keys]
             if block is not self._blocks[-1]:
-                x = block(x, visible)
+                x = block(x, hidden)
             else:
-                x = block.one(x, end, visible[end][:, None, None])
+                x = block.one(x, end, hidden[end][:, None, None])
         return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
 
 
-def _runs(
-    blocks: tuple[FoldedBlock, ...], products: Products, device: torch.device, tower: str
-) -> list[BlockRun]:
-    last = len(blocks) - 1
-    return [
-        BlockRun(block, products, device, f"{tower}.{index}", one_token=index == last)
-        for index, block in enumerate(blocks)
-    ]
+def rounds_keys_up(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether attention is quicker over a few keys more.
+
+    Torch arranges bfloat16 keys for a CPU's matrix units only where they come in even lots: over 193 keys it
+    takes twice the time of 208.
+    """
+    return device.type == "cpu" and dtype == torch.bfloat16
+
+
+def _hiding_spare(block: BlockRun, tokens: int, dtype: torch.dtype) -> torch.Tensor | None:
+    """What is added to the scores (1, keys) where every token sees all keys but the spare ones."""
+    if not block.spare:
+        return None
+    hidden = torch.zeros(1, block.known_tokens + block.spare + tokens, dtype=dtype)
+    hidden[:, block.known_tokens :][:, : block.spare] = float("-inf")
+    return hidden
 
 
 def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.Tensor:
@@ -100,9 +134,12 @@ def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.
     return torch.cat([x[:, :place], prompts.expand(len(x), -1, -1), x[:, place:]], dim=1)
 
 
-def _visible(x: torch.Tensor, known: int) -> torch.Tensor:
-    """Which keys a token sees (tokens, known + tokens): itself and those before it, and the `known` ones of
-    prompts, which stand behind the first token."""
-    tokens = torch.arange(x.shape[1], device=x.device)
-    own = tokens <= tokens[:, None]
-    return torch.cat([(tokens[:, None] > 0).expand(-1, known), own], dim=1)
+def _hidden(tokens: int, known: int) -> torch.Tensor:
+    """What is added to the scores of keys (tokens, known + tokens): -inf for those that a token must not see.
+
+    It sees itself and those before it, and the `known` ones of prompts, which stand behind the first token.
+    """
+    own = torch.full((tokens, tokens), float("-inf")).triu(1)
+    prompts = torch.zeros(tokens, known)
+    prompts[0] = float("-inf")
+    return torch.cat([prompts, own], dim=1)

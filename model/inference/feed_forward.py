@@ -1,0 +1,84 @@
+"""What follows a block's attention: the MLP and, beside it, what the method adds; in one of two arrangements.
+
+`fused` runs every product by itself with its function done in the same pass: best for many tokens, where what
+is written and read again costs most. `merged` runs two products in all, their hidden units side by side: best
+for a caption, where every call and every weight read costs more than the arithmetic. Both give the same sums.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from model.inference.folding import Activation, Affine, Bottleneck, FoldedBlock, Mixture
+from model.inference.products import Added, Products
+
+FeedForward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""The normalised stream and the stream (batch, tokens, width) -> the stream behind the block."""
+
+IN_PLACE: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
+    "silu": torch.ops.aten.silu_.default,
+    "gelu": torch.ops.aten.gelu_.default,
+}
+
+
+def fused(block: FoldedBlock, products: Products, site: str) -> FeedForward:
+    """The MLP, then the method's part, each added to the stream."""
+    mlp = products.mlp(f"{site}.mlp", block.up, block.activation, block.down)
+    beside = _beside(block.beside, products, f"{site}.beside")
+    if beside is None:
+        return mlp
+    return lambda normalised, stream: beside(normalised, mlp(normalised, stream))
+
+
+def merged(block: FoldedBlock, products: Products, site: str) -> FeedForward:
+    """One product to all hidden units, and one from them."""
+    beside, function, units = block.beside, IN_PLACE[block.activation], len(block.up.bias)
+    ups, downs, bias = [block.up], [block.down.weight], block.down.bias
+    if beside is not None:
+        ups.append(beside.down)
+        downs.append(beside.up.weight)
+        bias = bias + beside.up.bias
+    if isinstance(beside, Mixture):  # its logits are no hidden units: nothing is read from them
+        ups.append(beside.gate)
+        downs.append(bias.new_zeros(len(bias), len(beside.gate.bias)))
+    weight = torch.cat([part.weight for part in ups])
+    up = products.linear(f"{site}.merged_up", Affine(weight, torch.cat([part.bias for part in ups])))
+    down = products.added(f"{site}.merged_down", Affine(torch.cat(downs, dim=1), bias))
+
+    def run(normalised: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
+        hidden = up(normalised)
+        function(hidden[..., :units])
+        if isinstance(beside, Bottleneck):
+            hidden[..., units:].relu_()
+        elif isinstance(beside, Mixture):
+            experts = len(beside.gate.bias)
+            weights = routing(hidden[..., -experts:], beside.top_k).to(hidden.dtype)
+            own = hidden[..., units:-experts].view(*hidden.shape[:-1], experts, beside.units)
+            own.mul_(weights[..., None]).relu_()  # weights are not negative
+        return down(hidden, stream)
+
+    return run
+
+
+def routing(logits: torch.Tensor, top_k: int) -> torch.Tensor:
+    """Softmax over the `top_k` best of (..., experts), zero elsewhere; float32."""
+    logits = logits.float()
+    best, selected = logits.topk(top_k, dim=-1)
+    return torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
+
+
+def _beside(folded: Bottleneck | Mixture | None, products: Products, site: str) -> Added | None:
+    if folded is None:
+        return None
+    if isinstance(folded, Bottleneck):
+        return products.mlp(site, folded.down, "relu", folded.up)
+    gate, down = products.linear(f"{site}.gate", folded.gate), products.linear(site, folded.down, "relu")
+    up, top_k, units = products.added(site, folded.up), folded.top_k, folded.units
+
+    def mixed(normalised: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
+        hidden = down(normalised)
+        hidden = hidden.view(*hidden.shape[:-1], -1, units)
+        weights = routing(gate(normalised), top_k).to(hidden.dtype)
+        return up((hidden * weights[..., None]).flatten(-2), stream)
+
+    return mixed
