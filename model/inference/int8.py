@@ -2,7 +2,7 @@
 
 Only what costs most goes this way: of pictures the queries, keys and values, and both products of the MLPs.
 The scales do not depend on what else is in a batch, so neither does a vector. Per site a `divisor` for every
-input channel (its scale, evened out against the weights as in Xiao et al., "SmoothQuant", ICML 2023, eq. 3-4),
+input channel (its scale, evened out against the weights as in Xiao et al., "SmoothQuant", ICML 2023, eq. 4),
 and for an MLP one scale of its hidden units, which leave the first product as bytes. Weights have a scale for
 every output.
 
