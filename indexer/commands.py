@@ -39,6 +39,9 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--encoder", help="demo, a checkpoint folder or openclip:MODEL/PRETRAINED")
     parser.add_argument("--batch-size", type=count, default=64, metavar="N", help="images embedded at once")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="threads that decode images (default: one for each core)"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_index)
 
@@ -88,7 +91,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         for source in sources:
             report = IndexReport(source.name)
             try:
-                index_source(gallery, source, embedder, report, arguments.batch_size)
+                index_source(gallery, source, embedder, report, arguments.batch_size, arguments.workers)
             finally:
                 _print_report(report, len(gallery), arguments.json)
     finally:

@@ -47,6 +47,23 @@ class Decoded:
     scale: float
 
 
+@dataclass(frozen=True)
+class LeastSize:
+    """How large (height, width) a picture, or its box, must at least be decoded.
+
+    filled: neither side may be smaller, as what is made of it has this very size. fitted: what is made of it
+    keeps its shape and lies within this size, so that one side of it suffices.
+    """
+
+    filled: tuple[int, int]
+    fitted: tuple[int, int]
+
+    def room(self, height: float, width: float) -> float:
+        """By how much a picture of this size could be made smaller."""
+        filled = min(height / self.filled[0], width / self.filled[1])
+        return min(filled, max(height / self.fitted[0], width / self.fitted[1]))
+
+
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file. Never blocks on a FIFO or device; raises UnreadableImageError."""
     try:
@@ -69,12 +86,12 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         os.close(descriptor)
 
 
-def decode(data: bytes, least_size: tuple[int, int] | None = None, box: Box | None = None) -> Decoded:
+def decode(data: bytes, least_size: LeastSize | None = None, box: Box | None = None) -> Decoded:
     """Decode to upright RGB.
 
-    least_size (height, width): the size the picture, or its `box`, is needed in; a JPEG at least twice as
-    large is decoded at 1/2, 1/4 or 1/8 scale, still no smaller than that, which is much faster. Raises
-    UnreadableImageError.
+    least_size: the size the picture, or its `box`, is needed in; a JPEG at least twice as large is decoded at
+    1/2, 1/4 or 1/8 scale, still no smaller than that, which is much faster. The picture may carry the file's
+    metadata in its `info`. Raises UnreadableImageError.
     """
     if len(data) > MOST_BYTES:
         raise UnreadableImageError(f"has {len(data):,} bytes; at most {MOST_BYTES:,} are read.")
@@ -162,11 +179,11 @@ def _check_size(width: int, height: int) -> None:
         raise UnreadableImageError(f"has {width}x{height} pixels; at most {MOST_PIXELS:,} are decoded.")
 
 
-def _reduce(image: JpegImageFile, least_size: tuple[int, int], box: Box | None, turned: bool) -> None:
+def _reduce(image: JpegImageFile, least_size: LeastSize, box: Box | None, turned: bool) -> None:
     """Ask the JPEG decoder for a smaller picture in which the box is still at least `least_size`."""
     width, height = image.size if not turned else image.size[::-1]
     part = (box.bottom - box.top, box.right - box.left) if box else (height, width)
-    room = min(part[0] / least_size[0], part[1] / least_size[1])
+    room = least_size.room(*part)
     if room >= 2:
         factor = next(f for f in (8, 4, 2) if f <= room)
         image.draft("RGB", (image.size[0] // factor, image.size[1] // factor))
@@ -177,7 +194,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "P":  # with transparency Pillow asks for this way
         return image.convert("RGBA").convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,11 +1,14 @@
 """One source into one gallery: embed what is new, acknowledge batch by batch, build the index at the end."""
 
+import queue
+import threading
 import time
 from dataclasses import dataclass, field
+from types import TracebackType
 
 from indexer.gallery import Gallery
 from indexer.items import Rejected
-from indexer.pipeline import embed_batches
+from indexer.pipeline import EmbeddedBatch, embed_batches
 from indexer.sources import GallerySource
 from model.embedder import Embedder
 from model.progress import Progress
@@ -15,6 +18,9 @@ ROWS_PER_GENERATION = 100_000
 
 FRESH_SHARE = 10
 """An index file is worth writing when more than one row in so many is newer; the buffers find those few."""
+
+BATCHES_UNSTORED = 16
+"""Embedded batches that may wait while the disk is slow or an index file is built."""
 
 REASONS_KEPT = 10
 
@@ -42,30 +48,85 @@ def index_source(
     embedder: Embedder,
     report: IndexReport,
     batch_size: int = 64,
+    workers: int | None = None,
 ) -> None:
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
-    Every batch is durable before the next is embedded, so an interrupted run loses nothing acknowledged and
-    its repetition adds nothing twice.
+    Batches become durable in the order of the source, while the next ones are embedded. A run that is
+    interrupted, or whose source fails, still stores what it has embedded; its repetition adds nothing twice.
+    `workers` is that of `embed_batches`.
     """
-    started, since_generation = time.monotonic(), 0
+    started = time.monotonic()
     try:
         with Progress("indexing", source.total, "images") as progress:
-            for batch in embed_batches(source, embedder, skip=gallery.known, batch_size=batch_size):
-                new = gallery.add(batch.items, batch.rejected)
-                report.new += new
-                report.known += batch.skipped + len(batch.items) - new
-                report.rejected += len(batch.rejected)
-                report.first_rejected += batch.rejected[: REASONS_KEPT - len(report.first_rejected)]
-                since_generation += new
-                note = f"{report.rejected} rejected" if report.rejected else ""
-                progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped, note)
-                if since_generation >= ROWS_PER_GENERATION:
-                    gallery.build_generation()
-                    since_generation = 0
-        if since_generation:
+            storing = _Storing(gallery, report, progress)
+            with storing:
+                for batch in embed_batches(
+                    source, embedder, skip=gallery.known, batch_size=batch_size, workers=workers
+                ):
+                    storing.put(batch)
+        if storing.since_generation:
             stats = gallery.stats()
             if stats.fresh * FRESH_SHARE > stats.items:
                 gallery.build_generation()
     finally:
         report.seconds = time.monotonic() - started
+
+
+class _Storing:
+    """Stores batches in its own thread, so that the encoder waits for no disk, and counts what is durable."""
+
+    def __init__(self, gallery: Gallery, report: IndexReport, progress: Progress) -> None:
+        self.since_generation = 0
+        self._gallery, self._report, self._progress = gallery, report, progress
+        self._queue: queue.Queue[EmbeddedBatch | None] = queue.Queue(BATCHES_UNSTORED)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._store_all, name="cskt-store")
+
+    def __enter__(self) -> "_Storing":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Store what is left; raise what went wrong with it unless something else is being raised."""
+        self._hand_over(None)
+        self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def put(self, batch: EmbeddedBatch) -> None:
+        """Have one more batch stored; raises what went wrong with an earlier one."""
+        self._hand_over(batch)
+        if self._error is not None:
+            raise self._error
+
+    def _hand_over(self, batch: EmbeddedBatch | None) -> None:
+        while self._error is None:
+            try:
+                self._queue.put(batch, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def _store_all(self) -> None:
+        try:
+            while (batch := self._queue.get()) is not None:
+                self._store(batch)
+        except BaseException as error:  # carried to the thread that embeds
+            self._error = error
+
+    def _store(self, batch: EmbeddedBatch) -> None:
+        report = self._report
+        new = self._gallery.add(batch.items, batch.rejected)
+        report.new += new
+        report.known += batch.skipped + len(batch.items) - new
+        report.rejected += len(batch.rejected)
+        report.first_rejected += batch.rejected[: REASONS_KEPT - len(report.first_rejected)]
+        note = f"{report.rejected} rejected" if report.rejected else ""
+        self._progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped, note)
+        self.since_generation += new
+        if self.since_generation >= ROWS_PER_GENERATION:
+            self._gallery.build_generation()
+            self.since_generation = 0

@@ -1,49 +1,56 @@
-"""From a source to embedded crops: read | decode, crop, preprocess in worker threads | embed, in order.
+"""From a source to embedded crops: read | decode, crop, resize in worker threads | embed, in order.
 
-Three stages with bounded queues between them: one thread reads the source, `workers` threads prepare pixels
-and thumbnails, the caller's thread embeds. Memory stays flat however long the source is, order is the
-source's, and an item that cannot be used becomes a Rejected entry while the run goes on.
+Three stages with bounded queues between them: one thread reads the source and leaves out what is known,
+`workers` threads make pixels and thumbnails and put them together to batches, the caller's thread does
+nothing but embed. Memory stays flat however long the source is, order is the source's, and an item that
+cannot be used becomes a Rejected entry while the run goes on.
+
+Where the encoder runs on a device of its own, the workers prepare further batches meanwhile. Where it runs on
+their cores, they take turns: side by side they would do no more work, and an encoder's thread that waits for
+its core, or for Python's lock, holds up all the others.
 """
 
-import io
+import os
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from indexer.decode import Decoded, UnreadableImageError, crop, decode
 from indexer.items import EmbeddedItem, GalleryItem, RawImage, Rejected
+from indexer.prepared import Prepared, Preprocess, prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-THUMBNAIL_SIZE = (192, 384)
-THUMBNAIL_QUALITY = 85
-LEAST_DECODED = (384, 192)  # height, width: what thumbnail and encoder need of a crop
+BATCHES_AHEAD = 2
+"""Batches waiting for the encoder; one more is being read or prepared meanwhile."""
+
 MOST_CHUNK_BYTES = 64_000_000
 LONGEST_GOODBYE = 1.0
 """Seconds that an interrupted run waits for its source."""
+
+MOST_WORKERS = 32
 Entry = RawImage | Rejected
-Pixels = npt.NDArray[np.uint8]
+Skip = Callable[[Sequence[str]], set[str]]
 
 
 class ImageEmbedder(Protocol):
     """What the pipeline needs of model.embedder.Embedder."""
 
     @property
-    def preprocess(self) -> Callable[[Pixels], "Tensor"]:
-        """uint8 RGB (height, width, 3) of any size -> normalised pixels (3, H, W); runs in worker threads."""
+    def preprocess(self) -> Preprocess:
+        """Makes the pixels that `embed_pixels` takes."""
         ...
 
     def embed_pixels(self, pixels: "Tensor") -> npt.NDArray[np.float32]:
-        """(n, 3, H, W) -> unit vectors (n, dimension)."""
+        """uint8 (n, height, width, 3), contiguous -> unit vectors (n, dimension)."""
         ...
 
 
@@ -60,17 +67,14 @@ class EmbeddedBatch:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """One crop ready to be embedded: pixels (3, H, W) and a small JPEG."""
+class _PreparedBatch:
+    """A batch before the encoder: n items with their thumbnails and uint8 pixels (n, height, width, 3), which
+    are None where n is 0.
+    """
 
-    item: GalleryItem
-    pixels: "Tensor"
-    thumbnail: bytes
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    prepared: "list[Future[Prepared | Rejected] | Rejected]"
+    ready: list[tuple[GalleryItem, bytes]]
+    pixels: npt.NDArray[np.uint8] | None
+    rejected: list[Rejected]
     skipped: int
 
 
@@ -78,67 +82,81 @@ def embed_batches(
     source: Iterable[Entry],
     embedder: ImageEmbedder,
     *,
-    skip: Callable[[Sequence[str]], set[str]],
+    skip: Skip,
     batch_size: int = 64,
-    workers: int = 2,
+    workers: int | None = None,
+    in_turns: bool | None = None,
 ) -> Iterator[EmbeddedBatch]:
     """Embed everything of a source that `skip` does not know.
 
-    `skip` is given the keys of a batch and returns those to leave out; it is called in the caller's thread,
-    before anything is decoded. A SourceError of the source is raised after all that was read before it has
-    been yielded.
+    `skip` is given the keys of a batch and returns those to leave out; it is called in the reading thread,
+    before anything is decoded. `workers` is one for each core if None. `in_turns`: whether they rest while
+    the encoder works; if None, where there is no GPU. A SourceError of the source is raised after all that
+    was read before it has been yielded.
     """
+    workers = usual_workers() if workers is None else workers
     if batch_size < 1 or workers < 1:
         raise ValueError("batch_size and workers must be at least 1")
-    with _Reader(source, batch_size) as reader, ThreadPoolExecutor(workers, "cskt-decode") as pool:
-        ahead: deque[_Chunk] = deque()
-        try:
-            for entries in reader:
-                ahead.append(_submit(entries, embedder, skip, pool))
-                if len(ahead) > 1:  # while this thread embeds one batch, the workers prepare the next
-                    yield _embed(ahead.popleft(), embedder)
-            while ahead:
-                yield _embed(ahead.popleft(), embedder)
-            reader.raise_error()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def prepare(raw: RawImage, preprocess: Callable[[Pixels], "Tensor"]) -> Prepared | Rejected:
-    """Decode, crop, preprocess and thumbnail one image. Never raises for a bad image.
-
-    Encoded bytes are the whole picture and are cropped to the item's box; decoded pixels are the crop
-    already.
-    """
-    item = raw.item
+    turns = _Turns(_no_gpu() if in_turns is None else in_turns)
+    pool = ThreadPoolExecutor(workers, "cskt-decode")
+    make = partial(_prepare, turns, embedder.preprocess)
     try:
-        if isinstance(raw.data, bytes):
-            picture = crop(decode(raw.data, LEAST_DECODED, item.box), item.box)
-        else:
-            picture = crop(Decoded(Image.fromarray(raw.data), 1.0), None)
-        return Prepared(item, preprocess(np.asarray(picture)), thumbnail(picture))
-    except UnreadableImageError as error:
-        return Rejected(item.key, item.uri, item.source, str(error))
-    except Exception as error:  # whatever one image provokes must not end a run of a million
-        reason = f"cannot be prepared: {type(error).__name__}: {str(error)[:200]}"
-        return Rejected(item.key, item.uri, item.source, reason)
+        with _Reader(source, batch_size, partial(_submit, make, skip, pool)) as reader:
+            for batch in reader:
+                prepared = batch.result()
+                with turns.encoder():
+                    embedded = _embed(prepared, embedder)
+                yield embedded
+            reader.raise_error()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def thumbnail(picture: Image.Image) -> bytes:
-    """A JPEG of at most 384 x 192 (height x width) pixels, without metadata."""
-    small = Image.frombytes("RGB", picture.size, picture.convert("RGB").tobytes())
-    small.thumbnail(THUMBNAIL_SIZE, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
-    return file.getvalue()
+def usual_workers() -> int:
+    """One for each core that this process may use, within reason."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+class _Turns:
+    """Lets the workers rest while the encoder works; does nothing unless `taken`."""
+
+    def __init__(self, taken: bool) -> None:
+        self._taken, self._workers = taken, threading.Event()
+        self._workers.set()
+
+    @contextmanager
+    def encoder(self) -> Iterator[None]:
+        """The encoder's turn; a worker finishes the one image it has begun."""
+        if self._taken:
+            self._workers.clear()
+        try:
+            yield
+        finally:
+            self._workers.set()
+
+    def await_worker(self) -> None:
+        """Return when it is the workers' turn."""
+        self._workers.wait()
+
+
+def _no_gpu() -> bool:
+    import torch
+
+    return not torch.cuda.is_available()
+
+
+def _prepare(turns: _Turns, preprocess: Preprocess, raw: RawImage) -> Prepared | Rejected:
+    turns.await_worker()
+    return prepare(raw, preprocess)
 
 
 def _submit(
-    entries: list[Entry],
-    embedder: ImageEmbedder,
-    skip: Callable[[Sequence[str]], set[str]],
+    make: Callable[[RawImage], Prepared | Rejected],
+    skip: Skip,
     pool: ThreadPoolExecutor,
-) -> _Chunk:
+    entries: list[Entry],
+) -> "Future[_PreparedBatch]":
     """Leave out what is known and hand the rest to the workers."""
     keys = [entry.item.key if isinstance(entry, RawImage) else entry.key for entry in entries]
     known = skip(keys)
@@ -147,39 +165,49 @@ def _submit(
         if key in known:
             continue
         if isinstance(entry, RawImage):
-            prepared.append(pool.submit(prepare, entry, embedder.preprocess))
+            prepared.append(pool.submit(make, entry))
         else:
             prepared.append(entry)
-    return _Chunk(prepared, len(entries) - len(prepared))
+    return pool.submit(_assemble, prepared, len(entries) - len(prepared))
 
 
-def _embed(chunk: _Chunk, embedder: ImageEmbedder) -> EmbeddedBatch:
-    """Wait for a chunk's workers and embed what they made, in order."""
-    import torch
-
-    done = [entry if isinstance(entry, Rejected) else entry.result() for entry in chunk.prepared]
+def _assemble(prepared: "Sequence[Future[Prepared | Rejected] | Rejected]", skipped: int) -> _PreparedBatch:
+    """Put a batch together, in order. Workers take jobs in turn, so all it waits for has been begun."""
+    done = [entry if isinstance(entry, Rejected) else entry.result() for entry in prepared]
     ready = [entry for entry in done if isinstance(entry, Prepared)]
     rejected = [entry for entry in done if isinstance(entry, Rejected)]
-    items: list[EmbeddedItem] = []
-    if ready:
-        vectors = embedder.embed_pixels(torch.stack([entry.pixels for entry in ready]))
-        for entry, vector in zip(ready, vectors, strict=True):
-            if np.isfinite(vector).all():
-                items.append(EmbeddedItem(entry.item, vector, entry.thumbnail))
+    pixels = np.stack([entry.pixels.numpy() for entry in ready]) if ready else None
+    return _PreparedBatch([(entry.item, entry.thumbnail) for entry in ready], pixels, rejected, skipped)
+
+
+def _embed(batch: _PreparedBatch, embedder: ImageEmbedder) -> EmbeddedBatch:
+    """Embed what the workers made of a batch."""
+    import torch
+
+    items, rejected = list[EmbeddedItem](), list(batch.rejected)
+    if batch.pixels is not None:
+        vectors = embedder.embed_pixels(torch.from_numpy(batch.pixels))
+        finite = [bool(np.isfinite(vector).all()) for vector in vectors]
+        for (item, jpeg), vector, usable in zip(batch.ready, vectors, finite, strict=True):
+            if usable:
+                items.append(EmbeddedItem(item, vector, jpeg))
             else:
-                item = entry.item
-                rejected.append(
-                    Rejected(item.key, item.uri, item.source, "the encoder gave no finite vector.")
-                )
-    return EmbeddedBatch(items, rejected, chunk.skipped)
+                reason = "the encoder gave no finite vector."
+                rejected.append(Rejected(item.key, item.uri, item.source, reason))
+    return EmbeddedBatch(items, rejected, batch.skipped)
 
 
 class _Reader:
-    """Reads a source in its own thread, one chunk of `size` entries (fewer when large) ahead."""
+    """Reads a source in its own thread and submits chunks of `size` entries (fewer when large).
 
-    def __init__(self, source: Iterable[Entry], size: int) -> None:
-        self._source, self._size = source, size
-        self._queue: queue.Queue[list[Entry] | None] = queue.Queue(maxsize=1)
+    At most BATCHES_AHEAD of them wait, and one more is being submitted or read.
+    """
+
+    def __init__(
+        self, source: Iterable[Entry], size: int, submit: "Callable[[list[Entry]], Future[_PreparedBatch]]"
+    ) -> None:
+        self._source, self._size, self._submit = source, size, submit
+        self._queue: queue.Queue[Future[_PreparedBatch] | None] = queue.Queue(BATCHES_AHEAD)
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name="cskt-read", daemon=True)
@@ -197,9 +225,9 @@ class _Reader:
         self._stop.set()
         self._thread.join(timeout=LONGEST_GOODBYE)
 
-    def __iter__(self) -> Iterator[list[Entry]]:
-        while (chunk := self._queue.get()) is not None:
-            yield chunk
+    def __iter__(self) -> "Iterator[Future[_PreparedBatch]]":
+        while (batch := self._queue.get()) is not None:
+            yield batch
 
     def raise_error(self) -> None:
         """Raise what ended the source, if anything did."""
@@ -207,6 +235,15 @@ class _Reader:
             raise self._error
 
     def _read(self) -> None:
+        try:
+            for chunk in self._chunks():
+                self._put(self._submit(chunk))
+        except BaseException as error:  # carried to the caller's thread
+            self._error = error
+        self._put(None)
+
+    def _chunks(self) -> Iterator[list[Entry]]:
+        """The source in chunks; what ended it before its time is kept for later than the last."""
         chunk: list[Entry] = []
         weight = 0
         try:
@@ -214,20 +251,19 @@ class _Reader:
                 chunk.append(entry)
                 weight += _bytes(entry)
                 if len(chunk) >= self._size or weight >= MOST_CHUNK_BYTES:
-                    self._put(chunk)
+                    yield chunk
                     chunk, weight = [], 0
                 if self._stop.is_set():
                     return
-        except BaseException as error:  # carried to the caller's thread
+        except Exception as error:
             self._error = error
         if chunk:
-            self._put(chunk)
-        self._put(None)
+            yield chunk
 
-    def _put(self, chunk: list[Entry] | None) -> None:
+    def _put(self, batch: "Future[_PreparedBatch] | None") -> None:
         while not self._stop.is_set():
             try:
-                self._queue.put(chunk, timeout=0.1)
+                self._queue.put(batch, timeout=0.1)
                 return
             except queue.Full:
                 continue

@@ -133,9 +133,12 @@ class TrainTransform:
 
 
 def as_rgb(picture: Picture) -> Image.Image:
-    """A picture as an RGB PIL image. Raises ValueError for an array that is not uint8 (height, width, 3)."""
+    """A picture as an RGB PIL image, the picture itself if it is one.
+
+    Raises ValueError for an array that is not uint8 (height, width, 3).
+    """
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"a picture is uint8 (height, width, 3), not {picture.dtype} {picture.shape}")
     return Image.fromarray(picture)

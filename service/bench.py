@@ -107,7 +107,7 @@ def fill(place: Path, embedder: "Embedder", items: int) -> None:
 
     from indexer.gallery import open_gallery
     from indexer.items import EmbeddedItem, GalleryItem
-    from indexer.pipeline import thumbnail
+    from indexer.prepared import thumbnail
 
     picture = thumbnail(Image.linear_gradient("L").resize((64, 128)))
     draws = np.random.default_rng(0)

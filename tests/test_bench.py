@@ -74,6 +74,11 @@ def test_gallery(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.
     results = check_report(file)
     rate = results["indexing JPEG crops (baseline: plain loop)"]
     assert (rate["unit"], rate["goal"], rate["met"]) == ("images/s", 40, rate["value"] >= 40)
+    share = results["indexing against the encoder alone"]
+    assert share["value"] == rate["value"]
+    assert share["baseline"] == results["floor: the encoder alone, pixels ready"]["value"]
+    assert share["goal"] == pytest.approx(0.95 * share["baseline"])
+    assert share["met"] == (share["ratio"] >= 0.95)
     memory = results["peak memory, last third of 18 images (baseline: first third)"]
     assert memory["goal"] == pytest.approx(1.05 * memory["baseline"])
     assert memory["met"] == (memory["ratio"] <= 1.05)

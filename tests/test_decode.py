@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from indexer.decode import (
     MOST_BYTES,
     Decoded,
+    LeastSize,
     UnreadableImageError,
     crop,
     decode,
@@ -197,13 +198,28 @@ def test_large_jpegs_are_decoded_smaller_but_never_too_small(turn: int, box: Box
     stored = picture(900, 1800) if turn == 1 else picture(1800, 900)
     data = encoded(stored, "JPEG", quality=95, exif=exif)
     least = (384, 192)
-    small, full = decode(data, least, box), decode(data)
+    small, full = decode(data, LeastSize(least, least), box), decode(data)
     assert small.scale == (0.25 if box is None else 1 if box.right == 210 else 1 / 2)
     part, truth = crop(small, box), crop(full, box)
     assert part.height >= min(least[0], truth.height)
     assert part.width >= min(least[1], truth.width)
     same_size = truth.resize(part.size, Image.Resampling.BOX)
     assert np.abs(np.asarray(part, int) - np.asarray(same_size, int)).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("filled", "fitted", "scale"),
+    [
+        ((160, 64), (384, 192), 1 / 2),  # a thumbnail of 384 x 130 needs half of the 800 rows
+        ((384, 128), (384, 192), 1 / 2),
+        ((384, 192), (384, 192), 1),  # both sides are needed, and 270 columns are no two times 192
+        ((160, 64), (96, 48), 1 / 4),
+        ((512, 256), (96, 48), 1),  # an encoder that takes more than a thumbnail
+    ],
+)
+def test_the_scale_follows_what_a_tall_picture_is_needed_for(filled, fitted, scale) -> None:
+    data = encoded(picture(270, 800), "JPEG")
+    assert decode(data, LeastSize(filled, fitted)).scale == pytest.approx(scale, rel=0.01)
 
 
 def test_crops_are_clipped_to_the_picture() -> None:

@@ -3,6 +3,7 @@
 import io
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,17 +24,27 @@ from model.embedder import open_embedder
 class MeanColour:
     """A toy encoder: the direction of a crop's mean colour; counts what it prepares and embeds."""
 
+    image_size = (1, 1)
+
     def __init__(self, on_prepare: Callable[[np.ndarray], None] = lambda pixels: None) -> None:
         self.prepared, self.batches, self._on_prepare = 0, [], on_prepare
 
-    def preprocess(self, pixels: np.ndarray) -> torch.Tensor:
+    @property
+    def preprocess(self) -> "MeanColour":
+        return self
+
+    def __call__(self, picture: Image.Image) -> torch.Tensor:
+        pixels = np.asarray(picture)
         self._on_prepare(pixels)
         self.prepared += 1
-        return torch.from_numpy(pixels.reshape(-1, 3).mean(axis=0)).float().reshape(3, 1, 1)
+        return torch.from_numpy(pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8).reshape(1, 1, 3))
 
     def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+        assert pixels.dtype == torch.uint8
+        assert pixels.shape[1:] == (1, 1, 3)
+        assert pixels.is_contiguous()
         self.batches.append(len(pixels))
-        vectors = pixels.reshape(-1, 3).numpy()
+        vectors = pixels.reshape(-1, 3).float().numpy()
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
@@ -150,7 +161,7 @@ def test_known_keys_are_neither_decoded_nor_embedded_again() -> None:
 
 
 def test_an_endless_source_is_read_only_a_little_ahead() -> None:
-    """Four batches at most: one being embedded, one prepared, one waiting, one being read."""
+    """Five batches at most: one being embedded, two waiting, one prepared, one being read."""
     size, taken, furthest, read = 4, 0, 0, 0
 
     def endless() -> Iterator[RawImage]:
@@ -192,6 +203,73 @@ def test_a_source_that_fails_is_told_after_what_it_gave() -> None:
     assert worker_threads() == []
 
 
+def test_a_failing_lookup_of_keys_is_told_after_what_came_before_it() -> None:
+    def skip(keys: Sequence[str]) -> set[str]:
+        if "k4" in keys:
+            raise SourceError("the database is gone; put it back.")
+        return set()
+
+    came = list[str]()
+
+    def take() -> None:
+        for batch in embed_batches(map(raw, range(9)), MeanColour(), skip=skip, batch_size=2):
+            came.extend(item.item.key for item in batch.items)
+
+    with pytest.raises(SourceError, match="the database is gone"):
+        take()
+    assert came == ["k0", "k1", "k2", "k3"]
+    assert worker_threads() == []
+
+
+class Watched(MeanColour):
+    """Notes in `meanwhile` how many images the workers prepare while a batch is embedded."""
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__()
+        self._wanted, self.meanwhile = wanted, list[int]()
+
+    def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+        before, patience = self.prepared, time.monotonic() + 0.5
+        while self.prepared - before < self._wanted and time.monotonic() < patience:
+            time.sleep(0.001)
+        self.meanwhile.append(self.prepared - before)
+        return super().embed_pixels(pixels)
+
+
+def test_workers_that_share_the_encoders_cores_rest_while_it_works() -> None:
+    embedder = Watched(wanted=3)
+    batches = run(map(raw, range(24)), embedder, batch_size=8, workers=2, in_turns=True)
+    assert sum(len(batch.items) for batch in batches) == 24
+    assert max(embedder.meanwhile) <= 2  # what a worker has begun it finishes
+
+
+def test_workers_beside_a_device_prepare_the_next_batches_meanwhile() -> None:
+    started = threading.Event()
+
+    class Device(MeanColour):
+        def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+            if not self.batches:
+                assert started.wait(30)  # the first batch is not done before the last image is prepared
+            return super().embed_pixels(pixels)
+
+    def note(pixels: np.ndarray) -> None:
+        if tuple(pixels[0, 0]) == colour_of(11):
+            started.set()
+
+    batches = run(map(raw, range(12)), Device(note), batch_size=4, workers=2, in_turns=False)
+    assert [len(batch.items) for batch in batches] == [4, 4, 4]
+
+
+def test_an_encoder_that_fails_in_its_turn_leaves_no_worker_waiting() -> None:
+    class Broken(MeanColour):
+        def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+            raise RuntimeError("device lost")
+
+    with pytest.raises(RuntimeError, match="device lost"):
+        run(map(raw, itertools.count()), Broken(), batch_size=4, in_turns=True)
+    assert worker_threads() == []
+
+
 def test_a_failing_encoder_ends_the_run_and_leaves_no_thread() -> None:
     class Broken(MeanColour):
         def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
@@ -218,17 +296,6 @@ def test_boxes_are_cut_out_of_encoded_pictures() -> None:
     truth = np.array([200, 30, 30]) / np.linalg.norm([200, 30, 30])
     np.testing.assert_allclose(batch.items[0].vector, truth, atol=1e-6)
     assert Image.open(io.BytesIO(batch.items[0].thumbnail)).size == (40, 60)
-
-
-def test_thumbnails_are_small_and_tell_nothing_else() -> None:
-    picture = Image.new("RGB", (800, 1200), (10, 200, 30))
-    picture.info["comment"] = b"secret"
-    picture.info["icc_profile"] = b"secret"
-    data = pipeline.thumbnail(picture)
-    small = Image.open(io.BytesIO(data))
-    assert (small.format, small.size) == ("JPEG", (192, 288))
-    assert b"secret" not in data
-    assert Image.open(io.BytesIO(pipeline.thumbnail(Image.new("RGB", (10, 900))))).size == (4, 384)
 
 
 def test_a_real_encoder_gives_the_vectors_of_its_own_way(tmp_path: Path) -> None:

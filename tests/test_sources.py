@@ -4,18 +4,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
 from painted_video import ColourDetector, write_video
 from PIL import Image
 
 from indexer.errors import SourceError
 from indexer.items import RawImage, Rejected
-from indexer.pipeline import prepare
+from indexer.prepared import prepare
 from indexer.sources import SCHEMES, open_source
 from indexer.sources.folder import FolderSource
 from indexer.sources.manifest import ManifestSource
 from indexer.sources.video import VideoSource
+from model.transforms import Resize
 
 
 def make_folder(root: Path) -> Path:
@@ -73,9 +74,9 @@ def test_every_source_keeps_the_contract(scheme: str, tmp_path: Path) -> None:
         assert entry.reason.endswith(".")
         assert "\n" not in entry.reason
     for entry in images:
-        outcome = prepare(entry, lambda pixels: pixels)
+        outcome = prepare(entry, Resize((16, 8)))
         assert not isinstance(outcome, Rejected)
-        assert outcome.pixels.dtype == np.uint8
+        assert outcome.pixels.dtype == torch.uint8
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
