@@ -18,7 +18,7 @@ ensure_torchvision_imports()
 from open_clip.tokenizer import SimpleTokenizer  # noqa: E402  (the shim must come first)
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
-_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _CACHED_WORDS = 100_000
 
 
@@ -44,7 +44,7 @@ class Tokenizer:
         self._bpe.encoder.update(self._specials)
         self._bpe.cache = _WordCache({token: token for token in self._specials})
         literals = "|".join(regex.escape(token) for token in self._specials)
-        self._bpe.pat = regex.compile(f"{literals}|{_WORDS}", regex.IGNORECASE)
+        self._bpe.pat = regex.compile(f"{literals}|{WORDS}", regex.IGNORECASE)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Texts -> int64 ids (texts, context_length): start, words, end, zeros.
@@ -62,6 +62,15 @@ class Tokenizer:
     def count(self, text: str) -> int:
         """How many tokens `text` has before any cut, start and end included."""
         return len(self._tokens(text))
+
+    def vocabulary(self) -> dict[str, int]:
+        """Token to id, in the order of the ids; each id under one name."""
+        names = {index: token for token, index in self._bpe.encoder.items()}
+        return {names[index]: index for index in sorted(names)}
+
+    def merges(self) -> list[tuple[str, str]]:
+        """The pairs that are joined, most urgent first."""
+        return sorted(self._bpe.bpe_ranks, key=lambda pair: self._bpe.bpe_ranks[pair])
 
     def fingerprint(self) -> str:
         """A digest of the vocabulary and the merges: the same text gives the same ids where it is the

@@ -70,9 +70,15 @@ def fold_patches(
     return Patches(flat, module.kernel_size[0], module.stride[0]), bias
 
 
-def _fold_stem(module: ConvolutionalStem, mean: torch.Tensor, std: torch.Tensor) -> FoldedStem:
+def plain_stages(module: ConvolutionalStem) -> nn.Sequential:
+    """A stem's stages without batch norm, in float64; a copy."""
     stages = copy.deepcopy(module.stages).double().eval().requires_grad_(False)
     _without_norms(stages)
+    return stages
+
+
+def _fold_stem(module: ConvolutionalStem, mean: torch.Tensor, std: torch.Tensor) -> FoldedStem:
+    stages = plain_stages(module)
     first = stages[0]
     assert isinstance(first, nn.Conv2d)
     first.weight.div_((BYTE * std)[:, None, None])
