@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from indexer.texts import storable
-from model.arguments import count
+from model.arguments import add_form_options, count
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--gallery", required=True, metavar="G", help="folder of the gallery; made if need be"
     )
     parser.add_argument("--encoder", help="demo, a checkpoint folder or openclip:MODEL/PRETRAINED")
+    add_form_options(parser)
     parser.add_argument("--batch-size", type=count, default=64, metavar="N", help="images embedded at once")
     parser.add_argument(
         "--workers", type=count, metavar="N", help="threads that decode images (default: one for each core)"
@@ -84,7 +85,8 @@ def run_index(arguments: argparse.Namespace) -> int:
     from model.embedder import open_embedder
 
     sources = [open_source(uri) for uri in arguments.sources]
-    embedder = open_embedder(arguments.encoder or _encoder_of(arguments.gallery))
+    encoder = arguments.encoder or _encoder_of(arguments.gallery)
+    embedder = open_embedder(encoder, arguments.device, arguments.precision)
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
     gallery = open_gallery(arguments.gallery, create_for=made_by, write=True)
     try:

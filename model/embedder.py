@@ -15,6 +15,7 @@ from model.checkpoint import LoadedCheckpoint, fingerprint_of, read_checkpoint
 from model.config import PERSON_IMAGE_SIZE, EncoderConfig
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
+from model.freed_memory import give_back_freed_memory
 from model.inference.form import build_form
 from model.inference.precision import choose_precision
 from model.inference.proven import Proven, read_proven
@@ -93,7 +94,10 @@ def open_embedder(encoder: str, device: str = "auto", precision: str = "auto") -
     from_openclip = encoder.startswith(OPENCLIP)
     name = encoder if encoder == "demo" or from_openclip else str(_folder(encoder))
     proven = Proven() if from_openclip else read_proven(_folder(encoder), fingerprint)
-    return Embedder(network, name, fingerprint, place, precision, proven)
+    embedder = Embedder(network, name, fingerprint, place, precision, proven)
+    del network  # its weights live on in the form
+    give_back_freed_memory()
+    return embedder
 
 
 def open_encoder(encoder: str) -> LoadedCheckpoint:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.arguments import count
+from model.arguments import add_form_options, count
 
 if TYPE_CHECKING:
     from model.datasets import DataPlace, LoadedSplit, Sample
@@ -60,7 +60,7 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         metavar="DIR",
         help="draw the best and the worst rankings into DIR; they show the pictures of people",
     )
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add_form_options(parser)
     add("--batch-size", type=count, default=64, metavar="N")
     add("--workers", type=count, default=4, metavar="N", help="threads that decode images")
     add("--json", action="store_true", help="print one JSON object instead of tables")
@@ -76,13 +76,14 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     folders = _plot_folders(arguments.plots, places)
     from model.embedder import open_embedder
 
-    embedder = open_embedder(arguments.encoder, device=arguments.device)
+    embedder = open_embedder(arguments.encoder, arguments.device, arguments.precision)
     measured = [
         _measure(embedder, place, split, folder, arguments)
         for place, split, folder in zip(places, splits, folders, strict=True)
     ]
     if arguments.json:
         facts = {"encoder": arguments.encoder, "fingerprint": embedder.fingerprint, "split": arguments.split}
+        facts["precision"] = embedder.precision
         print(json.dumps({**facts, "datasets": [_facts(one) for one in measured]}, indent=2))
     else:
         print(_tables(arguments.data, measured))

@@ -87,7 +87,7 @@ def run_bench_serve(arguments: argparse.Namespace) -> int:
     settings = read_settings({"host": HOST})
     queries = arguments.queries or (QUICK_QUERIES if arguments.quick else QUERIES)
     use_cores(settings)  # as the service does
-    embedder = open_embedder(arguments.encoder, settings.device)
+    embedder = open_embedder(arguments.encoder, settings.device, settings.precision)
     with tempfile.TemporaryDirectory(prefix="cskt-bench-") as name:
         place = Path(name)
         fill(place / "gallery", embedder, arguments.items)

@@ -53,7 +53,7 @@ def show_demo(plan: DemoPlan, settings: Settings) -> int:
         bind(settings).close()
     video = open_source(f"video:{plan.video}") if plan.video else None
     use_cores(settings)
-    embedder = open_embedder(ENCODER, settings.device)
+    embedder = open_embedder(ENCODER, settings.device, settings.precision)
     gallery = plan.folder / "gallery"
     with _remedy(plan.folder):
         add_source(open_source(f"manifest:{people_manifest(plan)}"), gallery, embedder)

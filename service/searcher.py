@@ -97,8 +97,9 @@ def open_searcher(settings: Settings) -> "Searcher":
     use_cores(settings)
     gallery = open_gallery(settings.gallery)
     try:
-        embedder = open_embedder(settings.encoder or gallery.encoder, settings.device)
+        embedder = open_embedder(settings.encoder or gallery.encoder, settings.device, settings.precision)
         check_encoder(gallery, embedder.name, embedder.fingerprint)
+        log.info("the encoder runs in %s", embedder.precision)
         gallery.refresh()  # reads everything searches need, so damage is said before the service listens
     except BaseException:
         gallery.close()

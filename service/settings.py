@@ -18,6 +18,10 @@ class Settings(BaseSettings):
     gallery: str = Field(default="", description="address of the gallery, a folder")
     encoder: str | None = Field(default=None, description="default: the encoder the gallery names")
     device: str = "auto"
+    precision: str = Field(
+        default="auto",
+        description="float32, bfloat16, float16 or int8; default: the quickest that an export has proven",
+    )
     threads: int | None = Field(
         default=None, ge=1, description="threads of the encoder; default: all cores allowed"
     )
