@@ -3,19 +3,22 @@
 open_clip's tokenizer does the work. Different from it: id 49405 is `<|mask|>` (there the rare word "jekyll",
 which here falls back to its pieces), and the literal texts `<|mask|>`, `<|startoftext|>` and `<|endoftext|>`
 are that token.
+
+Only that one file of open_clip is loaded, and not as part of its package: the package imports torchvision and
+torch's compiler, two seconds and 150 MB that a command which only encodes has no use for. Should the file
+ever need its package, the package is imported after all.
 """
 
 import hashlib
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 import torch
 
 from model.torchvision_shim import ensure_torchvision_imports
-
-ensure_torchvision_imports()
-
-from open_clip.tokenizer import SimpleTokenizer  # noqa: E402  (the shim must come first)
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -30,12 +33,35 @@ class _WordCache(dict[str, str]):
             super().__setitem__(word, pieces)
 
 
+def _load_simple_tokenizer() -> Callable[..., Any]:
+    """open_clip's class SimpleTokenizer."""
+    package = importlib.util.find_spec("open_clip")
+    assert package is not None, "open_clip_torch is not installed"
+    file = Path(package.origin or "").with_name("tokenizer.py")
+    spec = importlib.util.spec_from_file_location("open_clip_tokenizer", file)
+    assert spec is not None
+    assert spec.loader is not None
+    alone = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(alone)
+    except (ImportError, OSError):
+        ensure_torchvision_imports()
+        from open_clip.tokenizer import SimpleTokenizer
+
+        return SimpleTokenizer  # type: ignore[no-any-return]
+    vars(alone).pop("_tokenizer", None)  # its own ready-made one, 20 MB
+    return alone.SimpleTokenizer  # type: ignore[no-any-return]
+
+
+_SimpleTokenizer = _load_simple_tokenizer()
+
+
 class Tokenizer:
     """Callable from any thread; `context_length` tokens per text, zeros behind the end token."""
 
     def __init__(self, context_length: int = 77) -> None:
         self.context_length = context_length
-        self._bpe = SimpleTokenizer(context_length=context_length)
+        self._bpe = _SimpleTokenizer(context_length=context_length)
         last_merge = max(self._bpe.bpe_ranks, key=lambda pair: self._bpe.bpe_ranks[pair])
         del self._bpe.bpe_ranks[last_merge]
         self.mask_id = self._bpe.encoder.pop("".join(last_merge))
@@ -45,6 +71,10 @@ class Tokenizer:
         self._bpe.cache = _WordCache({token: token for token in self._specials})
         literals = "|".join(regex.escape(token) for token in self._specials)
         self._bpe.pat = regex.compile(f"{literals}|{WORDS}", regex.IGNORECASE)
+
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[int]]:
+        """Copies and other processes build their own: classes of a file loaded alone do not travel."""
+        return Tokenizer, (self.context_length,)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Texts -> int64 ids (texts, context_length): start, words, end, zeros.
