@@ -11,9 +11,10 @@ ever need its package, the package is imported after all.
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import regex  # type: ignore[import-untyped]
 import torch
@@ -33,27 +34,26 @@ class _WordCache(dict[str, str]):
             super().__setitem__(word, pieces)
 
 
-def _load_simple_tokenizer() -> Callable[..., Any]:
-    """open_clip's class SimpleTokenizer."""
+def _open_clips_file() -> ModuleType:
+    """open_clip's tokenizer.py, alone if it can be."""
     package = importlib.util.find_spec("open_clip")
     assert package is not None, "open_clip_torch is not installed"
     file = Path(package.origin or "").with_name("tokenizer.py")
     spec = importlib.util.spec_from_file_location("open_clip_tokenizer", file)
     assert spec is not None
     assert spec.loader is not None
-    alone = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(alone)
+        spec.loader.exec_module(module)
     except (ImportError, OSError):
         ensure_torchvision_imports()
-        from open_clip.tokenizer import SimpleTokenizer
+        import open_clip.tokenizer
 
-        return SimpleTokenizer  # type: ignore[no-any-return]
-    vars(alone).pop("_tokenizer", None)  # its own ready-made one, 20 MB
-    return alone.SimpleTokenizer  # type: ignore[no-any-return]
+        return open_clip.tokenizer  # type: ignore[no-any-return]
+    return module
 
 
-_SimpleTokenizer = _load_simple_tokenizer()
+_READY_MADE = _open_clips_file()._tokenizer
 
 
 class Tokenizer:
@@ -61,9 +61,9 @@ class Tokenizer:
 
     def __init__(self, context_length: int = 77) -> None:
         self.context_length = context_length
-        self._bpe = _SimpleTokenizer(context_length=context_length)
-        last_merge = max(self._bpe.bpe_ranks, key=lambda pair: self._bpe.bpe_ranks[pair])
-        del self._bpe.bpe_ranks[last_merge]
+        self._bpe = copy(_READY_MADE)
+        self._bpe.encoder, self._bpe.bpe_ranks = dict(_READY_MADE.encoder), dict(_READY_MADE.bpe_ranks)
+        last_merge, _ = self._bpe.bpe_ranks.popitem()
         self.mask_id = self._bpe.encoder.pop("".join(last_merge))
         self.start_id, self.end_id = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._specials = {MASK_TOKEN: self.mask_id, START_TOKEN: self.start_id, END_TOKEN: self.end_id}
@@ -106,10 +106,10 @@ class Tokenizer:
         """A digest of the vocabulary and the merges: the same text gives the same ids where it is the
         same."""
         digest = hashlib.sha256()
-        for token, index in sorted(self._bpe.encoder.items(), key=lambda item: (item[1], item[0])):
-            digest.update(f"{index} {token}\n".encode())
-        for pair, rank in self._bpe.bpe_ranks.items():
-            digest.update(f"{rank} {' '.join(pair)}\n".encode())
+        tokens = sorted((index, token) for token, index in self._bpe.encoder.items())
+        digest.update("".join(f"{index} {token}\n" for index, token in tokens).encode())
+        merges = self._bpe.bpe_ranks.items()
+        digest.update("".join(f"{rank} {' '.join(pair)}\n" for pair, rank in merges).encode())
         return digest.hexdigest()
 
     def _tokens(self, text: str) -> list[int]:

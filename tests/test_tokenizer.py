@@ -91,4 +91,4 @@ def test_a_file_that_needs_its_package_is_imported_with_it(tmp_path, monkeypatch
     lost.write_text("from open_clip_of_another_time import vocabulary\n")
     alone = importlib.util.spec_from_file_location
     monkeypatch.setattr(importlib.util, "spec_from_file_location", lambda name, file: alone(name, lost))
-    assert module._load_simple_tokenizer() is open_clip.tokenizer.SimpleTokenizer
+    assert module._open_clips_file() is open_clip.tokenizer
