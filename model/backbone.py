@@ -1,7 +1,7 @@
-"""open_clip's CLIP: known architectures by name, built to any image size and stride, and fetched weights.
+"""CLIP by open_clip's names: known architectures, built to any image size and stride, and fetched weights.
 
-The only file besides the tokenizer that knows open_clip; what leaves it are the modules that model.towers
-runs.
+The only file besides the tokenizer that knows open_clip, and only functions import it: building needs none
+of it.
 """
 
 import logging
@@ -9,21 +9,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import nn
 
+from model.clip import Clip, drawn
 from model.config import OPENAI_MEAN, OPENAI_STD, BackboneConfig, TextConfig, VisionConfig
 from model.errors import CheckpointError, ConfigError
 from model.stem import ConvolutionalStem
 from model.torchvision_shim import ensure_torchvision_imports
-from model.towers import Clip
-
-ensure_torchvision_imports()
-
-import huggingface_hub  # noqa: E402  (comes with open_clip)
-import open_clip  # noqa: E402  (the shim must come first)
-from open_clip.transformer import QuickGELU  # noqa: E402
 
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # their names on the hub
 CONNECT_SECONDS = 10.0
@@ -48,7 +43,7 @@ def backbone_config(name: str, image_size: tuple[int, int], stride: int | None =
     Raises ConfigError for unknown names and for architectures that are no plain CLIP (a vision transformer
     with a class token, a causal text transformer).
     """
-    known = open_clip.get_model_config(name)
+    known = _open_clip().get_model_config(name)
     if known is None:
         raise ConfigError(
             f"open_clip knows no model {name!r}: use a name such as ViT-B-16-quickgelu or ViT-L-14."
@@ -85,32 +80,11 @@ def backbone_config(name: str, image_size: tuple[int, int], stride: int | None =
 
 
 def build_clip(config: BackboneConfig) -> Clip:
-    """A freshly initialised open_clip CLIP with the configured patch embedding and position grid."""
-    vision, text = config.vision, config.text
-    clip: Clip = open_clip.CLIP(
-        embed_dim=config.embed_dim,
-        vision_cfg={
-            "image_size": vision.image_size,
-            "patch_size": vision.patch_size,
-            "width": vision.width,
-            "layers": vision.layers,
-            "head_width": vision.width // vision.heads,
-            "mlp_ratio": vision.mlp_ratio,
-        },
-        text_cfg={
-            "context_length": text.context_length,
-            "vocab_size": text.vocabulary_size,
-            "width": text.width,
-            "layers": text.layers,
-            "heads": text.heads,
-            "mlp_ratio": text.mlp_ratio,
-        },
-        quick_gelu=config.quick_gelu,
-    )
+    """A freshly initialised CLIP with the configured patch embedding and position grid."""
+    clip, vision = Clip(config), config.vision
     clip.visual.conv1 = _patch_embedding(vision)
     rows, columns = vision.grid
-    scale = vision.width**-0.5
-    clip.visual.positional_embedding = nn.Parameter(scale * torch.randn(1 + rows * columns, vision.width))
+    clip.visual.positional_embedding = drawn(1 + rows * columns, vision.width, std=vision.width**-0.5)
     return clip
 
 
@@ -119,6 +93,7 @@ def fetch_pretrained(name: str, tag: str) -> PretrainedClip:
 
     Raises CheckpointError for unknown tags, and when they cannot be fetched, saying what to put where.
     """
+    open_clip = _open_clip()
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag not in tags:
         raise CheckpointError(
@@ -139,9 +114,16 @@ def fetch_pretrained(name: str, tag: str) -> PretrainedClip:
             f"network, download {WEIGHT_FILES[0]} of https://huggingface.co/{repository} elsewhere and use "
             f"openclip:{name}/FILE."
         ) from error
-    quick_gelu = isinstance(clip.transformer.resblocks[0].mlp.gelu, QuickGELU)
+    quick_gelu = not isinstance(clip.transformer.resblocks[0].mlp.gelu, nn.GELU)
     mean, std = tuple(known.get("mean") or OPENAI_MEAN), tuple(known.get("std") or OPENAI_STD)
     return PretrainedClip(dict(clip.state_dict()), quick_gelu, mean, std)
+
+
+def _open_clip() -> ModuleType:
+    ensure_torchvision_imports()
+    import open_clip
+
+    return open_clip  # type: ignore[no-any-return]
 
 
 def _patch_embedding(vision: VisionConfig) -> nn.Module:
@@ -155,6 +137,8 @@ def require_cached_or_reachable(repository: str) -> None:
 
     The hub's own client would try again for most of a minute.
     """
+    import huggingface_hub  # comes with open_clip
+
     if any(
         isinstance(huggingface_hub.try_to_load_from_cache(repository, name), str) for name in WEIGHT_FILES
     ):

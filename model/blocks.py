@@ -1,7 +1,7 @@
-"""The two halves of a CLIP block on open_clip's modules, arranged so that little is kept and copied.
+"""The two halves of a CLIP block, arranged so that little is kept and copied.
 
-open_clip's own forward passes give the same numbers, but keep three tensors for QuickGELU, copy the stream
-to and fro for the attention, and add a mask where a causal kernel needs none.
+open_clip's forward passes give the same numbers, but keep three tensors for QuickGELU, copy the stream to and
+fro for the attention, and add a mask where a causal kernel needs none.
 """
 
 from typing import Protocol
@@ -34,7 +34,7 @@ class Mlp(Protocol):
 
 
 class Block(Protocol):
-    """What the towers use of an open_clip residual block; a plain CLIP has no layer scale."""
+    """What the towers use of a residual block; a plain CLIP has no layer scale."""
 
     ln_1: nn.LayerNorm
     attn: Attention

@@ -22,6 +22,7 @@ from model.config import EncoderConfig
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError
 from model.tokenizer import Tokenizer
+from model.unfilled import unfilled
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "card.json"
 PREPROCESSING = "resize bilinear antialiased, scale to 0..1, normalise; version 1"
@@ -96,7 +97,7 @@ def assemble(config: EncoderConfig, tensors: Mapping[str, torch.Tensor], where: 
 
     Raises CheckpointError, naming the first ones, if tensors are missing, left over or of another shape.
     """
-    with torch.device("meta"):  # no time spent on initial values that are overwritten
+    with unfilled():
         encoder = PersonEncoder(config)
     expected = encoder.state_dict()
     require_fit({name: tuple(tensor.shape) for name, tensor in expected.items()}, tensors, where)

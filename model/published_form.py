@@ -1,7 +1,7 @@
 """CSKT and DM-Adapter computed step by step as they were published: the yardstick of training and encoding.
 
 The same weights as in the encoder, but run the plain way: every caption at its full 77 tokens, every token
-through every block and projected, open_clip's blocks and QuickGELU as they are, each expert on the tokens
+through every block and projected, torch's attention and QuickGELU as they are, each expert on the tokens
 gathered for it and its answers scattered back. Tests compare the encoder with it, so nothing here calls what
 it stands beside.
 """
@@ -67,7 +67,8 @@ def published_blocks(
     blocks: Any = transformer.resblocks
     for index, block in enumerate(blocks):
         x = seams.before_block(index, x)
-        x = x + block.attention(block.ln_1(x), attn_mask=mask)
+        z = block.ln_1(x)
+        x = x + block.attn(z, z, z, need_weights=False, attn_mask=mask)[0]
         if isinstance(seams, DmAdapterTower):
             mixture = seams.mixtures[index]
             assert isinstance(mixture, DomainMixture)

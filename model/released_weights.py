@@ -9,6 +9,7 @@ the official names.
 import math
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from model.encoder import PersonEncoder
 from model.errors import CheckpointError
 from model.positions import resize_position_grid
 from model.torchscript_archive import is_torchscript, read_torchscript_tensors
+from model.unfilled import unfilled
 
 Layout = Literal["cskt", "dm_adapter", "irra", "clip"]
 POSITIONS = "base_model.visual.positional_embedding"
@@ -114,7 +116,7 @@ def fit_released(weights: ReleasedWeights, config: EncoderConfig) -> PersonEncod
     official = dict(weights.tensors)
     official[POSITIONS] = _fit_positions(official[POSITIONS], config.backbone.vision)
     untrained = weights.layout in ("clip", "irra")
-    with torch.device("cpu" if untrained else "meta"):
+    with nullcontext() if untrained else unfilled():
         fresh = PersonEncoder(config).state_dict()
     if untrained:
         official |= {

@@ -3,19 +3,23 @@
 open_clip's tokenizer does the work. Different from it: id 49405 is `<|mask|>` (there the rare word "jekyll",
 which here falls back to its pieces), and the literal texts `<|mask|>`, `<|startoftext|>` and `<|endoftext|>`
 are that token.
+
+Only that one file of open_clip is loaded, and not as part of its package: the package imports torchvision and
+torch's compiler, two seconds and 150 MB that a command which only encodes has no use for. Should the file
+ever need its package, the package is imported after all.
 """
 
 import hashlib
+import importlib.util
 from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from types import ModuleType
 
 import regex  # type: ignore[import-untyped]
 import torch
 
 from model.torchvision_shim import ensure_torchvision_imports
-
-ensure_torchvision_imports()
-
-from open_clip.tokenizer import SimpleTokenizer  # noqa: E402  (the shim must come first)
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -30,14 +34,36 @@ class _WordCache(dict[str, str]):
             super().__setitem__(word, pieces)
 
 
+def _open_clips_file() -> ModuleType:
+    """open_clip's tokenizer.py, alone if it can be."""
+    package = importlib.util.find_spec("open_clip")
+    assert package is not None, "open_clip_torch is not installed"
+    file = Path(package.origin or "").with_name("tokenizer.py")
+    spec = importlib.util.spec_from_file_location("open_clip_tokenizer", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, OSError):
+        ensure_torchvision_imports()
+        import open_clip.tokenizer
+
+        return open_clip.tokenizer  # type: ignore[no-any-return]
+    return module
+
+
+_READY_MADE = _open_clips_file()._tokenizer
+
+
 class Tokenizer:
     """Callable from any thread; `context_length` tokens per text, zeros behind the end token."""
 
     def __init__(self, context_length: int = 77) -> None:
         self.context_length = context_length
-        self._bpe = SimpleTokenizer(context_length=context_length)
-        last_merge = max(self._bpe.bpe_ranks, key=lambda pair: self._bpe.bpe_ranks[pair])
-        del self._bpe.bpe_ranks[last_merge]
+        self._bpe = copy(_READY_MADE)
+        self._bpe.encoder, self._bpe.bpe_ranks = dict(_READY_MADE.encoder), dict(_READY_MADE.bpe_ranks)
+        last_merge, _ = self._bpe.bpe_ranks.popitem()
         self.mask_id = self._bpe.encoder.pop("".join(last_merge))
         self.start_id, self.end_id = self._bpe.sot_token_id, self._bpe.eot_token_id
         self._specials = {MASK_TOKEN: self.mask_id, START_TOKEN: self.start_id, END_TOKEN: self.end_id}
@@ -45,6 +71,10 @@ class Tokenizer:
         self._bpe.cache = _WordCache({token: token for token in self._specials})
         literals = "|".join(regex.escape(token) for token in self._specials)
         self._bpe.pat = regex.compile(f"{literals}|{WORDS}", regex.IGNORECASE)
+
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[int]]:
+        """Copies and other processes build their own: classes of a file loaded alone do not travel."""
+        return Tokenizer, (self.context_length,)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Texts -> int64 ids (texts, context_length): start, words, end, zeros.
@@ -76,10 +106,10 @@ class Tokenizer:
         """A digest of the vocabulary and the merges: the same text gives the same ids where it is the
         same."""
         digest = hashlib.sha256()
-        for token, index in sorted(self._bpe.encoder.items(), key=lambda item: (item[1], item[0])):
-            digest.update(f"{index} {token}\n".encode())
-        for pair, rank in self._bpe.bpe_ranks.items():
-            digest.update(f"{rank} {' '.join(pair)}\n".encode())
+        tokens = sorted((index, token) for token, index in self._bpe.encoder.items())
+        digest.update("".join(f"{index} {token}\n" for index, token in tokens).encode())
+        merges = self._bpe.bpe_ranks.items()
+        digest.update("".join(f"{rank} {' '.join(pair)}\n" for pair, rank in merges).encode())
         return digest.hexdigest()
 
     def _tokens(self, text: str) -> list[int]:

@@ -1,9 +1,9 @@
 """CLIP's two towers, run block by block so that an adapter can reach into them.
 
-The modules are open_clip's, under OpenAI's names; model.blocks runs them.
+The modules are model.clip's, under OpenAI's names; model.blocks runs them.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,32 +12,10 @@ from torch.utils.checkpoint import checkpoint
 from model.adapters.adapter import RouterLoad, TowerAdapter
 from model.adapters.one_token import OneTokenTower, pick
 from model.blocks import Block, attention, mlp_added
+from model.clip import Clip, ClipVision
 
 Stream = tuple[torch.Tensor, list[RouterLoad]]
 """The residual stream behind the last block (batch, tokens, width), and the load of every router."""
-
-
-class ClipVision(Protocol):
-    """What the vision tower takes over from an open_clip vision transformer."""
-
-    conv1: nn.Module
-    class_embedding: nn.Parameter
-    positional_embedding: nn.Parameter
-    ln_pre: nn.Module
-    transformer: nn.Module
-    ln_post: nn.Module
-    proj: nn.Parameter
-
-
-class Clip(Protocol):
-    """What the two towers take over from an open_clip CLIP."""
-
-    visual: ClipVision
-    positional_embedding: nn.Parameter
-    text_projection: nn.Parameter
-    token_embedding: nn.Module
-    transformer: nn.Module
-    ln_final: nn.Module
 
 
 class VisionTower(nn.Module):

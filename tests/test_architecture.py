@@ -24,6 +24,7 @@ WALLS = {
     "uvicorn": ("service/",),
 }
 HEAVY = ("torch", "open_clip", "faiss", "fastapi", "av", "openvino", "numpy", "PIL", "pydantic")
+NEEDED_BY_NO_ENCODER = ("open_clip", "torchvision", "timm", "torch._dynamo", "sympy", "huggingface_hub")
 VAGUE_NAMES = {"utils", "helpers", "common", "base", "core", "misc"}
 
 
@@ -130,6 +131,22 @@ def test_help_answers_without_heavy_imports():
         "text = build_parser().format_help()\n"
         "assert 'search' in text and 'index' in text, text\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    assert answer.stdout.strip() == "[]"
+
+
+def test_encoding_needs_neither_open_clips_package_nor_torchs_compiler():
+    program = (
+        "import sys, numpy\n"
+        "from model.embedder import open_embedder\n"
+        "embedder = open_embedder('demo', 'cpu')\n"
+        "assert embedder.embed_texts(['a man in a red coat']).shape == (1, embedder.dimension)\n"
+        "embedder.embed_images([numpy.zeros((60, 20, 3), numpy.uint8)])\n"
+        f"print([name for name in {NEEDED_BY_NO_ENCODER!r} if name in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     answer = subprocess.run(

@@ -1,7 +1,9 @@
 """Architectures by open_clip's names, built at any size, and weights by tag."""
 
+import huggingface_hub
 import pytest
 import torch
+from open_clip_twin import open_clip
 from small_encoder import ADAPTERS, small_config
 
 from model import backbone
@@ -9,7 +11,6 @@ from model.backbone import (
     backbone_config,
     build_clip,
     fetch_pretrained,
-    open_clip,
     require_cached_or_reachable,
 )
 from model.config import VisionConfig
@@ -90,7 +91,7 @@ def test_without_a_network_it_says_what_to_put_where(monkeypatch):
         raise OSError("cannot reach the hub\nlong story")
 
     monkeypatch.setattr(backbone, "require_cached_or_reachable", lambda repository: None)
-    monkeypatch.setattr(backbone.open_clip, "create_model", offline)
+    monkeypatch.setattr(open_clip, "create_model", offline)
     with pytest.raises(
         CheckpointError, match=r"cannot reach the hub.*download.*openclip:ViT-B-16/FILE"
     ) as caught:
@@ -109,7 +110,7 @@ def test_fetched_weights_tell_their_activation(monkeypatch):
         )
 
     monkeypatch.setattr(backbone, "require_cached_or_reachable", lambda repository: None)
-    monkeypatch.setattr(backbone.open_clip, "create_model", fetched)
+    monkeypatch.setattr(open_clip, "create_model", fetched)
     clip = fetch_pretrained("ViT-B-16", "openai")
     assert clip.quick_gelu
     assert clip.tensors["visual.positional_embedding"].shape == (5, 64)
@@ -121,10 +122,8 @@ def test_an_unreachable_hub_is_told_at_once_unless_the_weights_are_cached(tmp_pa
         def head(self, address, timeout):
             raise ConnectionError("no route")
 
-    monkeypatch.setattr(backbone.huggingface_hub, "get_session", Session)
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
     with pytest.raises(OSError, match="cannot be reached"):
         require_cached_or_reachable("nobody/nothing")
-    monkeypatch.setattr(
-        backbone.huggingface_hub, "try_to_load_from_cache", lambda repository, name: str(tmp_path)
-    )
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda repository, name: str(tmp_path))
     require_cached_or_reachable("nobody/nothing")

@@ -1,15 +1,16 @@
 """Token ids against the recorded ones and open_clip's own, and where they differ on purpose."""
 
+import importlib.util
 import json
 import pickle
 
 import pytest
 import torch
+from open_clip_twin import open_clip
 from parity import case_files
 from safetensors.torch import load_file
 
 from model import tokenizer as module
-from model.backbone import open_clip
 from model.tokenizer import Tokenizer
 
 
@@ -83,3 +84,11 @@ def test_the_fingerprint_is_the_vocabularys(tokenizer):
 def test_it_travels_to_workers(tokenizer):
     copy = pickle.loads(pickle.dumps(tokenizer))
     assert torch.equal(copy.encode(["a red coat"]), tokenizer.encode(["a red coat"]))
+
+
+def test_a_file_that_needs_its_package_is_imported_with_it(tmp_path, monkeypatch):
+    lost = tmp_path / "tokenizer.py"
+    lost.write_text("from open_clip_of_another_time import vocabulary\n")
+    alone = importlib.util.spec_from_file_location
+    monkeypatch.setattr(importlib.util, "spec_from_file_location", lambda name, file: alone(name, lost))
+    assert module._open_clips_file() is open_clip.tokenizer

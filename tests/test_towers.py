@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from open_clip_twin import twin
 from small_encoder import ADAPTERS, captions, pixels, small_config, small_encoder
 
 from model.adapters.adapter import TowerAdapter
@@ -15,15 +16,24 @@ def clip():
     return build_clip(small_config(ADAPTERS["full"]).backbone).eval()
 
 
-def test_without_adapter_they_are_open_clip(clip):
+@pytest.fixture(scope="module")
+def theirs(clip):
+    """open_clip's, with the same weights."""
+    other = twin(small_config(ADAPTERS["full"]).backbone).eval()
+    missing, unexpected = other.load_state_dict(clip.state_dict(), strict=False)
+    assert (missing, unexpected) == (["logit_scale"], [])
+    return other
+
+
+def test_without_adapter_they_are_open_clip(clip, theirs):
     ids = captions(5, 40, 77)
     with torch.no_grad():
         image = VisionTower(clip.visual)
         text = TextTower(clip)
         ours_image = image.project(image(pixels(), TowerAdapter())[0][:, 0])
         ours_text = text.project(text(ids, TowerAdapter())[0][torch.arange(3), ids.argmax(1)])
-        torch.testing.assert_close(ours_image, clip.encode_image(pixels()), atol=1e-5, rtol=0)
-        torch.testing.assert_close(ours_text, clip.encode_text(ids), atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours_image, theirs.encode_image(pixels()), atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours_text, theirs.encode_text(ids), atol=1e-5, rtol=0)
 
 
 def test_text_sees_no_later_token(clip):
@@ -65,14 +75,14 @@ def test_the_seams_in_order(clip):
     ]
 
 
-def test_what_stands_beside_the_mlp_is_added(clip):
+def test_what_stands_beside_the_mlp_is_added(clip, theirs):
     x = torch.randn(2, 5, 64)
-    block = clip.visual.transformer.resblocks[0]
     one = torch.nn.Module()
-    one.resblocks = torch.nn.ModuleList([block])
+    one.resblocks = clip.visual.transformer.resblocks[:1]
     with torch.no_grad():
         stream, loads = run_blocks(one, x, False, Noting())
-    torch.testing.assert_close(stream, block(x) + 0.5, atol=1e-5, rtol=0)
+    expected = theirs.visual.transformer.resblocks[0](x) + 0.5
+    torch.testing.assert_close(stream, expected, atol=1e-5, rtol=0)
     assert loads == []
 
 
