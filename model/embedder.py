@@ -55,11 +55,15 @@ class Embedder:
         self.preprocess = Resize(encoder.config.backbone.vision.image_size)
         self.precision = choose_precision(precision, device, proven.forms)
         self._form = build_form(encoder.eval(), self.precision, device, proven.scales)
-        self._tokenizer = Tokenizer(text.context_length)
+        self._tokenizer = Tokenizer(text.context_length, read_marks=False)
         self._one_at_a_time = threading.Lock()
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Sentences -> (texts, dimension), rows of unit length."""
+        """Sentences -> (texts, dimension), rows of unit length.
+
+        Any text is one: an empty one is what the encoder makes of no words, halves of characters are read as
+        U+FFFD, and a literal `<|endoftext|>` ends nothing.
+        """
         ids = self._tokenizer.encode(texts)
         with self._one_at_a_time:
             return _unit(self._form.encode_text(ids))

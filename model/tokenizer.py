@@ -1,8 +1,8 @@
 """Sentences to CLIP's token ids: OpenAI's byte-pair encoding, with a mask token as in the published training.
 
 open_clip's tokenizer does the work. Different from it: id 49405 is `<|mask|>` (there the rare word "jekyll",
-which here falls back to its pieces), and the literal texts `<|mask|>`, `<|startoftext|>` and `<|endoftext|>`
-are that token.
+which here falls back to its pieces), the literal texts `<|mask|>`, `<|startoftext|>` and `<|endoftext|>` are
+that token, unless told otherwise, and a word of more than 500 letters is read as several.
 
 Only that one file of open_clip is loaded, and not as part of its package: the package imports torchvision and
 torch's compiler, two seconds and 150 MB that a command which only encodes has no use for. Should the file
@@ -22,7 +22,9 @@ import torch
 from model.torchvision_shim import ensure_torchvision_imports
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
-WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_LONGEST_WORD = 500  # letters; a longer one is read as several, since the encoding takes time by their square
+_RUN = f"{{1,{_LONGEST_WORD}}}"
+WORDS = rf"'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]{_RUN}|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]{_RUN}"
 _CACHED_WORDS = 100_000
 
 
@@ -57,10 +59,14 @@ _READY_MADE = _open_clips_file()._tokenizer
 
 
 class Tokenizer:
-    """Callable from any thread; `context_length` tokens per text, zeros behind the end token."""
+    """Callable from any thread; `context_length` tokens per text, zeros behind the end token.
 
-    def __init__(self, context_length: int = 77) -> None:
-        self.context_length = context_length
+    With `read_marks` False the literal texts of the three marks are the letters and signs they are written
+    in. So a user's sentence is read, in which an end mark would cut off everything behind it.
+    """
+
+    def __init__(self, context_length: int = 77, read_marks: bool = True) -> None:
+        self.context_length, self._read_marks = context_length, read_marks
         self._bpe = copy(_READY_MADE)
         self._bpe.encoder, self._bpe.bpe_ranks = dict(_READY_MADE.encoder), dict(_READY_MADE.bpe_ranks)
         last_merge, _ = self._bpe.bpe_ranks.popitem()
@@ -69,12 +75,12 @@ class Tokenizer:
         self._specials = {MASK_TOKEN: self.mask_id, START_TOKEN: self.start_id, END_TOKEN: self.end_id}
         self._bpe.encoder.update(self._specials)
         self._bpe.cache = _WordCache({token: token for token in self._specials})
-        literals = "|".join(regex.escape(token) for token in self._specials)
-        self._bpe.pat = regex.compile(f"{literals}|{WORDS}", regex.IGNORECASE)
+        literals = [regex.escape(token) for token in self._specials] if read_marks else []
+        self._bpe.pat = regex.compile("|".join([*literals, WORDS]), regex.IGNORECASE)
 
-    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[int]]:
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[int, bool]]:
         """Copies and other processes build their own: classes of a file loaded alone do not travel."""
-        return Tokenizer, (self.context_length,)
+        return Tokenizer, (self.context_length, self._read_marks)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Texts -> int64 ids (texts, context_length): start, words, end, zeros.

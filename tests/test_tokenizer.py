@@ -57,6 +57,32 @@ def test_a_long_text_is_cut_and_keeps_its_end(tokenizer):
     assert (ids[1:-1] == ids[1]).all()
 
 
+def test_marks_in_a_text_can_be_read_as_the_letters_they_are_written_in(tokenizer):
+    plain = Tokenizer(read_marks=False)
+    texts = ["a man <|endoftext|> in red", "&lt;|MASK|&gt;", "<|startoftext|>"]
+    assert torch.equal(plain.encode(["a man in red"]), tokenizer.encode(["a man in red"]))
+    assert plain.fingerprint() == tokenizer.fingerprint()
+    for row, text in zip(plain.encode(texts), texts, strict=True):
+        length = plain.count(text)
+        assert row.tolist().count(plain.end_id) == row.tolist().count(plain.start_id) == 1
+        assert row[length - 1] == plain.end_id
+        assert plain.mask_id not in row
+    pieces = plain.encode(["<|endoftext|>"])[0].tolist()
+    apart = [tokenizer.encode([part])[0, 1:].tolist() for part in ("<|", "endoftext", "|>")]
+    assert pieces[1 : pieces.index(plain.end_id)] == [
+        token for part in apart for token in part[: part.index(plain.end_id)]
+    ]
+
+
+def test_a_word_longer_than_any_is_read_as_several(tokenizer):
+    letters = [chr(97 + number * number % 26) for number in range(1100)]
+    word, parts = "".join(letters), ["".join(letters[start : start + 500]) for start in (0, 500, 1000)]
+    assert tokenizer.count(word) == tokenizer.count(" ".join(parts))
+    assert torch.equal(tokenizer.encode([word]), tokenizer.encode([" ".join(parts)]))
+    short = parts[0][:499]
+    assert tokenizer.count(short) == len(open_clip.tokenizer.SimpleTokenizer().encode(short)) + 2
+
+
 def test_another_context_length():
     assert Tokenizer(16).encode(["a man"]).shape == (1, 16)
     assert torch.equal(Tokenizer(16).encode(["a man"]), Tokenizer().encode(["a man"])[:, :16])
@@ -84,6 +110,8 @@ def test_the_fingerprint_is_the_vocabularys(tokenizer):
 def test_it_travels_to_workers(tokenizer):
     copy = pickle.loads(pickle.dumps(tokenizer))
     assert torch.equal(copy.encode(["a red coat"]), tokenizer.encode(["a red coat"]))
+    plain = pickle.loads(pickle.dumps(Tokenizer(16, read_marks=False)))
+    assert torch.equal(plain.encode(["<|mask|>"]), Tokenizer(16, read_marks=False).encode(["<|mask|>"]))
 
 
 def test_a_file_that_needs_its_package_is_imported_with_it(tmp_path, monkeypatch):

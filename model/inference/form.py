@@ -33,7 +33,7 @@ class InferenceForm:
     @torch.inference_mode()
     def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
         """Bytes (batch, height, width, 3), on the CPU -> (batch, embed_dim), on the device."""
-        slices = self._moved(torch.split(pixels, self._images))
+        slices = self._moved(part for part in torch.split(pixels, self._images) if len(part))
         return self._together([self._vision(part) for part in slices])
 
     @torch.inference_mode()
@@ -60,21 +60,23 @@ class InferenceForm:
     def _moved(self, slices: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
         """The slices on the device; on a GPU each is on its way while the one before is computed."""
         if self._device.type != "cuda":
-            yield from (part for part in slices if len(part))
+            yield from slices
             return
         copying = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        waiting: list[torch.Tensor] = []
+        waiting: list[tuple[torch.Tensor, torch.cuda.Event]] = []
         for part in slices:
             with torch.cuda.stream(copying):
-                waiting.append(part.pin_memory().to(self._device, non_blocking=True))
+                moved = part.pin_memory().to(self._device, non_blocking=True)
+                waiting.append((moved, copying.record_event()))
             if len(waiting) > 1:
-                yield self._arrived(waiting.pop(0), copying)
-        for part in waiting:
-            yield self._arrived(part, copying)
+                yield self._arrived(*waiting.pop(0))
+        for moved, copied in waiting:
+            yield self._arrived(moved, copied)
 
-    def _arrived(self, part: torch.Tensor, copying: torch.cuda.Stream) -> torch.Tensor:
+    def _arrived(self, part: torch.Tensor, copied: torch.cuda.Event) -> torch.Tensor:
+        """Waits for this slice's copy alone, not for the one that is under way behind it."""
         computing = torch.cuda.current_stream(self._device)
-        computing.wait_stream(copying)
+        computing.wait_event(copied)
         part.record_stream(computing)
         return part
 

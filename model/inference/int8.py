@@ -32,9 +32,9 @@ class HiddenScale:
 
     @classmethod
     def reaching(cls, most: float, after: After) -> "HiddenScale":
-        """From the lowest value of the function to `most`."""
+        """From the lowest value of the function to `most`, or to 0, which every scale must hold."""
         least = LEAST_OUTPUT[after]
-        step = max(most - least, 1e-6) / MOST
+        step = max(max(most, 0.0) - least, 1e-6) / MOST
         return cls(step, round(-least / step))
 
 

@@ -3,7 +3,8 @@
 Plain captions get the same ids. What the format cannot say: of ftfy's repairs it makes two, straight quotes
 and composed characters (not: full-width letters, ligatures, text decoded wrongly), it reads no HTML
 entities, and a capital sigma at a word's end becomes the middle one. The literal `<|mask|>` is found right
-behind punctuation as well, where ours reads signs.
+behind punctuation as well, where ours reads signs. The three marks are always read as marks, also where an
+Embedder reads letters.
 """
 
 import json
