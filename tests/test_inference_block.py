@@ -1,53 +1,63 @@
-"""One folded block: the experts that are picked, and the one token that is asked for."""
+"""One folded block: the one token that is asked for, and keys that are there for the count alone."""
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from small_encoder import ADAPTERS, small_encoder
 
-from model.inference.block import BlockRun, routing
-from model.inference.folding import fold_text, fold_vision
-from model.inference.products import OneDnnProducts, TorchProducts
+from model.inference.block import BlockRun
+from model.inference.feed_forward import fused, merged
+from model.inference.folding import FoldedBlock, fold_text, fold_vision
+from model.inference.products import OneDnnProducts, Products, TorchProducts
 
 CPU = torch.device("cpu")
 PRODUCTS = [TorchProducts(torch.float32, CPU), OneDnnProducts(torch.float32)]
+products_of_each_kind = pytest.mark.parametrize("products", PRODUCTS, ids=["torch", "oneDNN"])
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 7), st.data())
-def test_routing_is_the_softmax_over_the_best(experts: int, data: st.DataObject) -> None:
-    top_k = data.draw(st.integers(1, experts))
-    one = st.lists(st.floats(-40, 40, width=32), min_size=experts, max_size=experts, unique=True)
-    rows = data.draw(st.lists(one, min_size=1, max_size=4))
-    weights = routing(torch.tensor([rows]), top_k)
-    for logits, given_weights in zip(rows, weights[0].double(), strict=True):
-        best = sorted(range(experts), key=lambda number: -logits[number])[:top_k]
-        powers = torch.tensor(logits, dtype=torch.float64).sub(max(logits)).exp()
-        total = sum(float(powers[number]) for number in best)
-        for number in range(experts):
-            expected = float(powers[number]) / total if number in best else 0.0
-            assert float(given_weights[number]) == pytest.approx(expected, abs=1e-6)
+def first_block(method: str, tower: str) -> FoldedBlock:
+    encoder = small_encoder(method).eval()
+    return (fold_vision if tower == "vision" else fold_text)(encoder).blocks[0]
 
 
-@pytest.mark.parametrize("products", PRODUCTS, ids=["torch", "oneDNN"])
+def stream() -> torch.Tensor:
+    return torch.randn(5, 9, 64, generator=torch.Generator().manual_seed(0))
+
+
+def hiding(keys: int) -> torch.Tensor:
+    """What is added to scores (9, keys): half of them -inf, in no order; the last never."""
+    seen = torch.rand(9, keys, generator=torch.Generator().manual_seed(1)) < 0.5
+    seen[:, -1] = True
+    return torch.zeros(9, keys).masked_fill(~seen, float("-inf"))
+
+
+@products_of_each_kind
+@pytest.mark.parametrize("arrangement", [fused, merged])
 @pytest.mark.parametrize("method", list(ADAPTERS))
 @pytest.mark.parametrize("tower", ["vision", "text"])
-def test_the_one_token_is_that_of_the_whole_block(method: str, tower: str, products: object) -> None:
+def test_the_one_token_is_that_of_the_whole_block(
+    method: str, tower: str, arrangement: object, products: Products
+) -> None:
     """Also with keys and values that stand beside the stream's own, and with a mask."""
-    encoder = small_encoder(method).eval()
-    block = (fold_vision if tower == "vision" else fold_text)(encoder).blocks[0]
-    whole = BlockRun(block, products, CPU, "site", one_token=False)
-    alone = BlockRun(block, products, CPU, "site", one_token=True)
+    block, x, token = first_block(method, tower), stream(), torch.tensor([0, 8, 3, 3, 5])
+    whole = BlockRun(block, products, CPU, arrangement, "site", one_token=False)
+    alone = BlockRun(block, products, CPU, arrangement, "site", one_token=True)
     assert whole.known_tokens == (4 if method == "cskt" else 0)
-    random = torch.Generator().manual_seed(0)
-    x = torch.randn(5, 9, 64, generator=random)
-    token = torch.tensor([0, 8, 3, 3, 5])
-    visible = torch.rand(9, whole.known_tokens + 9, generator=random) < 0.5
-    visible[:, -1] = True
-    for mask in (None, visible):
-        expected = whole(x, mask)[torch.arange(5), token]
-        own = None if mask is None else mask[token][:, None, None]
-        given_rows = alone.one(x, token, own)
+    before = x.clone()
+    for hidden in (None, hiding(whole.known_tokens + 9)):
+        expected = whole(x, hidden)[torch.arange(5), token]
+        given_rows = alone.one(x, token, None if hidden is None else hidden[token][:, None, None])
         assert given_rows.shape == (5, 1, 64)
         torch.testing.assert_close(given_rows[:, 0], expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(x, before)
+
+
+@products_of_each_kind
+@pytest.mark.parametrize("method", list(ADAPTERS))
+@pytest.mark.parametrize("spare", [1, 7])
+def test_spare_keys_that_are_hidden_change_nothing(method: str, spare: int, products: Products) -> None:
+    block, x = first_block(method, "vision"), stream()
+    plain = BlockRun(block, products, CPU, fused, "site", one_token=False)
+    rounded = BlockRun(block, products, CPU, fused, "site", one_token=False, spare=spare)
+    hidden = torch.zeros(1, plain.known_tokens + spare + 9)
+    hidden[:, plain.known_tokens : plain.known_tokens + spare] = float("-inf")
+    torch.testing.assert_close(rounded(x, hidden), plain(x, None), rtol=1e-5, atol=1e-6)

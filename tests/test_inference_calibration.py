@@ -12,6 +12,7 @@ from model.inference.calibration import calibrate, fit_linear, fit_mlp
 from model.inference.folding import Affine
 from model.inference.form import build_form
 from model.inference.int8 import HiddenScale, byte_linear, byte_mlp, bytes_available
+from model.inference.precision import Precision, quick_bfloat16
 
 pytestmark = pytest.mark.skipif(not bytes_available(), reason="this processor multiplies no bytes")
 seeds = st.integers(0, 2**31)
@@ -86,28 +87,26 @@ def test_every_watched_site_is_fitted_and_the_form_stays_near(method: str) -> No
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (12, 48, 16, 3), dtype=torch.uint8, generator=random)
     ids = captions(5, 9, 20, 77, 12)
-    scales, errors = calibrate(encoder, pixels, ids)
-    expected = {"visual.0.qkv", "visual.1.key_value", "visual.0.mlp", "visual.1.mlp"}
-    expected |= {f"textual.{n}.mlp" for n in range(3)} | {"textual.0.qkv", "textual.1.qkv"}
-    assert errors.keys() == expected | {"textual.2.key_value"}
+    scales, errors = calibrate(encoder, pixels)
+    assert errors.keys() == {"visual.0.qkv", "visual.1.key_value", "visual.0.mlp", "visual.1.mlp"}
     assert scales.keys() == {site for site, one in errors.items() if one <= calibration.MOST_ERROR}
     assert all((one.hidden is not None) == site.endswith(".mlp") for site, one in scales.items())
     cpu = torch.device("cpu")
     exact = build_form(encoder, "float32", cpu)
     rough = build_form(encoder, "int8", cpu, scales)
-    for given_rows, exact_rows in (
-        (rough.encode_image(pixels), exact.encode_image(pixels)),
-        (rough.encode_text(ids), exact.encode_text(ids)),
-    ):
-        cosine = F.cosine_similarity(given_rows, exact_rows)
-        assert cosine.min() > 0.97  # such small products are rougher than a real encoder's
-        assert not torch.equal(given_rows, exact_rows)
+    given_rows, exact_rows = rough.encode_image(pixels), exact.encode_image(pixels)
+    assert (
+        F.cosine_similarity(given_rows, exact_rows).min() > 0.97
+    )  # small products are rougher than real ones
+    assert not torch.equal(given_rows, exact_rows)
+    floats: Precision = "bfloat16" if quick_bfloat16() else "float32"  # captions never go in bytes
+    assert torch.equal(rough.encode_text(ids), build_form(encoder, floats, cpu).encode_text(ids))
 
 
 def test_a_site_that_errs_too_much_is_left_in_float(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "MOST_ERROR", 1e-9)
     encoder = small_encoder().eval()
-    scales, errors = calibrate(encoder, torch.zeros(1, 48, 16, 3, dtype=torch.uint8), captions(5))
+    scales, errors = calibrate(encoder, torch.zeros(1, 48, 16, 3, dtype=torch.uint8))
     assert scales == {}
     assert errors
 

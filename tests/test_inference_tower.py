@@ -78,9 +78,9 @@ def test_nothing_is_computed_behind_the_longest_caption(method: str, monkeypatch
     tokens: list[int] = []
     whole = BlockRun.__call__
 
-    def counted(self: BlockRun, x: torch.Tensor, visible: torch.Tensor | None) -> torch.Tensor:
+    def counted(self: BlockRun, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         tokens.append(x.shape[1])
-        return whole(self, x, visible)
+        return whole(self, x, hidden)
 
     monkeypatch.setattr(BlockRun, "__call__", counted)
     with torch.inference_mode():

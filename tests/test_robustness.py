@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from small_encoder import ADAPTERS, captions, small_encoder
+from small_encoder import ADAPTERS, small_encoder
 from tiny_encoder import tiny_checkpoint
 
 from indexer.decode import decode
@@ -56,7 +56,7 @@ def embedder(request: pytest.FixtureRequest, precision: str) -> Embedder:
     encoder = small_encoder(request.param).eval()
     proven = Proven()
     if precision == "int8":
-        scales, _ = calibrate(encoder, torch.stack(small_pictures(12)), captions(5, 20, 9, 40, 77, 12))
+        scales, _ = calibrate(encoder, torch.stack(small_pictures(12)))
         proven = Proven({"int8": None}, scales)  # type: ignore[dict-item]
     return Embedder(encoder, "small", "fingerprint", CPU, precision, proven)
 
