@@ -51,7 +51,8 @@ class FoldedStem:
     def grid(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Bytes (batch, height, width, 3) -> (batch, rows * columns, width) in `dtype`."""
         centred = (pixels - self.mean).to(dtype).permute(0, 3, 1, 2)
-        grid: torch.Tensor = self.stages(centred)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # which convolutions else round to
+            grid: torch.Tensor = self.stages(centred)
         return grid.flatten(2).transpose(1, 2)
 
 
