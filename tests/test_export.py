@@ -237,3 +237,14 @@ def test_the_quickest_precision_is_the_default(monkeypatch):
     assert choose(None, "cpu") == ("int8", CPU)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose("int8", "auto") == ("int8", CPU)
+
+
+def test_the_towers_as_onnx(tmp_path, source, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    export(tmp_path / "onnx", "--encoder", source, "--format", "onnx", "--json")
+    report = json.loads(capsys.readouterr().out)
+    assert report["visual_bytes"] == (tmp_path / "onnx" / "visual" / "model.onnx").stat().st_size
+    assert report["text_difference"] < 1e-4
+    with pytest.raises(ConfigError, match="written in float32"):
+        export(tmp_path / "onnx", "--encoder", source, "--format", "onnx", "--precision", "int8")
