@@ -112,7 +112,7 @@ def machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(allowed),
         "threads": torch.get_num_threads(),
         "memory_gb": round(memory / 1e9, 1),
@@ -169,7 +169,8 @@ def _number(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name as the system tells it."""
     facts = Path("/proc/cpuinfo")
     if sys.platform == "linux" and facts.exists():
         for line in facts.read_text().splitlines():

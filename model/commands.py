@@ -7,6 +7,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     """Mount the commands about encoders. Nothing heavy is imported until a command runs."""
     from model.convert import add_convert
     from model.evaluate import add_evaluate
+    from model.export import add_export
     from model.people.write import add_people
     from model.training.reproduce import add_reproduce
     from model.training.train import add_train
@@ -15,4 +16,5 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     add_reproduce(subparsers)
     add_evaluate(subparsers)
     add_convert(subparsers)
+    add_export(subparsers)
     add_people(subparsers)

@@ -53,7 +53,7 @@ class Embedder:
         self.dimension = encoder.config.backbone.embed_dim
         self.context_length = text.context_length - encoder.adapter.reserved_tokens
         self.preprocess = Resize(encoder.config.backbone.vision.image_size)
-        self.precision = choose_precision(precision, device, proven.forms)
+        self.precision = choose_precision(precision, device, proven.good, proven.scales is not None)
         self._form = build_form(encoder.eval(), self.precision, device, proven.scales)
         self._tokenizer = Tokenizer(text.context_length, read_marks=False)
         self._one_at_a_time = threading.Lock()
@@ -89,15 +89,16 @@ class Embedder:
 def open_embedder(encoder: str, device: str = "auto", precision: str = "auto") -> Embedder:
     """The encoder named `demo`, a checkpoint folder, or `openclip:MODEL/PRETRAINED` (a tag or a local file).
 
-    `precision` auto takes the quickest form that the device has and an export has proven, else float32.
+    `precision` auto takes the quickest form that the device has and an export has proven, else float32;
+    a form that was only written by force is used where its precision is named.
     Raises CheckpointError if it is not there or does not fit, ConfigError for an unknown model, device or
     precision.
     """
     place = choose_device(device)
     network, fingerprint = open_encoder(encoder)
-    from_openclip = encoder.startswith(OPENCLIP)
-    name = encoder if encoder == "demo" or from_openclip else str(_folder(encoder))
-    proven = Proven() if from_openclip else read_proven(_folder(encoder), fingerprint)
+    folder = checkpoint_folder(encoder)
+    name = encoder if encoder == "demo" or folder is None else str(folder)
+    proven = Proven() if folder is None else read_proven(folder, fingerprint)
     embedder = Embedder(network, name, fingerprint, place, precision, proven)
     del network  # its weights live on in the form
     give_back_freed_memory()
@@ -114,6 +115,11 @@ def open_encoder(encoder: str) -> LoadedCheckpoint:
             "demo: this installation carries no demo encoder; train one or name a checkpoint folder."
         )
     return read_checkpoint(_folder(encoder))
+
+
+def checkpoint_folder(encoder: str) -> Path | None:
+    """Where an encoder's checkpoint lies; None for open_clip's."""
+    return None if encoder.startswith(OPENCLIP) else _folder(encoder)
 
 
 def _folder(encoder: str) -> Path:

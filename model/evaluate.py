@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from model.arguments import add_form_options, count
 
 if TYPE_CHECKING:
-    from model.datasets import DataPlace, LoadedSplit, Sample
+    from model.datasets import DataPlace, LoadedSplit, Sample, Split
     from model.evaluation import Evaluation
     from model.slices import SliceReport
     from model.split_vectors import SplitEncoder
@@ -72,7 +72,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     from model.datasets import data_place
 
     places = [data_place(text) for text in arguments.data]
-    splits = [_load(place, arguments) for place in places]
+    splits = [load_told(place, arguments.split, arguments.skip_bad, arguments.workers) for place in places]
     folders = _plot_folders(arguments.plots, places)
     from model.embedder import open_embedder
 
@@ -104,25 +104,18 @@ def evaluate_encoder(
     return evaluate_vectors(vectors.images, vectors.texts, vectors.image_ids, vectors.caption_ids)
 
 
-def _load(place: "DataPlace", arguments: argparse.Namespace) -> "LoadedSplit":
+def load_told(place: "DataPlace", split: "Split", skip_bad: bool, workers: int) -> "LoadedSplit":
     """The split; what should be known of it and how much was left out is said on stderr."""
     from model.datasets import load_split
     from model.terminal import terminal_safe
 
-    split = load_split(
-        place.name,
-        place.root,
-        arguments.split,
-        arguments.skip_bad,
-        check_images=arguments.skip_bad,
-        workers=arguments.workers,
-    )
-    if split.notice:
-        print(f"{place.name}: {terminal_safe(split.notice)}", file=sys.stderr)
-    if split.rejected:
-        told = f"{place.name}: {len(split.rejected)} left out, first {split.rejected[0]}"
+    loaded = load_split(place.name, place.root, split, skip_bad, check_images=skip_bad, workers=workers)
+    if loaded.notice:
+        print(f"{place.name}: {terminal_safe(loaded.notice)}", file=sys.stderr)
+    if loaded.rejected:
+        told = f"{place.name}: {len(loaded.rejected)} left out, first {loaded.rejected[0]}"
         print(terminal_safe(told), file=sys.stderr)
-    return split
+    return loaded
 
 
 def _plot_folders(folder: Path | None, places: "Sequence[DataPlace]") -> list[Path | None]:

@@ -159,7 +159,8 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """The 95 % interval (low, high) of the mean of `values` (0 .. 1 per query) in percent.
+    """The 95 % interval (low, high) of the mean of `values` (0 .. 1 per query, or paired differences of
+    such, -1 .. 1) in percent.
 
     Resamples people instead of queries: captions of one person succeed and fail together, so resampling
     queries would make the interval too narrow. Where every value is the same it has no width.

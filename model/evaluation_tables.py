@@ -33,9 +33,9 @@ def figures_table(evaluations: Sequence[tuple[str, Evaluation]]) -> str:
     back = [(terminal_safe(name), *_plain(one.image_to_text)) for name, one in evaluations]
     forth_head = ("R@1", "(95 %)", "R@5", "R@10", "(95 %)", "mAP", "(95 %)", "mINP")
     lines = [
-        *_aligned([("text to image", "captions", "images", "people", *forth_head), *forth]),
+        *aligned([("text to image", "captions", "images", "people", *forth_head), *forth]),
         "",
-        *_aligned([("image to text", "R@1", "R@5", "R@10", "mAP", "mINP"), *back]),
+        *aligned([("image to text", "R@1", "R@5", "R@10", "mAP", "mINP"), *back]),
         "",
         "All in percent. In brackets: 95 % confidence, people resampled. Equal scores keep gallery order.",
     ]
@@ -48,7 +48,7 @@ def slices_table(report: SliceReport) -> str:
     for attribute, slices in groupby(report.slices, key=lambda one: one.attribute):
         rows.append((terminal_safe(attribute), *[""] * 6))
         rows += [_slice_row(one) for one in slices]
-    lines = _aligned(rows)
+    lines = aligned(rows)
     if any(one.small for one in report.slices):
         lines += ["", f"* fewer than {SMALL} captions: too few to rest anything on."]
     if report.not_sliced:
@@ -79,7 +79,7 @@ def _slice_row(one: Slice) -> Row:
     )
 
 
-def _aligned(rows: Sequence[Row]) -> list[str]:
+def aligned(rows: Sequence[Row]) -> list[str]:
     """Lines with the first column to the left and the others to the right, each as wide as it must be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -108,6 +108,10 @@ class Observer:
 
         return watched
 
+    def in_float32(self) -> OneDnnProducts:
+        """As in `Products`."""
+        return self.products
+
     def fits(self) -> dict[str, _Fit]:
         """The best scales and their relative error of every site that something has passed."""
         return {site: seen.fit(torch.cat(seen.rows)) for site, seen in self._seen.items() if seen.rows}

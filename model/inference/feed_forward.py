@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from model.inference.folding import Activation, Affine, Bottleneck, FoldedBlock, Mixture
-from model.inference.products import Added, Products
+from model.inference.products import Added, Linear, Products
 
 FeedForward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """The normalised stream and the stream (batch, tokens, width) -> the stream behind the block."""
@@ -38,23 +38,20 @@ def merged(block: FoldedBlock, products: Products, site: str) -> FeedForward:
         ups.append(beside.down)
         downs.append(beside.up.weight)
         bias = bias + beside.up.bias
-    if isinstance(beside, Mixture):  # its logits are no hidden units: nothing is read from them
-        ups.append(beside.gate)
-        downs.append(bias.new_zeros(len(bias), len(beside.gate.bias)))
     weight = torch.cat([part.weight for part in ups])
     up = products.linear(f"{site}.merged_up", Affine(weight, torch.cat([part.bias for part in ups])))
     down = products.added(f"{site}.merged_down", Affine(torch.cat(downs, dim=1), bias))
+
+    weights_of = _router(beside, products, site) if isinstance(beside, Mixture) else None
 
     def run(normalised: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
         hidden = up(normalised)
         function(hidden[..., :units])
         if isinstance(beside, Bottleneck):
             hidden[..., units:].relu_()
-        elif isinstance(beside, Mixture):
-            experts = len(beside.gate.bias)
-            weights = routing(hidden[..., -experts:], beside.top_k).to(hidden.dtype)
-            own = hidden[..., units:-experts].view(*hidden.shape[:-1], experts, beside.units)
-            own.mul_(weights[..., None]).relu_()  # weights are not negative
+        elif isinstance(beside, Mixture) and weights_of is not None:
+            own = hidden[..., units:].view(*hidden.shape[:-1], -1, beside.units)
+            own.mul_(weights_of(normalised)[..., None]).relu_()  # weights are not negative
         return down(hidden, stream)
 
     return run
@@ -72,13 +69,22 @@ def _beside(folded: Bottleneck | Mixture | None, products: Products, site: str) 
         return None
     if isinstance(folded, Bottleneck):
         return products.mlp(site, folded.down, "relu", folded.up)
-    gate, down = products.linear(f"{site}.gate", folded.gate), products.linear(site, folded.down, "relu")
-    up, top_k, units = products.added(site, folded.up), folded.top_k, folded.units
+    weights_of, down = _router(folded, products, site), products.linear(site, folded.down, "relu")
+    up, units = products.added(site, folded.up), folded.units
 
     def mixed(normalised: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
         hidden = down(normalised)
         hidden = hidden.view(*hidden.shape[:-1], -1, units)
-        weights = routing(gate(normalised), top_k).to(hidden.dtype)
-        return up((hidden * weights[..., None]).flatten(-2), stream)
+        return up((hidden * weights_of(normalised)[..., None]).flatten(-2), stream)
 
     return mixed
+
+
+def _router(mixture: Mixture, products: Products, site: str) -> Linear:
+    """The normalised stream -> the experts' weights, in the stream's type.
+
+    The gate's product is float32 in every form: where two experts are about as good, the rounding of a lower
+    precision picks another one, which changes a vector more than all other rounding does.
+    """
+    gate = products.in_float32().linear(f"{site}.gate", mixture.gate)
+    return lambda x: routing(gate(x.float()), mixture.top_k).to(x.dtype)

@@ -86,6 +86,10 @@ class Int8Products:
             return self.others.mlp(site, up, after, down)
         return byte_mlp(up, after, down, scales.divisor, scales.hidden)
 
+    def in_float32(self) -> OneDnnProducts:
+        """As in `Products`."""
+        return self.others.in_float32()
+
 
 def byte_linear(affine: Affine, divisor: torch.Tensor, after: After, dtype: torch.dtype) -> Linear:
     """A product with a function behind it: x (..., inputs) of any float type -> `dtype`."""

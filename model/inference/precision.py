@@ -31,11 +31,13 @@ def precisions_of(device: torch.device) -> tuple[Precision, ...]:
     return tuple(found)
 
 
-def choose_precision(wanted: str, device: torch.device, proven: Collection[str]) -> Precision:
+def choose_precision(
+    wanted: str, device: torch.device, proven: Collection[str], has_scales: bool = False
+) -> Precision:
     """The precision named, or for `auto` the quickest that the device has and an export has `proven`.
 
-    float32 is exact and needs no proof. Raises ConfigError for what the device has not, and for int8 without
-    scales, which an export finds.
+    float32 is exact and needs no proof; a precision asked for by name is not asked for one. Raises
+    ConfigError for what the device has not, and for int8 without scales, which an export finds.
     """
     has = precisions_of(device)
     if wanted == "auto":
@@ -44,7 +46,7 @@ def choose_precision(wanted: str, device: torch.device, proven: Collection[str])
         raise ConfigError(
             f"precision {wanted!r} is not to be had on this {device.type}: use auto or {', '.join(has)}."
         )
-    if wanted == "int8" and "int8" not in proven:
+    if wanted == "int8" and not has_scales:
         raise ConfigError(
             "this encoder has no int8 form: make one with cskt export --precision int8, or use another."
         )

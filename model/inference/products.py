@@ -44,6 +44,10 @@ class Products(Protocol):
         """Two products with a function between, added to the stream."""
         ...
 
+    def in_float32(self) -> "Products":
+        """The same way in float32, for the few products that must not be rounded."""
+        ...
+
 
 class TorchProducts:
     """Torch's own operators, on any device and in any precision it has."""
@@ -65,6 +69,10 @@ class TorchProducts:
     def mlp(self, site: str, up: Affine, after: After, down: Affine) -> Added:
         """As in `Products`."""
         return chained(self.linear(site, up, after), self.added(site, down))
+
+    def in_float32(self) -> "TorchProducts":
+        """As in `Products`."""
+        return TorchProducts(torch.float32, self.device)
 
 
 class OneDnnProducts:
@@ -89,6 +97,10 @@ class OneDnnProducts:
     def mlp(self, site: str, up: Affine, after: After, down: Affine) -> Added:
         """As in `Products`."""
         return chained(self.linear(site, up, after), self.added(site, down))
+
+    def in_float32(self) -> "OneDnnProducts":
+        """As in `Products`."""
+        return OneDnnProducts(torch.float32)
 
     def _arranged(self, affine: Affine) -> tuple[torch.Tensor, torch.Tensor]:
         weight = torch.ops.mkldnn._reorder_linear_weight(affine.weight.to(self.dtype))

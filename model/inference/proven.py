@@ -38,7 +38,8 @@ class Parity(_Record):
     """How far a form is from the float32 form, measured on `data` with some pictures and captions.
 
     `top10_overlap` (0 .. 1): the mean share of a caption's ten best pictures that are the same. R@1 in
-    percent, text to image; its change in points with a 95 % interval, people resampled.
+    percent, text to image; its change in points with a 95 % interval, people resampled. A `forced` form fell
+    short and was written all the same; it is used only where its precision is named.
     """
 
     images: Cosines
@@ -69,6 +70,11 @@ class Proven:
 
     forms: Mapping[Precision, Parity] = field(default_factory=dict)
     scales: Mapping[str, SiteScales] | None = None
+
+    @property
+    def good(self) -> tuple[Precision, ...]:
+        """The precisions that `auto` may take: not those that were written although they fell short."""
+        return tuple(name for name, parity in self.forms.items() if not parity.forced)
 
 
 def read_proven(folder: Path, fingerprint: str) -> Proven:
@@ -117,7 +123,7 @@ def _read(folder: Path) -> _FormsFile | None:
         return _FormsFile.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
         raise CheckpointError(
-            f"{path}: cannot be read; remove it to use the encoder in float32, or run cskt export again."
+            f"{path}: cannot be read; remove it to use the encoder in float32, then run cskt export again."
         ) from error
 
 

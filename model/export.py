@@ -1,0 +1,293 @@
+"""`cskt export`: proves a form of an encoder that is quicker than float32, and keeps the proof beside it.
+
+OUT becomes a checkpoint folder of the same encoder (same weights, same fingerprint), which every command then
+runs in the quickest form that the device has and OUT proves. Measured against the float32 form: the cosines
+of pictures and captions, the overlap of the ten best, and R@1. Refused when the first percentile of the
+cosines is below 0.999 (bfloat16, float16) or R@1 falls by more than 0.3 points (int8). With --force such a
+form is written all the same, and used only where its precision is named.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.arguments import count
+
+if TYPE_CHECKING:
+    import torch
+
+    from model.checkpoint import LoadedCheckpoint
+    from model.encoder import PersonEncoder
+    from model.inference.examples import Examples
+    from model.inference.int8 import SiteScales
+    from model.inference.parity import Exactness
+    from model.inference.precision import Precision
+    from model.inference.proven import Parity
+    from model.split_vectors import SplitVectors
+
+PEOPLE, FEW_PEOPLE, FEW = 400, 12, 32
+"""Painted to measure on; float32 is held against the training form on few pictures and captions."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an export has measured: `parity` of a precision to prove, or how `exact` float32 is.
+
+    `scales` and the sites left `in_float` (by relative error) are int8's.
+    """
+
+    parity: "Parity | None" = None
+    exact: "Exactness | None" = None
+    scales: "Mapping[str, SiteScales] | None" = None
+    in_float: tuple[str, ...] = ()
+
+
+def add_export(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Mount `cskt export`."""
+    parser = subparsers.add_parser(
+        "export",
+        help="prove a quicker form of an encoder (bfloat16, float16, int8), or write it as ONNX",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("out", type=Path, metavar="OUT", help="a new folder, or one that holds just this encoder")
+    add("--encoder", default="demo", help="demo, a checkpoint folder, or openclip:MODEL/PRETRAINED")
+    add("--format", default="cskt", choices=("cskt", "onnx"), help="default: cskt, a checkpoint folder")
+    add(
+        "--precision",
+        choices=("float32", "bfloat16", "float16", "int8"),
+        help="default: the quickest of this device",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add(
+        "--data",
+        metavar="NAME[:PATH]",
+        help="measure on this data set, as cskt evaluate does (default: on synthetic people)",
+    )
+    add("--split", default="test", choices=("train", "val", "test"), help="of --data, to measure on")
+    add(
+        "--people",
+        type=count,
+        default=PEOPLE,
+        metavar="N",
+        help=f"synthetic people to measure on, three pictures each (default: {PEOPLE})",
+    )
+    add("--force", action="store_true", help="write a form that falls short; it is used only by name")
+    add("--batch-size", type=count, default=64, metavar="N")
+    add("--workers", type=count, default=2, metavar="N", help="threads that decode, processes that paint")
+    add("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=run_export)
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """Measure, print, and write if the form is good enough.
+
+    Raises CheckpointError for an OUT that holds something else and for a form that falls short, ConfigError
+    for a precision that the device has not.
+    """
+    from model.embedder import open_encoder
+    from model.errors import CheckpointError
+    from model.inference.parity import shortfall
+
+    if arguments.format == "onnx":
+        return export_onnx(arguments)
+    precision, device = choose(arguments.precision, arguments.device)
+    opened = open_encoder(arguments.encoder)
+    there = holds_encoder(arguments.out, opened.fingerprint)
+    found = measure(opened, precision, device, arguments)
+    short = None if found.parity is None else shortfall(precision, found.parity)
+    print(_report(arguments, opened.fingerprint, precision, found, short))
+    if short and not arguments.force:
+        raise CheckpointError(
+            f"{precision} is not exported: {short}. Nothing was written; take another precision, or --force."
+        )
+    if not there:
+        _write_checkpoint(arguments.out, opened.encoder, arguments.encoder)
+    if found.parity is not None:
+        from model.inference.proven import write_proven
+
+        parity = found.parity.model_copy(update={"forced": short is not None})
+        write_proven(arguments.out, opened.fingerprint, precision, parity, found.scales)
+    print(f"written: {arguments.out}", file=sys.stderr)
+    return None
+
+
+def export_onnx(arguments: argparse.Namespace) -> None:
+    """Both towers as ONNX files, in float32.
+
+    Raises ConfigError where a precision is wanted too, and whatever `write_onnx` raises.
+    """
+    from model.embedder import open_encoder
+    from model.errors import ConfigError
+    from model.onnx.export import write_onnx
+
+    if arguments.precision not in (None, "float32"):
+        raise ConfigError("ONNX files are written in float32: leave out --precision.")
+    report = write_onnx(open_encoder(arguments.encoder).encoder, arguments.out, arguments.encoder)
+    if arguments.json:
+        print(
+            json.dumps({"encoder": arguments.encoder, "out": str(arguments.out), **asdict(report)}, indent=2)
+        )
+        return
+    sizes = f"visual {report.visual_bytes / 1e6:.1f} MB, textual {report.textual_bytes / 1e6:.1f} MB"
+    apart = f"{report.image_difference:.1e} and {report.text_difference:.1e}"
+    print(f"{arguments.out}: {sizes}; largest difference to torch {apart}")
+
+
+def choose(wanted: str | None, name: str) -> "tuple[Precision, torch.device]":
+    """The precision (the device's quickest if None is wanted) and the device to measure it on.
+
+    int8 is measured on the CPU even beside a GPU. Raises ConfigError for what is not there.
+    """
+    from model.embedder import choose_device
+    from model.errors import ConfigError
+    from model.inference.precision import precisions_of
+
+    device = choose_device("cpu" if wanted == "int8" and name == "auto" else name)
+    has = precisions_of(device)
+    precision = next((one for one in has if one == (wanted or has[0])), None)
+    if precision is None:
+        where = "GPU" if device.type == "cuda" else "processor"
+        raise ConfigError(
+            f"this {where} does not compute in {wanted}, so it cannot be proven here: "
+            f"take {' or '.join(has)}, or export on a machine that does."
+        )
+    return precision, device
+
+
+def holds_encoder(out: Path, fingerprint: str) -> bool:
+    """Whether the encoder lies in `out` already; not if it is empty or absent.
+
+    Raises CheckpointError where something else is there.
+    """
+    from model.checkpoint import CONFIG_FILE
+    from model.checkpoint import fingerprint as fingerprint_at
+    from model.errors import CheckpointError
+    from model.inference.proven import read_proven
+
+    if out.is_dir() and (out / CONFIG_FILE).is_file():
+        if fingerprint_at(out) != fingerprint:
+            raise CheckpointError(f"{out} holds another encoder: name a new or empty folder.")
+        read_proven(out, fingerprint)  # what cannot be read is said now, not after minutes of measuring
+        return True
+    if out.exists() and (not out.is_dir() or any(path.suffix != ".partial" for path in out.iterdir())):
+        raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
+    return False
+
+
+def measure(
+    opened: "LoadedCheckpoint", precision: "Precision", device: "torch.device", arguments: argparse.Namespace
+) -> Found:
+    """Hold a precision against float32, or float32 against the network as it was trained."""
+    from model.inference.examples import drawn, open_examples
+    from model.inference.form import build_form
+    from model.inference.parity import compare_with_training
+
+    exact = precision == "float32"
+    people = FEW_PEOPLE if exact else arguments.people
+    with open_examples(
+        arguments.data, arguments.split, people, precision == "int8", arguments.workers
+    ) as examples:
+        if not exact:
+            return _measure_parity(opened, precision, device, examples, arguments)
+        form = build_form(opened.encoder, precision, device)
+        few = drawn(opened.encoder, examples.measured, FEW)
+        return Found(exact=compare_with_training(opened.encoder, form, *few))
+
+
+def _measure_parity(
+    opened: "LoadedCheckpoint",
+    precision: "Precision",
+    device: "torch.device",
+    examples: "Examples",
+    arguments: argparse.Namespace,
+) -> Found:
+    import torch
+
+    from model.bench_report import processor
+    from model.embedder import Embedder
+    from model.inference.parity import measure_parity
+    from model.inference.proven import Proven
+    from model.split_vectors import embed_split
+
+    scales, in_float = _calibrate(opened, examples) if precision == "int8" else (None, ())
+
+    def embedded(name: str) -> "SplitVectors":
+        print(f"embedding in {name}", file=sys.stderr)
+        encoder = Embedder(opened.encoder, name, opened.fingerprint, device, name, Proven(scales=scales))
+        return embed_split(encoder, examples.measured, arguments.batch_size, arguments.workers)
+
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    parity = measure_parity(embedded("float32"), embedded(precision), examples.data, where)
+    return Found(parity, None, scales, in_float)
+
+
+def _calibrate(
+    opened: "LoadedCheckpoint", examples: "Examples"
+) -> "tuple[Mapping[str, SiteScales], tuple[str, ...]]":
+    from model.inference.calibration import calibrate
+    from model.inference.examples import CALIBRATION_PICTURES, drawn
+
+    pixels, _ = drawn(opened.encoder, examples.calibration, CALIBRATION_PICTURES)
+    print(f"finding scales on {len(pixels)} pictures", file=sys.stderr)
+    scales, errors = calibrate(opened.encoder, pixels)
+    return scales, tuple(sorted(errors.keys() - scales.keys()))
+
+
+def _write_checkpoint(out: Path, encoder: "PersonEncoder", name: str) -> None:
+    """The encoder with the card it came with; in half the space where no weight needs more."""
+    import torch
+
+    from model.checkpoint import CARD_FILE, save_checkpoint
+    from model.embedder import checkpoint_folder
+
+    folder = checkpoint_folder(name)
+    card: dict[str, Any] = {"exported_from": name}
+    if folder is not None:
+        path = folder / CARD_FILE
+        card = json.loads(path.read_bytes()) if path.is_file() else {}
+    half = all(
+        torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in encoder.state_dict().values()
+    )
+    save_checkpoint(out, encoder, card or None, half)
+
+
+def _report(
+    arguments: argparse.Namespace, fingerprint: str, precision: str, found: Found, short: str | None
+) -> str:
+    if not arguments.json:
+        return "\n".join(_lines(precision, found))
+    facts = {
+        "encoder": arguments.encoder,
+        "fingerprint": fingerprint,
+        "precision": precision,
+        "out": str(arguments.out),
+        "exactness": found.exact and found.exact.model_dump(mode="json"),
+        "parity": found.parity and found.parity.model_dump(mode="json", exclude={"forced"}),
+        "left_in_float": list(found.in_float),
+        "falls_short": short,
+        "written": short is None or arguments.force,
+    }
+    return json.dumps(facts, indent=2)
+
+
+def _lines(precision: str, found: Found) -> list[str]:
+    if found.exact is not None:
+        exact = found.exact
+        return [
+            "float32 needs no proof. Its largest relative difference to the training form is "
+            f"{exact.images:.1e} among {exact.pictures} pictures and {exact.texts:.1e} among "
+            f"{exact.captions} captions."
+        ]
+    from model.inference.parity_table import parity_table
+
+    assert found.parity is not None
+    lines = parity_table(precision, found.parity)
+    if found.in_float:
+        lines.append(f"Left in float, since bytes err too much there: {', '.join(found.in_float)}.")
+    return lines
