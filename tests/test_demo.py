@@ -27,7 +27,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> list[Embedder]:
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoders: list[Embedder]) -> DemoPlan:
     """Six pictures, shown with a tiny encoder in the place of the demo encoder."""
-    monkeypatch.setattr(demo, "open_embedder", lambda name, device: encoders[0])
+    monkeypatch.setattr(demo, "open_embedder", lambda name, device, precision: encoders[0])
     return DemoPlan(tmp_path / "demo", people=6, video=None, serve=False)
 
 
@@ -93,7 +93,7 @@ def test_a_folder_of_another_encoder_is_named_with_the_remedy(
     plan: DemoPlan, monkeypatch: pytest.MonkeyPatch, encoders: list[Embedder]
 ) -> None:
     show_demo(plan, Settings())
-    monkeypatch.setattr(demo, "open_embedder", lambda name, device: encoders[1])
+    monkeypatch.setattr(demo, "open_embedder", lambda name, device, precision: encoders[1])
     with pytest.raises(FingerprintMismatch, match="remove it and start again") as caught:
         show_demo(plan, Settings())
     assert str(plan.folder) in str(caught.value)

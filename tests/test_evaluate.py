@@ -26,7 +26,7 @@ class ColourEncoder:
     """Images by their mean colour, captions by the colour they name: right unless the image was misread."""
 
     COLOURS = ("red", "green", "blue")
-    fingerprint = "f00d"
+    fingerprint, precision = "f00d", "bfloat16"
 
     def preprocess(self, pixels):
         return torch.from_numpy(pixels.astype(np.float32)).mean(dim=(0, 1)).reshape(3, 1, 1)
@@ -91,7 +91,7 @@ def opened(monkeypatch):
     """What the command opened as its encoder."""
     calls = []
 
-    def open_embedder(name, device="auto"):
+    def open_embedder(name, device, precision):
         calls.append((name, device))
         return ColourEncoder()
 
@@ -128,6 +128,7 @@ def test_the_command_prints_json_and_limits_images(tmp_path, opened, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert opened == [("demo", "cpu")]
     assert (printed["encoder"], printed["fingerprint"], printed["split"]) == ("demo", "f00d", "test")
+    assert printed["precision"] == "bfloat16"
     (found,) = printed["datasets"]
     assert (found["name"], found["root"], found["rejected"]) == ("folder", str(tmp_path / "a"), [])
     assert (found["images"], found["captions"], found["identities"]) == (5, 5, 3)

@@ -10,14 +10,18 @@ from model.inference.feed_forward import FeedForward
 from model.inference.folding import FoldedBlock
 from model.inference.products import Products
 
+MOST_SPARE = 15
+"""Keys that may be added to round their number up."""
+
 Arrangement = Callable[[FoldedBlock, Products, str], FeedForward]
 
 
 class BlockRun:
     """x (batch, tokens, width) -> the same shape; with `one_token` only `one` can be called.
 
-    `known_tokens` keys before the stream's own are seen by every row, and `spare` ones behind those by none:
-    they only round the number of keys up. `arriving` (2n, width) prompts must have joined x before.
+    `known_tokens` keys stand before the stream's own. Where what is hidden is given for more keys than these,
+    spare ones stand before them all, which nobody must see: they only round the number of keys up.
+    `arriving` (2n, width) prompts must have joined x before.
     """
 
     def __init__(
@@ -28,7 +32,6 @@ class BlockRun:
         feed_forward: Arrangement,
         site: str,
         one_token: bool,
-        spare: int = 0,
     ) -> None:
         width = len(block.out.bias)
         self._width, self._shape, self._eps, self._heads = width, (width,), block.eps, block.heads
@@ -42,11 +45,11 @@ class BlockRun:
         arriving, known = block.arriving, block.known
         self.arriving = None if arriving is None else arriving.to(device, products.dtype)
         known = torch.zeros(0, 2 * width) if known is None else known
-        self.known_tokens, self.spare = len(known), spare
-        self._known = torch.cat([known, torch.zeros(spare, 2 * width)]).to(device, products.dtype)
+        self.known_tokens = len(known)
+        self._known = torch.cat([torch.zeros(MOST_SPARE, 2 * width), known]).to(device, products.dtype)
 
     def __call__(self, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """`hidden` (tokens, keys) is added to the scores, -inf where a token must not see a key."""
+        """`hidden` (tokens or 1, keys) is added to the scores, -inf where a token must not see a key."""
         qkv = self._qkv(self._normalised(x))
         return self._after(qkv[..., : self._width], qkv[..., self._width :], x, hidden)
 
@@ -63,8 +66,10 @@ class BlockRun:
         x: torch.Tensor,
         hidden: torch.Tensor | None,
     ) -> torch.Tensor:
-        if len(self._known):
-            keys_values = torch.cat([self._known.expand(len(x), -1, -1), keys_values], dim=1)
+        before = self.known_tokens if hidden is None else hidden.shape[-1] - keys_values.shape[1]
+        if before:
+            known = self._known[len(self._known) - before :].expand(len(x), -1, -1)
+            keys_values = torch.cat([known, keys_values], dim=1)
         keys, values = keys_values.chunk(2, dim=-1)
         query, keys, values = self._heads_of(query), self._heads_of(keys), self._heads_of(values)
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=hidden)

@@ -75,7 +75,7 @@ class Observer:
 
     def __init__(self) -> None:
         self.products = OneDnnProducts(torch.float32)
-        self.dtype = torch.float32
+        self.dtype, self.device = self.products.dtype, self.products.device
         self._seen: dict[str, _Seen] = {}
 
     def linear(self, site: str, affine: Affine, after: After = "none") -> Linear:
@@ -107,10 +107,6 @@ class Observer:
             return product(x, stream)
 
         return watched
-
-    def in_float32(self) -> OneDnnProducts:
-        """As in `Products`."""
-        return self.products
 
     def fits(self) -> dict[str, _Fit]:
         """The best scales and their relative error of every site that something has passed."""

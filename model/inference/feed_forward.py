@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from model.inference.folding import Activation, Affine, Bottleneck, FoldedBlock, Mixture
-from model.inference.products import Added, Linear, Products
+from model.inference.products import Added, Linear, Products, TorchProducts
 
 FeedForward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """The normalised stream and the stream (batch, tokens, width) -> the stream behind the block."""
@@ -86,5 +86,5 @@ def _router(mixture: Mixture, products: Products, site: str) -> Linear:
     The gate's product is float32 in every form: where two experts are about as good, the rounding of a lower
     precision picks another one, which changes a vector more than all other rounding does.
     """
-    gate = products.in_float32().linear(f"{site}.gate", mixture.gate)
+    gate = TorchProducts(torch.float32, products.device).linear(f"{site}.gate", mixture.gate)
     return lambda x: routing(gate(x.float()), mixture.top_k).to(x.dtype)

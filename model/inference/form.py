@@ -43,6 +43,8 @@ class InferenceForm:
         Captions of like length are encoded together, and nothing behind the end of the longest.
         """
         lengths = ids.argmax(dim=1) + 1
+        if len(ids) == 1:
+            return self._text(ids)
         order = lengths.argsort(stable=True)
         features = self._together([self._text(ids[rows]) for rows in self._alike(lengths[order], order)])
         return features[order.argsort().to(features.device)]

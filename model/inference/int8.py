@@ -66,7 +66,8 @@ class Int8Products:
     """`scales` by site; sites without are executed by `others`."""
 
     def __init__(self, scales: Mapping[str, SiteScales], others: OneDnnProducts) -> None:
-        self.scales, self.others, self.dtype = scales, others, others.dtype
+        self.scales, self.others = scales, others
+        self.dtype, self.device = others.dtype, others.device
 
     def linear(self, site: str, affine: Affine, after: After = "none") -> Linear:
         """As in `Products`."""
@@ -85,10 +86,6 @@ class Int8Products:
         if scales is None or scales.hidden is None:
             return self.others.mlp(site, up, after, down)
         return byte_mlp(up, after, down, scales.divisor, scales.hidden)
-
-    def in_float32(self) -> OneDnnProducts:
-        """As in `Products`."""
-        return self.others.in_float32()
 
 
 def byte_linear(affine: Affine, divisor: torch.Tensor, after: After, dtype: torch.dtype) -> Linear:

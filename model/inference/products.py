@@ -44,8 +44,9 @@ class Products(Protocol):
         """Two products with a function between, added to the stream."""
         ...
 
-    def in_float32(self) -> "Products":
-        """The same way in float32, for the few products that must not be rounded."""
+    @property
+    def device(self) -> torch.device:
+        """Where all of it is."""
         ...
 
 
@@ -70,17 +71,13 @@ class TorchProducts:
         """As in `Products`."""
         return chained(self.linear(site, up, after), self.added(site, down))
 
-    def in_float32(self) -> "TorchProducts":
-        """As in `Products`."""
-        return TorchProducts(torch.float32, self.device)
-
 
 class OneDnnProducts:
     """oneDNN's products on a CPU: weights arranged once, function and sum done while the result is in
     reach."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+        self.dtype, self.device = dtype, torch.device("cpu")
 
     def linear(self, site: str, affine: Affine, after: After = "none") -> Linear:
         """As in `Products`."""
@@ -97,10 +94,6 @@ class OneDnnProducts:
     def mlp(self, site: str, up: Affine, after: After, down: Affine) -> Added:
         """As in `Products`."""
         return chained(self.linear(site, up, after), self.added(site, down))
-
-    def in_float32(self) -> "OneDnnProducts":
-        """As in `Products`."""
-        return OneDnnProducts(torch.float32)
 
     def _arranged(self, affine: Affine) -> tuple[torch.Tensor, torch.Tensor]:
         weight = torch.ops.mkldnn._reorder_linear_weight(affine.weight.to(self.dtype))

@@ -28,31 +28,26 @@ class VisionRun:
             part.to(device) for part in (folded.positions, folded.first, folded.norm.weight, folded.norm.bias)
         )
         self._shape, self._norm_eps, self._head_eps = (width,), folded.norm_eps, folded.head_eps
-        self._blocks: list[BlockRun] = []
-        self._hidden: list[torch.Tensor | None] = []
-        self._append_blocks(folded, products, device)
+        last = len(folded.blocks) - 1
+        self._blocks = [
+            BlockRun(block, products, device, fused, f"visual.{index}", index == last)
+            for index, block in enumerate(folded.blocks)
+        ]
+        self._rounds = rounds_keys_up(device, products.dtype)
         self._head = products.linear("visual.head", folded.head)
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Every block over all tokens but the last, which answers for the class token alone."""
         x = self._tokens(pixels)
-        for block, hidden in zip(self._blocks, self._hidden, strict=True):
+        for block in self._blocks:
             x = _joined(x, block.arriving, x.shape[1])
+            keys = block.known_tokens + x.shape[1]
+            hidden = hiding_spare(-keys % KEYS_MULTIPLE, x.new_zeros(1, keys)) if self._rounds else None
             if block is not self._blocks[-1]:
                 x = block(x, hidden)
             else:
                 x = block.one(x, x.new_zeros(len(x), dtype=torch.long), hidden)
         return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
-
-    def _append_blocks(self, folded: FoldedVision, products: Products, device: torch.device) -> None:
-        tokens, last = 1 + len(folded.positions), len(folded.blocks) - 1
-        for index, block in enumerate(folded.blocks):
-            tokens += 0 if block.arriving is None else len(block.arriving)
-            keys = tokens + (0 if block.known is None else len(block.known))
-            spare = -keys % KEYS_MULTIPLE if rounds_keys_up(device, products.dtype) else 0
-            run = BlockRun(block, products, device, fused, f"visual.{index}", index == last, spare)
-            self._blocks.append(run)
-            self._hidden.append(_hiding_spare(run, tokens, products.dtype))
 
     def _tokens(self, pixels: torch.Tensor) -> torch.Tensor:
         if isinstance(self._patches, Patches):
@@ -84,9 +79,10 @@ class TextRun:
         ]
         context = len(positions)
         self._hidden = {
-            known: _hidden(context, known).to(device, products.dtype)
+            known: hiding_later(context, known).to(device, products.dtype)
             for known in {block.known_tokens for block in self._blocks}
         }
+        self._rounds = rounds_keys_up(device, products.dtype)
         self._head = products.linear("textual.head", folded.head)
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
@@ -97,16 +93,21 @@ class TextRun:
         end = ids.argmax(dim=1)
         ids, end = ids[:, : int(end.max()) + 1].to(self._device), end.to(self._device)
         x = (self._words[ids] + self._positions[: ids.shape[1]]).to(self._dtype)
+        hidden = self._hidden_from(x.shape[1], self._blocks[0].known_tokens)
         for block in self._blocks:
             if block.arriving is not None:
                 x, end = _joined(x, block.arriving, 1), end + (end > 0) * self._places
-            keys = x.shape[1] + block.known_tokens
-            hidden = self._hidden[block.known_tokens][: x.shape[1], :keys]
+                hidden = self._hidden_from(x.shape[1], block.known_tokens)
             if block is not self._blocks[-1]:
                 x = block(x, hidden)
             else:
                 x = block.one(x, end, hidden[end][:, None, None])
         return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
+
+    def _hidden_from(self, tokens: int, known: int) -> torch.Tensor:
+        keys = known + tokens
+        hidden = self._hidden[known][:tokens, :keys]
+        return hiding_spare(-keys % KEYS_MULTIPLE, hidden) if self._rounds else hidden
 
 
 def rounds_keys_up(device: torch.device, dtype: torch.dtype) -> bool:
@@ -118,13 +119,9 @@ def rounds_keys_up(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype == torch.bfloat16
 
 
-def _hiding_spare(block: BlockRun, tokens: int, dtype: torch.dtype) -> torch.Tensor | None:
-    """What is added to the scores (1, keys) where every token sees all keys but the spare ones."""
-    if not block.spare:
-        return None
-    hidden = torch.zeros(1, block.known_tokens + block.spare + tokens, dtype=dtype)
-    hidden[:, block.known_tokens :][:, : block.spare] = float("-inf")
-    return hidden
+def hiding_spare(spare: int, hidden: torch.Tensor) -> torch.Tensor:
+    """What hides keys (tokens, keys) with so many more in front that nobody sees."""
+    return F.pad(hidden, (spare, 0), value=float("-inf"))
 
 
 def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.Tensor:
@@ -134,7 +131,7 @@ def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.
     return torch.cat([x[:, :place], prompts.expand(len(x), -1, -1), x[:, place:]], dim=1)
 
 
-def _hidden(tokens: int, known: int) -> torch.Tensor:
+def hiding_later(tokens: int, known: int) -> torch.Tensor:
     """What is added to the scores of keys (tokens, known + tokens): -inf for those that a token must not see.
 
     It sees itself and those before it, and the `known` ones of prompts, which stand behind the first token.
