@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.arguments import count
+from model.arguments import add_form_options, count
 from model.bench_report import (
     Result,
     add_report_options,
@@ -71,6 +71,7 @@ def add_bench_gallery(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
         "--images", type=count, metavar="N", help=f"crops (default: {IMAGES}, quick {QUICK_IMAGES})"
     )
     add_report_options(parser)
+    add_form_options(parser)
     parser.set_defaults(run=run_bench_gallery)
 
 
@@ -80,14 +81,14 @@ def run_bench_gallery(arguments: argparse.Namespace) -> int:
 
     check_place(arguments.json)
     images = arguments.images or (QUICK_IMAGES if arguments.quick else IMAGES)
-    embedder = open_embedder(arguments.encoder)
+    embedder = open_embedder(arguments.encoder, arguments.device, arguments.precision)
     with tempfile.TemporaryDirectory(prefix="cskt-bench-") as name:
         place = Path(name)
         folders = write_crops(place, images, QUICK_ROUNDS if arguments.quick else ROUNDS)
         long = RepeatedSource(folders[0], QUICK_PASSES if arguments.quick else PASSES)
         memory = measure_memory(long, embedder, place / "long")
         rates = measure_rates(folders, embedder, place)
-    publish([*rate_results(rates), memory], arguments.json)
+    publish([*rate_results(rates, embedder.precision), memory], arguments.json)
     return 0
 
 
@@ -196,7 +197,7 @@ def read_pixels(paths: Sequence[Path], embedder: "Embedder") -> "Tensor":
     return torch.stack(pixels)
 
 
-def rate_results(rates: Rates) -> list[Result]:
+def rate_results(rates: Rates, precision: str) -> list[Result]:
     """The medians of the rounds as results."""
     ours, plain, alone, preparing = map(
         statistics.median, (rates.ours, rates.plain, rates.encoder_alone, rates.preparing)
@@ -216,7 +217,7 @@ def rate_results(rates: Rates) -> list[Result]:
             baseline=alone,
             at_least=GOAL_SHARE * alone,
         ),
-        measured("floor: the encoder alone, pixels ready", alone, "images/s"),
+        measured(f"floor: the encoder alone in {precision}, pixels ready", alone, "images/s"),
         measured("decode, resize and thumbnail on one core", preparing, "images/s"),
     ]
 

@@ -71,6 +71,11 @@ class Turns:
     seconds: dict[tuple[str, Precision | None], list[float]] = field(default_factory=dict)
     rates: dict[Precision, list[float]] = field(default_factory=dict)
 
+    @property
+    def quickest_float(self) -> Precision:
+        """What captions are encoded in."""
+        return next(name for name in self.precisions if name != "int8")
+
     def median(self, task: Task, precision: Precision | None) -> float:
         """Seconds of a task."""
         return statistics.median(self.seconds[task.name, precision])
