@@ -15,24 +15,27 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 def hardware(monkeypatch):
     """Pretend a processor with or without quick bfloat16 and products of bytes."""
 
-    def pretend(bfloat16, int8):
+    def pretend(bfloat16, int8, tiles=False):
         monkeypatch.setattr(module, "quick_bfloat16", lambda: bfloat16)
         monkeypatch.setattr(module, "bytes_available", lambda: int8)
+        monkeypatch.setattr(module, "matrix_units", lambda: tiles)
+        monkeypatch.setattr(module, "onednn_available", lambda: True)
 
     return pretend
 
 
 @pytest.mark.parametrize(
-    ("bfloat16", "int8", "expected"),
+    ("bfloat16", "int8", "tiles", "expected"),
     [
-        (False, False, ("float32",)),
-        (True, False, ("bfloat16", "float32")),
-        (False, True, ("int8", "float32")),
-        (True, True, ("int8", "bfloat16", "float32")),
+        (False, False, False, ("float32",)),
+        (True, False, False, ("bfloat16", "float32")),
+        (False, True, False, ("int8", "float32")),
+        (True, True, False, ("int8", "bfloat16", "float32")),
+        (True, True, True, ("bfloat16", "int8", "float32")),
     ],
 )
-def test_a_processor_offers_what_it_has_and_the_quickest_first(hardware, bfloat16, int8, expected):
-    hardware(bfloat16, int8)
+def test_a_processor_offers_what_it_has_and_the_best_first(hardware, bfloat16, int8, tiles, expected):
+    hardware(bfloat16, int8, tiles)
     assert precisions_of(CPU) == expected
     assert precisions_of(CUDA) == ("float16", "bfloat16", "float32")
 

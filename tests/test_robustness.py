@@ -57,7 +57,7 @@ def embedder(request: pytest.FixtureRequest, precision: str) -> Embedder:
     proven = Proven()
     if precision == "int8":
         scales, _ = calibrate(encoder, torch.stack(small_pictures(12)))
-        proven = Proven({"int8": None}, scales)  # type: ignore[dict-item]
+        proven = Proven(scales=scales)
     return Embedder(encoder, "small", "fingerprint", CPU, precision, proven)
 
 
