@@ -123,11 +123,11 @@ def measure(subject: Subject, rounds: int) -> Turns:
 
 def tasks_of(subject: Subject) -> list[Task]:
     """One caption, captions at once, pictures at once."""
+    caption = text_cost(fold_text(subject.encoder), subject.caption_tokens)
+    picture = vision_cost(fold_vision(subject.encoder))
     published = PublishedForm(subject.encoder.to(subject.device))
     opened = subject.encoder.adapter.caption_ids(subject.ids).to(subject.device)
     pixels, ids, batch = subject.normalised, subject.ids, len(subject.ids)
-    caption = text_cost(fold_text(subject.encoder), subject.caption_tokens)
-    picture = vision_cost(fold_vision(subject.encoder))
     of = f"of {subject.caption_tokens} tokens"
     return [
         Task(
@@ -147,7 +147,7 @@ def tasks_of(subject: Subject) -> list[Task]:
 
 def seconds_of(task: Task, form: InferenceForm | None, device: torch.device) -> float:
     """One turn, until its result is there; a single caption is asked for several times."""
-    times = ONE_CAPTION_TIMES if task.items == 1 else 1
+    times = ONE_CAPTION_TIMES if task.unit == "ms" else 1
     finish(device)
     started = time.perf_counter()
     with torch.inference_mode():

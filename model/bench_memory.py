@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,27 @@ from model.inference.precision import DTYPES, Precision, precisions_of
 TURNS = 3
 
 
-def peak_while_encoding(subject: Subject, batch: int) -> list[tuple[str, int, int]]:
-    """Title, most bytes held, bytes of the weights: in every precision that needs no scales."""
+@dataclass(frozen=True)
+class Memory:
+    """Resident bytes of a process at most, while it opens an encoder and while it encodes; those of its
+    weights."""
+
+    title: str
+    opening: int
+    encoding: int
+    weights: int
+
+
+def most_memory(subject: Subject) -> list[Memory]:
+    """In every precision that needs no scales, over the subject's pictures."""
     found = []
     with tempfile.TemporaryDirectory(prefix="cskt-bench-") as place:
         save_checkpoint(place, subject.encoder)
         for precision in precisions_of(subject.device):
             if precision != "int8":
-                peak = _in_own_process(Path(place), precision, subject.pixels[:batch])
-                title = f"{subject.title}: {batch} pictures, {precision}"
-                found.append((title, peak, weight_bytes(subject, precision)))
+                opening, encoding = _in_own_process(Path(place), precision, subject.pixels)
+                title = f"{subject.title}: {len(subject.pixels)} pictures, {precision}"
+                found.append(Memory(title, opening, encoding, weight_bytes(subject, precision)))
     return found
 
 
@@ -40,16 +52,17 @@ def weight_bytes(subject: Subject, precision: Precision) -> int:
     return (weights + text.words.numel()) * DTYPES[precision].itemsize
 
 
-def _in_own_process(place: Path, precision: Precision, pixels: torch.Tensor) -> int:
+def _in_own_process(place: Path, precision: Precision, pixels: torch.Tensor) -> tuple[int, int]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_peak, str(place), precision, pixels.numpy()).result()
+        return pool.submit(_peaks, str(place), precision, pixels.numpy()).result()
 
 
-def _peak(place: str, precision: Precision, pixels: NDArray[np.uint8]) -> int:
-    """Runs in a process of its own: the most it holds while it embeds pictures, its encoder opened before."""
+def _peaks(place: str, precision: Precision, pixels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Runs in a process of its own."""
     embedder = open_embedder(place, "cpu", precision)
+    opening = peak_bytes()
     forget_peak()
     for _ in range(TURNS):
         embedder.embed_pixels(torch.from_numpy(pixels))
-    return peak_bytes()
+    return opening, peak_bytes()

@@ -10,8 +10,8 @@ from model.inference.feed_forward import FeedForward
 from model.inference.folding import FoldedBlock
 from model.inference.products import Products
 
-MOST_SPARE = 15
-"""Keys that may be added to round their number up."""
+KEYS_MULTIPLE = 16
+"""What the number of keys may be rounded up to by spare ones."""
 
 Arrangement = Callable[[FoldedBlock, Products, str], FeedForward]
 
@@ -46,7 +46,7 @@ class BlockRun:
         self.arriving = None if arriving is None else arriving.to(device, products.dtype)
         known = torch.zeros(0, 2 * width) if known is None else known
         self.known_tokens = len(known)
-        self._known = torch.cat([torch.zeros(MOST_SPARE, 2 * width), known]).to(device, products.dtype)
+        self._known = torch.cat([torch.zeros(KEYS_MULTIPLE - 1, 2 * width), known]).to(device, products.dtype)
 
     def __call__(self, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         """`hidden` (tokens or 1, keys) is added to the scores, -inf where a token must not see a key."""

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from model.encoder import PersonEncoder
 from model.inference.folding import Affine, fold_vision
 from model.inference.int8 import HiddenScale, SiteScales, byte_linear, byte_mlp
-from model.inference.products import Added, After, Linear, OneDnnProducts
+from model.inference.products import FUNCTIONS, Added, After, Linear, OneDnnProducts
 from model.inference.tower import VisionRun
 
 AT_ONCE = 8
@@ -130,12 +130,7 @@ def fit_linear(affine: Affine, rows: torch.Tensor) -> _Fit:
 def fit_mlp(up: Affine, after: After, down: Affine, rows: torch.Tensor) -> _Fit:
     """The divisor first, then how far the hidden units' scale reaches."""
     divisor = fit_linear(up, rows).scales.divisor
-    functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-        "silu": F.silu,
-        "gelu": F.gelu,
-        "relu": torch.relu,
-    }
-    units = functions[after](F.linear(rows, up.weight, up.bias))
+    units = FUNCTIONS[after](F.linear(rows, up.weight, up.bias))
     exact = F.linear(units, down.weight, down.bias)
     nothing, most = torch.zeros_like(exact), float(units.max())
     fits = []

@@ -43,15 +43,15 @@ def merged(block: FoldedBlock, products: Products, site: str) -> FeedForward:
     down = products.added(f"{site}.merged_down", Affine(torch.cat(downs, dim=1), bias))
 
     weights_of = _router(beside, products, site) if isinstance(beside, Mixture) else None
+    expert_units = beside.units if isinstance(beside, Mixture) else 0
 
     def run(normalised: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
         hidden = up(normalised)
         function(hidden[..., :units])
-        if isinstance(beside, Bottleneck):
-            hidden[..., units:].relu_()
-        elif isinstance(beside, Mixture) and weights_of is not None:
-            own = hidden[..., units:].view(*hidden.shape[:-1], -1, beside.units)
-            own.mul_(weights_of(normalised)[..., None]).relu_()  # weights are not negative
+        if weights_of is not None:
+            own = hidden[..., units:].view(*hidden.shape[:-1], -1, expert_units)
+            own.mul_(weights_of(normalised)[..., None])  # which are not negative, so ReLU may follow
+        hidden[..., units:].relu_()
         return down(hidden, stream)
 
     return run
@@ -87,4 +87,5 @@ def _router(mixture: Mixture, products: Products, site: str) -> Linear:
     precision picks another one, which changes a vector more than all other rounding does.
     """
     gate = TorchProducts(torch.float32, products.device).linear(f"{site}.gate", mixture.gate)
-    return lambda x: routing(gate(x.float()), mixture.top_k).to(x.dtype)
+    top_k = mixture.top_k  # the mixture itself is not kept
+    return lambda x: routing(gate(x.float()), top_k).to(x.dtype)

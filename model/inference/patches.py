@@ -60,9 +60,10 @@ def fold_patches(
     module: nn.Module, mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> tuple[Patches | FoldedStem, torch.Tensor]:
     """The first layer on bytes, and the bias (width,) in float64 that every position gets beside it."""
-    means, deviations = (torch.tensor(values, dtype=torch.float64) for values in (mean, std))
+    device = next(module.parameters()).device
+    means, deviations = (torch.tensor(part, dtype=torch.float64, device=device) for part in (mean, std))
     if isinstance(module, ConvolutionalStem):
-        return _fold_stem(module, means, deviations), torch.zeros((), dtype=torch.float64)
+        return _fold_stem(module, means, deviations), torch.zeros((), dtype=torch.float64, device=device)
     assert isinstance(module, nn.Conv2d)
     assert module.bias is None
     weight = module.weight.detach().double() / (BYTE * deviations)[:, None, None]

@@ -20,7 +20,13 @@ Added = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """x (..., inputs) and the stream (..., outputs) -> their sum behind a map, in the stream's shape."""
 
 After = Literal["none", "relu", "silu", "gelu"]
-ONEDNN_NAMES = {"none": "none", "relu": "relu", "silu": "swish", "gelu": "gelu"}
+FUNCTIONS: dict[After, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": lambda x: x,
+    "relu": torch.relu,
+    "silu": F.silu,
+    "gelu": F.gelu,
+}
+ONEDNN_NAMES: dict[After, str] = {"none": "none", "relu": "relu", "silu": "swish", "gelu": "gelu"}
 """What oneDNN's operators call the functions; its `gelu` is the exact one."""
 
 
@@ -59,7 +65,7 @@ class TorchProducts:
     def linear(self, site: str, affine: Affine, after: After = "none") -> Linear:
         """As in `Products`."""
         weight, bias = (part.to(self.device, self.dtype) for part in (affine.weight, affine.bias))
-        function = {"none": _unchanged, "relu": torch.relu, "silu": F.silu, "gelu": F.gelu}[after]
+        function = FUNCTIONS[after]
         return lambda x: function(F.linear(x, weight, bias))
 
     def added(self, site: str, affine: Affine) -> Added:
@@ -110,7 +116,3 @@ def onednn_available() -> bool:
     names = ("_linear_pointwise", "_reorder_linear_weight")
     found = all(hasattr(torch.ops.mkldnn, name) for name in names)
     return found and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-
-
-def _unchanged(x: torch.Tensor) -> torch.Tensor:
-    return x

@@ -4,13 +4,11 @@ import torch
 import torch.nn.functional as F
 
 from model.adapters.cskt import open_prompt_places
-from model.inference.block import BlockRun
+from model.inference.block import KEYS_MULTIPLE, BlockRun
 from model.inference.feed_forward import fused, merged
 from model.inference.folding import Affine, FoldedText, FoldedVision
 from model.inference.patches import CENTRE, FoldedStem, Patches
 from model.inference.products import Products
-
-KEYS_MULTIPLE = 16
 
 
 class VisionRun:
