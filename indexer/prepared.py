@@ -78,6 +78,7 @@ def thumbnail(picture: Image.Image) -> bytes:
 
 def _memory_file() -> BinaryIO:
     """A file in memory; a real one where the system has such, as Pillow lets other threads run only then."""
-    if hasattr(os, "memfd_create"):
+    try:
         return os.fdopen(os.memfd_create("thumbnail"), "w+b", buffering=0)
-    return io.BytesIO()
+    except (AttributeError, OSError):  # another system, an old kernel, a sandbox that forbids it
+        return io.BytesIO()

@@ -108,3 +108,13 @@ def test_thumbnails_are_the_same_where_the_system_has_no_files_in_memory(monkeyp
     before = thumbnail(picture)
     monkeypatch.delattr(prepared.os, "memfd_create", raising=False)
     assert thumbnail(picture) == before
+
+
+def test_thumbnails_are_the_same_where_a_sandbox_forbids_files_in_memory(monkeypatch) -> None:
+    def forbidden(name: str) -> int:
+        raise PermissionError("Operation not permitted")
+
+    picture = noise(300, 500)
+    before = thumbnail(picture)
+    monkeypatch.setattr(prepared.os, "memfd_create", forbidden, raising=False)
+    assert thumbnail(picture) == before
