@@ -53,7 +53,8 @@ def index_source(
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
     Batches become durable in the order of the source, while the next ones are embedded. A run that is
-    interrupted, or whose source fails, still stores what it has embedded; its repetition adds nothing twice.
+    interrupted, or whose source fails, still stores what it has embedded, unless it is interrupted again
+    meanwhile; its repetition adds nothing twice. An error of storing is raised from what else ended the run.
     `workers` is that of `embed_batches`.
     """
     started = time.monotonic()
@@ -81,7 +82,8 @@ class _Storing:
         self._gallery, self._report, self._progress = gallery, report, progress
         self._queue: queue.Queue[EmbeddedBatch | None] = queue.Queue(BATCHES_UNSTORED)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._store_all, name="cskt-store")
+        self._abandoned, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._store_all, name="cskt-store", daemon=True)
 
     def __enter__(self) -> "_Storing":
         self._thread.start()
@@ -90,11 +92,26 @@ class _Storing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Store what is left; raise what went wrong with it unless something else is being raised."""
-        self._hand_over(None)
-        self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
+        """Store what is left, or at the second Ctrl-C only the batch that is begun; raise what went wrong.
+
+        Returns when the thread is done with the gallery, however often it is interrupted.
+        """
+        interrupt = error if isinstance(error, KeyboardInterrupt) else None
+        joined = False
+        while not joined:
+            try:
+                self._hand_over(None)
+                self._ended.wait()  # an interrupted join() would take a running thread for dead (gh-90882)
+                self._thread.join()
+                joined = True
+            except KeyboardInterrupt as another:
+                if interrupt is not None:
+                    self._abandoned.set()
+                interrupt = another
+        if self._error is not None and self._error is not error:
+            raise self._error from (interrupt or error)
+        if interrupt is not None and interrupt is not error:
+            raise interrupt
 
     def put(self, batch: EmbeddedBatch) -> None:
         """Have one more batch stored; raises what went wrong with an earlier one."""
@@ -103,7 +120,7 @@ class _Storing:
             raise self._error
 
     def _hand_over(self, batch: EmbeddedBatch | None) -> None:
-        while self._error is None:
+        while not self._ended.is_set():
             try:
                 self._queue.put(batch, timeout=0.1)
                 return
@@ -112,10 +129,12 @@ class _Storing:
 
     def _store_all(self) -> None:
         try:
-            while (batch := self._queue.get()) is not None:
+            while (batch := self._queue.get()) is not None and not self._abandoned.is_set():
                 self._store(batch)
         except BaseException as error:  # carried to the thread that embeds
             self._error = error
+        finally:
+            self._ended.set()
 
     def _store(self, batch: EmbeddedBatch) -> None:
         report = self._report
@@ -127,6 +146,6 @@ class _Storing:
         note = f"{report.rejected} rejected" if report.rejected else ""
         self._progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped, note)
         self.since_generation += new
-        if self.since_generation >= ROWS_PER_GENERATION:
+        if self.since_generation >= ROWS_PER_GENERATION and not self._abandoned.is_set():
             self._gallery.build_generation()
             self.since_generation = 0

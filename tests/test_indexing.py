@@ -1,7 +1,11 @@
 """One source into one gallery: what is counted is durable, whatever ends the run."""
 
+import itertools
+import queue
+import signal
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,6 +30,7 @@ class Toy:
 
     def __init__(self, on_batch=lambda number: None) -> None:
         self.preprocess, self.embedded, self._on_batch = Preprocess(), 0, on_batch
+        self.device_type = "cpu"
 
     def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
         self._on_batch(self.embedded)
@@ -80,6 +85,58 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("cskt-")]
 
 
+class Watch:
+    """Takes the place of the module `queue` in indexing.
+
+    `full` is set when a batch found no room, `ends` when the end was handed over once and once more;
+    `on_end` is called before that with its number.
+    """
+
+    Full = queue.Full
+
+    def __init__(self, on_end=lambda number: None) -> None:
+        self.full, self.ends = threading.Event(), [threading.Event(), threading.Event()]
+        self.on_end, self.attempts, self.opened = on_end, itertools.count(), list[queue.Queue]()
+        self.Queue = partial(Watched, self)
+
+    def free(self) -> None:
+        """Let go a thread that a failing run has left waiting."""
+        for event in self.ends:
+            event.set()
+        for opened in self.opened:
+            queue.Queue.put(opened, None, timeout=30)
+
+
+class Watched(queue.Queue):
+    """A queue that tells its Watch."""
+
+    def __init__(self, watch: Watch, size: int) -> None:
+        super().__init__(size)
+        self._watch = watch
+        watch.opened.append(self)
+
+    def put(self, batch, block=True, timeout=None) -> None:
+        if batch is not None:
+            try:
+                return super().put(batch, block, timeout)
+            except queue.Full:
+                self._watch.full.set()
+                raise
+        number = next(self._watch.attempts)
+        self._watch.on_end(number)
+        super().put(batch, block, timeout)
+        if number < len(self._watch.ends):
+            self._watch.ends[number].set()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is KeyboardInterrupt, also in a process that was told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_everything_is_stored_in_order_and_an_index_file_built_now_and_then(monkeypatch) -> None:
     monkeypatch.setattr(indexing, "ROWS_PER_GENERATION", 8)
     shelf, report = Shelf(), IndexReport("toy:")
@@ -108,12 +165,21 @@ def test_the_encoder_goes_on_while_a_batch_is_stored() -> None:
 
 def test_a_slow_disk_holds_the_encoder_up_before_memory_fills(monkeypatch) -> None:
     monkeypatch.setattr(indexing, "BATCHES_UNSTORED", 2)
-    toy, ahead = Toy(), list[int]()
-    shelf = Shelf(lambda number: ahead.append(toy.embedded - number))
-    report = IndexReport("toy:")
+    watch, ahead = Watch(), list[int]()
+    monkeypatch.setattr(indexing, "queue", watch)
+
+    def note(number: int) -> None:
+        if number == 29:
+            watch.full.set()  # the last: nothing has held the encoder up
+
+    def wait(number: int) -> None:
+        assert watch.full.wait(30)
+        ahead.append(toy.embedded - number)
+
+    toy, shelf, report = Toy(note), Shelf(wait), IndexReport("toy:")
     index_source(shelf, People(60), toy, report, batch_size=2)
     assert report.new == 60
-    assert max(ahead) <= 2 + 2  # waiting, the one being stored, the one being handed over
+    assert ahead[0] == max(ahead) == 2 + 2  # waiting, the one being stored, the one being handed over
 
 
 def test_a_full_disk_ends_the_run_and_only_what_is_durable_is_counted() -> None:
@@ -153,3 +219,67 @@ def test_what_was_embedded_before_the_end_is_stored(end: BaseException) -> None:
     assert shelf.keys == keys(stored)
     assert (report.new, shelf.built) == (stored, [])
     assert threads() == []
+
+
+def test_a_second_interrupt_finishes_the_batch_that_is_being_stored_and_drops_the_others(
+    monkeypatch, ctrl_c
+) -> None:
+    watch = Watch()
+    monkeypatch.setattr(indexing, "queue", watch)
+
+    def interrupt(number: int) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    def interrupt_again(number: int) -> None:
+        assert watch.ends[0].wait(30)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert watch.ends[1].wait(30)
+
+    shelf, report = Shelf(interrupt_again), IndexReport("toy:")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            index_source(shelf, People(12), Toy(interrupt), report, batch_size=3)
+        assert threads() == []  # now the gallery may be closed
+        assert (shelf.keys, shelf.adds, report.new) == (keys(3), 1, 3)
+    finally:
+        watch.free()
+
+
+def test_an_interrupt_before_the_end_is_handed_over_leaves_no_thread_waiting(monkeypatch) -> None:
+    def interrupt(number: int) -> None:
+        if number == 0:
+            raise KeyboardInterrupt
+
+    watch = Watch(interrupt)
+    monkeypatch.setattr(indexing, "queue", watch)
+    shelf, report = Shelf(), IndexReport("toy:")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            index_source(shelf, People(12), Toy(), report, batch_size=3)
+        assert threads() == []
+        assert (shelf.keys, report.new) == (keys(12), 12)
+    finally:
+        watch.free()
+
+
+@pytest.mark.parametrize("end", [SourceError("pulled out."), KeyboardInterrupt()])
+def test_a_full_disk_after_another_end_is_told(end: BaseException, monkeypatch) -> None:
+    watch = Watch()
+    monkeypatch.setattr(indexing, "queue", watch)
+
+    def interrupt(number: int) -> None:
+        if number == 2 and isinstance(end, KeyboardInterrupt):
+            raise end
+
+    def full(number: int) -> None:
+        if number == 1:
+            assert watch.ends[0].wait(30)
+            raise GalleryFull("no room left.")
+
+    source = People(9 if isinstance(end, KeyboardInterrupt) else 6, end)
+    shelf, report = Shelf(full), IndexReport("toy:")
+    with pytest.raises(GalleryFull, match="no room left") as told:
+        index_source(shelf, source, Toy(interrupt), report, batch_size=3)
+    assert told.value.__cause__ is end
+    assert (shelf.keys, report.new, threads()) == (keys(3), 3, [])
