@@ -49,6 +49,11 @@ class ImageEmbedder(Protocol):
         """Makes the pixels that `embed_pixels` takes."""
         ...
 
+    @property
+    def device_type(self) -> str:
+        """Where it runs: "cpu", or a device of its own such as "cuda"."""
+        ...
+
     def embed_pixels(self, pixels: "Tensor") -> npt.NDArray[np.float32]:
         """uint8 (n, height, width, 3), contiguous -> unit vectors (n, dimension)."""
         ...
@@ -91,13 +96,13 @@ def embed_batches(
 
     `skip` is given the keys of a batch and returns those to leave out; it is called in the reading thread,
     before anything is decoded. `workers` is one for each core if None. `in_turns`: whether they rest while
-    the encoder works; if None, where there is no GPU. A SourceError of the source is raised after all that
+    the encoder works; if None, where it runs on the CPU. A SourceError of the source is raised after all that
     was read before it has been yielded.
     """
     workers = usual_workers() if workers is None else workers
     if batch_size < 1 or workers < 1:
         raise ValueError("batch_size and workers must be at least 1")
-    turns = _Turns(_no_gpu() if in_turns is None else in_turns)
+    turns = _Turns(embedder.device_type == "cpu" if in_turns is None else in_turns)
     pool = ThreadPoolExecutor(workers, "cskt-decode")
     make = partial(_prepare, turns, embedder.preprocess)
     try:
@@ -109,6 +114,7 @@ def embed_batches(
                 yield embedded
             reader.raise_error()
     finally:
+        turns.end()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -128,22 +134,20 @@ class _Turns:
     @contextmanager
     def encoder(self) -> Iterator[None]:
         """The encoder's turn; a worker finishes the one image it has begun."""
-        if self._taken:
-            self._workers.clear()
         try:
+            if self._taken:
+                self._workers.clear()
             yield
         finally:
-            self._workers.set()
+            self.end()
+
+    def end(self) -> None:
+        """Let the workers go on, also where an interrupt has kept the encoder's turn from ending."""
+        self._workers.set()
 
     def await_worker(self) -> None:
         """Return when it is the workers' turn."""
         self._workers.wait()
-
-
-def _no_gpu() -> bool:
-    import torch
-
-    return not torch.cuda.is_available()
 
 
 def _prepare(turns: _Turns, preprocess: Preprocess, raw: RawImage) -> Prepared | Rejected:

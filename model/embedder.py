@@ -35,7 +35,8 @@ class Embedder:
 
     `name` is what opened it, `fingerprint` what its vectors depend on, `dimension` their length,
     `context_length` the tokens a text may have before its tail is cut, `preprocess` turns a picture into
-    pixels in any thread. `precision` is the one it computes in, `auto` the quickest that is `proven`.
+    pixels in any thread. `device_type` is where it runs, cpu or cuda. `precision` is the one it computes in,
+    `auto` the quickest that is `proven`.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Embedder:
     ) -> None:
         proven = proven or Proven()
         text = encoder.config.backbone.text
-        self.name, self.fingerprint = name, fingerprint
+        self.name, self.fingerprint, self.device_type = name, fingerprint, device.type
         self.dimension = encoder.config.backbone.embed_dim
         self.context_length = text.context_length - encoder.adapter.reserved_tokens
         self.preprocess = Resize(encoder.config.backbone.vision.image_size)

@@ -76,6 +76,7 @@ def test_facts(opened, tmp_path):
     assert embedder.name == str(tmp_path / "run")
     assert embedder.fingerprint == fingerprint(tmp_path / "run")
     assert embedder.preprocess.image_size == (48, 16)
+    assert embedder.device_type == "cpu"
     assert embedder.count_tokens("a red coat") == 5
     assert embedder.context_length == 77 - encoder.adapter.reserved_tokens
 

@@ -24,7 +24,7 @@ from model.embedder import open_embedder
 class MeanColour:
     """A toy encoder: the direction of a crop's mean colour; counts what it prepares and embeds."""
 
-    image_size = (1, 1)
+    image_size, device_type = (1, 1), "cpu"
 
     def __init__(self, on_prepare: Callable[[np.ndarray], None] = lambda pixels: None) -> None:
         self.prepared, self.batches, self._on_prepare = 0, [], on_prepare
@@ -236,27 +236,35 @@ class Watched(MeanColour):
         return super().embed_pixels(pixels)
 
 
-def test_workers_that_share_the_encoders_cores_rest_while_it_works() -> None:
+@pytest.mark.parametrize("in_turns", [True, None])
+def test_workers_that_share_the_encoders_cores_rest_while_it_works(in_turns, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a GPU that the encoder does not run on
     embedder = Watched(wanted=3)
-    batches = run(map(raw, range(24)), embedder, batch_size=8, workers=2, in_turns=True)
+    batches = run(map(raw, range(24)), embedder, batch_size=8, workers=2, in_turns=in_turns)
     assert sum(len(batch.items) for batch in batches) == 24
     assert max(embedder.meanwhile) <= 2  # what a worker has begun it finishes
 
 
-def test_workers_beside_a_device_prepare_the_next_batches_meanwhile() -> None:
-    started = threading.Event()
+@pytest.mark.parametrize("in_turns", [False, None])
+def test_workers_beside_a_device_prepare_the_next_batches_meanwhile(in_turns) -> None:
+    embedding, last_is_begun = threading.Event(), threading.Event()
 
     class Device(MeanColour):
+        device_type = "cuda"
+
         def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+            embedding.set()
             if not self.batches:
-                assert started.wait(30)  # the first batch is not done before the last image is prepared
+                assert last_is_begun.wait(20)  # the first batch is not done before the last image is begun
             return super().embed_pixels(pixels)
 
     def note(pixels: np.ndarray) -> None:
+        if tuple(pixels[0, 0]) not in [colour_of(number) for number in range(4)]:
+            assert embedding.wait(20)  # nor are the workers through before it
         if tuple(pixels[0, 0]) == colour_of(11):
-            started.set()
+            last_is_begun.set()
 
-    batches = run(map(raw, range(12)), Device(note), batch_size=4, workers=2, in_turns=False)
+    batches = run(map(raw, range(12)), Device(note), batch_size=4, workers=2, in_turns=in_turns)
     assert [len(batch.items) for batch in batches] == [4, 4, 4]
 
 
@@ -268,6 +276,47 @@ def test_an_encoder_that_fails_in_its_turn_leaves_no_worker_waiting() -> None:
     with pytest.raises(RuntimeError, match="device lost"):
         run(map(raw, itertools.count()), Broken(), batch_size=4, in_turns=True)
     assert worker_threads() == []
+
+
+def test_an_interrupt_as_the_workers_are_told_to_rest_leaves_none_resting(monkeypatch) -> None:
+    turns = pipeline._Turns(True)
+    clear = turns._workers.clear
+
+    def interrupted() -> None:
+        clear()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(turns._workers, "clear", interrupted)
+    with pytest.raises(KeyboardInterrupt), turns.encoder():
+        pass
+    assert turns._workers.is_set()
+
+
+def test_an_interrupt_before_the_encoder_uses_its_turn_leaves_no_worker_waiting(monkeypatch) -> None:
+    made, ended = list[pipeline._Turns](), threading.Event()
+
+    class CutShort(pipeline._Turns):
+        def __init__(self, taken: bool) -> None:
+            super().__init__(taken)
+            made.append(self)
+
+        def encoder(self):
+            self._workers.clear()
+            raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            run(map(raw, itertools.count()), MeanColour(), batch_size=4, in_turns=True)
+        ended.set()
+
+    monkeypatch.setattr(pipeline, "_Turns", CutShort)
+    running = threading.Thread(target=interrupted)
+    running.start()
+    try:
+        assert ended.wait(20)
+    finally:
+        made[0]._workers.set()
+        running.join()
 
 
 def test_a_failing_encoder_ends_the_run_and_leaves_no_thread() -> None:
