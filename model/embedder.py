@@ -1,5 +1,6 @@
 """Embedder: an encoder ready for use. Texts or pictures in, unit float32 vectors (numpy) out."""
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,6 +124,18 @@ def checkpoint_folder(encoder: str) -> Path | None:
     return None if encoder.startswith(OPENCLIP) else _folder(encoder)
 
 
+def public_name(encoder: str) -> str:
+    """What an encoder is called in files that are passed on: of a path only its last part."""
+    if encoder.startswith(OPENCLIP):
+        model, _, pretrained = encoder.removeprefix(OPENCLIP).partition("/")
+        return f"{OPENCLIP}{model}/{_last_part(pretrained)}"
+    return encoder if encoder == "demo" else _last_part(encoder)
+
+
+def _last_part(path: str) -> str:
+    return Path(os.path.abspath(Path(path).expanduser())).name  # noqa: PTH100 (a link keeps its own name)
+
+
 def _folder(encoder: str) -> Path:
     return DEMO_FOLDER if encoder == "demo" else Path(encoder).expanduser().resolve()
 
@@ -152,10 +165,13 @@ def choose_device(name: str) -> torch.device:
     """The device called auto, cpu, cuda or cuda:N. Raises ConfigError for one that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device: torch.device | None
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N.") from error
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices."

@@ -4,7 +4,8 @@ OUT becomes a checkpoint folder of the same encoder (same weights, same fingerpr
 runs in the quickest form that the device has and OUT proves. Measured against the float32 form: the cosines
 of pictures and captions, the overlap of the ten best, and R@1. Refused when the first percentile of the
 cosines is below 0.999 (bfloat16, float16) or R@1 falls by more than 0.3 points (int8). With --force such a
-form is written all the same, and used only where its precision is named.
+form is written all the same, and used only where its precision is named. float32 is held against the network
+as it was trained, and refused, forced or not, when it differs by more than 1e-4.
 """
 
 import argparse
@@ -91,30 +92,52 @@ def run_export(arguments: argparse.Namespace) -> None:
     for a precision that the device has not.
     """
     from model.embedder import open_encoder
-    from model.errors import CheckpointError
-    from model.inference.parity import shortfall
+    from model.export_report import export_report
 
     if arguments.format == "onnx":
         return export_onnx(arguments)
     precision, device = choose(arguments.precision, arguments.device)
     opened = open_encoder(arguments.encoder)
     there = holds_encoder(arguments.out, opened.fingerprint)
+    card = None if there else card_of(arguments.encoder)
     found = measure(opened, precision, device, arguments)
-    short = None if found.parity is None else shortfall(precision, found.parity)
-    print(_report(arguments, opened.fingerprint, precision, found, short))
-    if short and not arguments.force:
-        raise CheckpointError(
-            f"{precision} is not exported: {short}. Nothing was written; take another precision, or --force."
-        )
-    if not there:
-        _write_checkpoint(arguments.out, opened.encoder, arguments.encoder)
-    if found.parity is not None:
-        from model.inference.proven import write_proven
+    short, written = falls_short(precision, found), False
+    try:
+        refuse(precision, found, short, arguments.force)
+        if not there:
+            write_checkpoint(arguments.out, opened.encoder, card)
+        if found.parity is not None:
+            from model.inference.proven import write_proven
 
-        parity = found.parity.model_copy(update={"forced": short is not None})
-        write_proven(arguments.out, opened.fingerprint, precision, parity, found.scales)
+            parity = found.parity.model_copy(update={"forced": short is not None})
+            write_proven(arguments.out, opened.fingerprint, precision, parity, found.scales)
+        written = True
+    finally:  # what took minutes to measure is told even where it is refused or cannot be written
+        print(export_report(arguments, opened.fingerprint, precision, found, short, written))
     print(f"written: {arguments.out}", file=sys.stderr)
     return None
+
+
+def falls_short(precision: "Precision", found: Found) -> str | None:
+    """What a form falls short of, as a part of a sentence; None where it is good enough."""
+    from model.inference.parity import inexactness, shortfall
+
+    if found.exact is not None:
+        return inexactness(found.exact)
+    return None if found.parity is None else shortfall(precision, found.parity)
+
+
+def refuse(precision: "Precision", found: Found, short: str | None, force: bool) -> None:
+    """Raise CheckpointError for a form that falls short, unless by `force`; float32 cannot be forced, as it
+    is used without proof."""
+    from model.errors import CheckpointError
+
+    if short is None or (force and found.exact is None):
+        return
+    remedy = "take another precision, or --force"
+    if found.exact is not None:
+        remedy = "check that the weights are finite, or measure with --device cpu"
+    raise CheckpointError(f"{precision} is not exported: {short}. Nothing was written; {remedy}.")
 
 
 def export_onnx(arguments: argparse.Namespace) -> None:
@@ -122,13 +145,14 @@ def export_onnx(arguments: argparse.Namespace) -> None:
 
     Raises ConfigError where a precision is wanted too, and whatever `write_onnx` raises.
     """
-    from model.embedder import open_encoder
+    from model.embedder import open_encoder, public_name
     from model.errors import ConfigError
     from model.onnx.export import write_onnx
 
     if arguments.precision not in (None, "float32"):
         raise ConfigError("ONNX files are written in float32: leave out --precision.")
-    report = write_onnx(open_encoder(arguments.encoder).encoder, arguments.out, arguments.encoder)
+    encoder, name = open_encoder(arguments.encoder).encoder, public_name(arguments.encoder)
+    report = write_onnx(encoder, arguments.out, name)
     if arguments.json:
         print(
             json.dumps({"encoder": arguments.encoder, "out": str(arguments.out), **asdict(report)}, indent=2)
@@ -239,55 +263,35 @@ def _calibrate(
     return scales, tuple(sorted(errors.keys() - scales.keys()))
 
 
-def _write_checkpoint(out: Path, encoder: "PersonEncoder", name: str) -> None:
-    """The encoder with the card it came with; in half the space where no weight needs more."""
-    import torch
+def card_of(name: str) -> dict[str, Any] | None:
+    """The card of an encoder: the one in its folder, or what open_clip's was made from.
 
-    from model.checkpoint import CARD_FILE, save_checkpoint
-    from model.embedder import checkpoint_folder
+    Raises CheckpointError for one that cannot be read, or not be written again.
+    """
+    from model.checkpoint import CARD_FILE
+    from model.embedder import checkpoint_folder, public_name
+    from model.errors import CheckpointError
 
     folder = checkpoint_folder(name)
-    card: dict[str, Any] = {"exported_from": name}
-    if folder is not None:
-        path = folder / CARD_FILE
-        card = json.loads(path.read_bytes()) if path.is_file() else {}
-    half = all(
-        torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in encoder.state_dict().values()
-    )
-    save_checkpoint(out, encoder, card or None, half)
+    if folder is None:
+        return {"exported_from": public_name(name)}
+    path = folder / CARD_FILE
+    try:
+        card = json.loads(path.read_bytes()) if path.is_file() else None
+        json.dumps(card, ensure_ascii=False).encode()
+        if card is not None and not isinstance(card, dict):
+            raise ValueError("not a JSON object")
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); mend it or move it away.") from error
+    return card
 
 
-def _report(
-    arguments: argparse.Namespace, fingerprint: str, precision: str, found: Found, short: str | None
-) -> str:
-    if not arguments.json:
-        return "\n".join(_lines(precision, found))
-    facts = {
-        "encoder": arguments.encoder,
-        "fingerprint": fingerprint,
-        "precision": precision,
-        "out": str(arguments.out),
-        "exactness": found.exact and found.exact.model_dump(mode="json"),
-        "parity": found.parity and found.parity.model_dump(mode="json", exclude={"forced"}),
-        "left_in_float": list(found.in_float),
-        "falls_short": short,
-        "written": short is None or arguments.force,
-    }
-    return json.dumps(facts, indent=2)
+def write_checkpoint(out: Path, encoder: "PersonEncoder", card: Mapping[str, Any] | None) -> None:
+    """The encoder, in half the space where no weight needs more; whole numbers are kept as they are."""
+    import torch
 
+    from model.checkpoint import save_checkpoint
 
-def _lines(precision: str, found: Found) -> list[str]:
-    if found.exact is not None:
-        exact = found.exact
-        return [
-            "float32 needs no proof. Its largest relative difference to the training form is "
-            f"{exact.images:.1e} among {exact.pictures} pictures and {exact.texts:.1e} among "
-            f"{exact.captions} captions."
-        ]
-    from model.inference.parity_table import parity_table
-
-    assert found.parity is not None
-    lines = parity_table(precision, found.parity)
-    if found.in_float:
-        lines.append(f"Left in float, since bytes err too much there: {', '.join(found.in_float)}.")
-    return lines
+    weights = [tensor for tensor in encoder.state_dict().values() if tensor.is_floating_point()]
+    half = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in weights)
+    save_checkpoint(out, encoder, card, half)

@@ -19,6 +19,7 @@ from types import ModuleType
 import regex  # type: ignore[import-untyped]
 import torch
 
+from model.errors import ConfigError
 from model.torchvision_shim import ensure_torchvision_imports
 
 MASK_TOKEN, START_TOKEN, END_TOKEN = "<|mask|>", "<|startoftext|>", "<|endoftext|>"
@@ -37,10 +38,14 @@ class _WordCache(dict[str, str]):
 
 
 def _open_clips_file() -> ModuleType:
-    """open_clip's tokenizer.py, alone if it can be."""
+    """open_clip's tokenizer.py, alone if it can be. Raises ConfigError where open_clip is not installed."""
     package = importlib.util.find_spec("open_clip")
-    assert package is not None, "open_clip_torch is not installed"
-    file = Path(package.origin or "").with_name("tokenizer.py")
+    if package is None or package.origin is None:  # no origin: a folder that a removed package has left
+        raise ConfigError(
+            "open_clip is not installed, and no text is read without it: reinstall open_clip_torch "
+            "(pip install --force-reinstall open_clip_torch)."
+        )
+    file = Path(package.origin).with_name("tokenizer.py")
     spec = importlib.util.spec_from_file_location("open_clip_tokenizer", file)
     assert spec is not None
     assert spec.loader is not None

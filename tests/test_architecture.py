@@ -22,6 +22,8 @@ WALLS = {
     "fastapi": ("service/",),
     "starlette": ("service/",),
     "uvicorn": ("service/",),
+    "onnx": ("model/onnx/",),
+    "onnxruntime": ("model/onnx/",),
 }
 HEAVY = ("torch", "open_clip", "faiss", "fastapi", "av", "openvino", "numpy", "PIL", "pydantic")
 NEEDED_BY_NO_ENCODER = ("open_clip", "torchvision", "timm", "torch._dynamo", "sympy", "huggingface_hub")

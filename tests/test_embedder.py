@@ -9,7 +9,7 @@ from small_encoder import ADAPTERS, small_encoder
 
 from model import embedder as module
 from model.checkpoint import fingerprint, fingerprint_of, save_checkpoint
-from model.embedder import Embedder, open_embedder, open_encoder
+from model.embedder import Embedder, choose_device, open_embedder, open_encoder, public_name
 from model.errors import CheckpointError, ConfigError
 from model.released_weights import official_name
 from model.tokenizer import Tokenizer
@@ -156,6 +156,31 @@ def test_openclip_weights_by_tag(monkeypatch, small_architecture):
 def test_an_encoder_that_is_not_there(name, error, said):
     with pytest.raises(error, match=said):
         open_embedder(name)
+
+
+@pytest.mark.parametrize("device", ["gpu", "xpu", "mps", "mps:0", "meta"])
+def test_a_device_of_another_kind_is_one_sentence(device):
+    with pytest.raises(ConfigError, match=f"'{device}' is unknown: use auto, cpu, cuda or cuda:N"):
+        choose_device(device)
+
+
+def test_the_public_name_has_of_a_path_the_last_part(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "newest").symlink_to(tmp_path / "run7")
+    for encoder, expected in {
+        "demo": "demo",
+        f"{tmp_path}/run": "run",
+        "run/": "run",
+        ".": tmp_path.name,
+        "run/../other": "other",
+        "~": tmp_path.name,
+        "newest": "newest",
+        "openclip:ViT-B-16/openai": "openclip:ViT-B-16/openai",
+        f"openclip:ViT-B-16/{tmp_path}/w.pt": "openclip:ViT-B-16/w.pt",
+        "openclip:ViT-B-16/~/mine/w.pt": "openclip:ViT-B-16/w.pt",
+    }.items():
+        assert public_name(encoder) == expected
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

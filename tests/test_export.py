@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_encoder import small_encoder
+from small_encoder import ADAPTERS, small_config, small_encoder
 
 from model import embedder as embedder_module
-from model.checkpoint import CARD_FILE, WEIGHTS_FILE, fingerprint, save_checkpoint
+from model.checkpoint import CARD_FILE, WEIGHTS_FILE, fingerprint, fingerprint_of, save_checkpoint
 from model.embedder import open_embedder
+from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
-from model.export import choose
-from model.inference import examples
+from model.export import card_of, choose, write_checkpoint
+from model.inference import examples, parity
 from model.inference import precision as precision_module
 from model.inference.form import build_form
 from model.inference.precision import precisions_of
@@ -84,7 +85,7 @@ def test_the_folder_is_the_same_encoder_and_auto_runs_the_proven_form(
     assert json.loads((out / CARD_FILE).read_text()) == {"made": "by a test"}
     assert (out / WEIGHTS_FILE).stat().st_size == (source / WEIGHTS_FILE).stat().st_size
     parity = read_proven(out, fingerprint(source)).forms["bfloat16"]
-    assert (parity.pictures, parity.captions, parity.data) == (12, 24, f"{data}, test")
+    assert (parity.pictures, parity.captions, parity.data) == (12, 24, "folder, test")
     assert parity.texts.median == pytest.approx(1 - 0.01**2 / 2, abs=3e-5)
     assert open_embedder(str(out), "cpu").precision == "bfloat16"
     assert open_embedder(str(source), "cpu").precision == "float32"
@@ -137,6 +138,66 @@ def test_force_does_not_mark_what_is_good_enough(tmp_path, source, data, pretend
     pretended(bfloat16=0.01)
     export(tmp_path / "out", "--encoder", source, "--data", data, "--force")
     assert read_proven(tmp_path / "out", fingerprint(source)).good == ("bfloat16",)
+
+
+@pytest.mark.parametrize("far", [0.01, 0.2])
+def test_json_says_written_only_where_it_is(tmp_path, source, data, pretended, capsys, far):
+    """Printed behind the writing; what falls short, and what cannot be written, is told as well."""
+    pretended(bfloat16=far)
+    words = ["export", str(tmp_path / "out"), "--encoder", str(source), "--data", data, "--device", "cpu"]
+    assert main([*words, "--json"]) == (0 if far == 0.01 else 2)
+    report = json.loads(capsys.readouterr().out)
+    assert report["written"] is (far == 0.01) is (tmp_path / "out" / FORMS_FILE).exists()
+    (tmp_path / "file").write_text("")
+    words[1] = str(tmp_path / "file" / "out")
+    assert main([*words, "--json", "--force"]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report["written"] is False
+    assert report["parity"]["pictures"] == 12
+
+
+@pytest.mark.parametrize(("difference", "said"), [(2e-4, "by 2.0e-04"), (float("nan"), "by nan")])
+def test_a_float32_form_that_is_not_the_training_form_is_refused_forced_or_not(
+    tmp_path, source, data, monkeypatch, capsys, difference, said
+):
+    exact = parity.compare_with_training
+    monkeypatch.setattr(
+        parity,
+        "compare_with_training",
+        lambda *given: exact(*given).model_copy(update={"texts": difference}),
+    )
+    words = ["export", str(tmp_path / "out"), "--encoder", str(source), "--data", data, "--device", "cpu"]
+    assert main([*words, "--precision", "float32", "--force", "--json"]) == 2
+    told = capsys.readouterr()
+    assert f"captions differ from the training form {said}, more than 1e-04" in told.err
+    report = json.loads(told.out, parse_constant=pytest.fail)
+    assert report["written"] is False
+    assert not (tmp_path / "out").exists()
+
+
+def test_whole_numbers_do_not_keep_weights_in_float32(tmp_path):
+    """5001 batches are no number of float16, but are not stored as one either."""
+    encoder = PersonEncoder(small_config(ADAPTERS["full"], stem_widths=(16, 24))).eval()
+    for value in encoder.state_dict().values():
+        value.copy_(value.half() if value.is_floating_point() else torch.tensor(5001))
+    save_checkpoint(tmp_path / "half", encoder, half=True)
+    write_checkpoint(tmp_path / "out", encoder, None)
+    assert (tmp_path / "out" / WEIGHTS_FILE).read_bytes() == (tmp_path / "half" / WEIGHTS_FILE).read_bytes()
+    assert fingerprint(tmp_path / "out") == fingerprint_of(encoder)
+
+
+@pytest.mark.parametrize("card", [b"{", b"[1]", b"\xff", b'{"made": "\\ud800"}'])
+def test_a_card_that_cannot_be_kept_is_told_before_anything_is_measured(tmp_path, source, monkeypatch, card):
+    monkeypatch.setattr(examples, "open_examples", lambda *given: pytest.fail("measured"))
+    (source / CARD_FILE).write_bytes(card)
+    with pytest.raises(CheckpointError, match=r"card\.json: cannot be read"):
+        export(tmp_path / "out", "--encoder", source, "--precision", "float32")
+
+
+def test_the_card_of_open_clips_weights_names_no_place_of_this_machine(tmp_path):
+    named = {"exported_from": "openclip:ViT-B-16/w.pt"}
+    assert card_of(f"openclip:ViT-B-16/{tmp_path}/w.pt") == named
+    assert card_of("openclip:ViT-B-16/openai") == {"exported_from": "openclip:ViT-B-16/openai"}
 
 
 def other_encoder(out):
@@ -206,7 +267,7 @@ def test_int8_is_calibrated_measured_and_run(tmp_path, source, data):
     out = tmp_path / "out"
     export(out, "--encoder", source, "--precision", "int8", "--data", data, "--force")
     proven = read_proven(out, fingerprint(source))
-    assert proven.forms["int8"].data == f"{data}, people of test not calibrated on"
+    assert proven.forms["int8"].data == "folder, people of test not calibrated on"
     assert proven.forms["int8"].pictures == 8  # of six people, two were calibrated on
     assert proven.scales
     assert (out / INT8_FILE).stat().st_size < 100_000
@@ -246,5 +307,6 @@ def test_the_towers_as_onnx(tmp_path, source, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["visual_bytes"] == (tmp_path / "onnx" / "visual" / "model.onnx").stat().st_size
     assert report["text_difference"] < 1e-4
+    assert json.loads((tmp_path / "onnx" / "config.json").read_text())["cskt"]["name"] == source.name
     with pytest.raises(ConfigError, match="written in float32"):
         export(tmp_path / "onnx", "--encoder", source, "--format", "onnx", "--precision", "int8")

@@ -55,7 +55,7 @@ def test_another_split_is_calibrated_on(tmp_path, there, measured, calibration):
     with open_examples(data, measured, 5, True, 1) as examples:
         assert names(examples.measured) == {measured}
         assert names(examples.calibration) == {calibration}
-        assert examples.data == f"{data}, {measured}"
+        assert examples.data == f"folder, {measured}"
 
 
 def test_where_there_is_no_other_split_other_people_are_calibrated_on(tmp_path):
@@ -67,7 +67,7 @@ def test_where_there_is_no_other_split_other_people_are_calibrated_on(tmp_path):
         assert len(measured) == 2
         assert len(calibration) == 1
         assert not measured & calibration
-        assert "not calibrated on" in examples.data
+        assert examples.data == "folder, people of test not calibrated on"
     with open_examples(data, "test", 5, False, 1) as examples:
         assert len(examples.measured) == 6
         assert examples.calibration == []

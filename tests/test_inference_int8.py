@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.errors import CheckpointError
 from model.inference.folding import Affine
 from model.inference.int8 import (
     LEAST_OUTPUT,
@@ -140,3 +141,15 @@ def test_sites_without_scales_are_left_to_floats() -> None:
         products.mlp("b", up, "silu", down)(x, stream), others.mlp("", up, "silu", down)(x, stream)
     )
     assert not torch.equal(products.linear("a", up)(x), others.linear("", up)(x))
+
+
+@pytest.mark.parametrize("length", [1, 15, 17])
+def test_scales_of_another_length_are_refused_where_the_form_is_built(length: int) -> None:
+    up, down, _, _ = drawn(0, 4, 16, 24)
+    scales = SiteScales(torch.ones(length), HiddenScale(0.1, 3))
+    products = Int8Products({"visual.0.mlp": scales}, OneDnnProducts(torch.float32))
+    said = f"visual.0.mlp has 16 inputs, not {length}; run cskt export --precision int8 again"
+    with pytest.raises(CheckpointError, match=said):
+        products.linear("visual.0.mlp", up)
+    with pytest.raises(CheckpointError, match=said):
+        products.mlp("visual.0.mlp", up, "silu", down)

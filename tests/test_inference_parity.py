@@ -11,7 +11,7 @@ from proven_toys import parity
 from model.datasets.samples import Sample
 from model.errors import CheckpointError
 from model.inference import parity as module
-from model.inference.parity import cosines, measure_parity, shortfall, top_overlap
+from model.inference.parity import Exactness, cosines, inexactness, measure_parity, shortfall, top_overlap
 from model.inference.parity_table import parity_table
 from model.inference.proven import Cosines
 from model.split_vectors import SplitVectors
@@ -147,6 +147,20 @@ def test_what_falls_short(precision, changes, said):
         for name, value in changes.items()
     }
     found = shortfall(precision, parity().model_copy(update=worse))
+    assert found == said or said in found
+
+
+@pytest.mark.parametrize(
+    ("images", "texts", "said"),
+    [
+        (1e-4, 1e-4, None),
+        (1.1e-4, 0, "pictures differ from the training form by 1.1e-04, more than 1e-04"),
+        (0, math.inf, "captions differ from the training form by inf"),
+        (math.nan, 0, "pictures differ from the training form by nan"),
+    ],
+)
+def test_what_is_not_exact_enough(images, texts, said):
+    found = inexactness(Exactness(images=images, texts=texts, pictures=1, captions=1))
     assert found == said or said in found
 
 

@@ -40,6 +40,12 @@ def test_a_processor_offers_what_it_has_and_the_best_first(hardware, bfloat16, i
     assert precisions_of(CUDA) == ("float16", "bfloat16", "float32")
 
 
+@pytest.mark.parametrize("kind", ["xpu", "mps", "meta"])
+def test_a_device_of_another_kind_has_nothing_of_the_processors(hardware, kind):
+    hardware(True, True)
+    assert precisions_of(torch.device(kind)) == ("float32",)
+
+
 @pytest.mark.parametrize(
     ("proven", "expected"),
     [

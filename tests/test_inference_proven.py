@@ -1,10 +1,13 @@
 """What an export keeps beside an encoder, and when it no longer counts."""
 
+import hashlib
 import json
+import math
 
 import pytest
 import torch
 from proven_toys import parity
+from safetensors.torch import save
 
 from model.errors import CheckpointError
 from model.inference.int8 import HiddenScale, SiteScales
@@ -71,6 +74,70 @@ def test_scales_that_are_not_those_of_the_proof_do_not_count(tmp_path, damage):
     proven = read_proven(tmp_path, FINGERPRINT)
     assert proven.good == ("bfloat16",)
     assert proven.scales is None
+
+
+def foreign_scales(folder, content):
+    """A folder whose forms.json vouches for these scales."""
+    write_proven(folder, FINGERPRINT, "int8", parity(), SCALES)
+    (folder / INT8_FILE).write_bytes(content)
+    forms = json.loads((folder / FORMS_FILE).read_text())
+    forms["int8_sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / FORMS_FILE).write_text(json.dumps(forms))
+
+
+UNKNOWN_TYPE = b'{"a.divisor":{"dtype":"F8_E8M0","shape":[1],"data_offsets":[0,1]}}'
+OF_UNKNOWN_TYPE = len(UNKNOWN_TYPE).to_bytes(8, "little") + UNKNOWN_TYPE + bytes(1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", OF_UNKNOWN_TYPE], ids=["empty", "text", "type"])
+def test_scales_that_are_no_tensors_are_one_sentence_with_a_remedy(tmp_path, content):
+    foreign_scales(tmp_path, content)
+    with pytest.raises(CheckpointError, match=r"int8\.safetensors: not the scales.*run cskt export again"):
+        read_proven(tmp_path, FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "said"),
+    [
+        (torch.ones(2, 2), "not a row of floats"),
+        (torch.tensor(1.0), "not a row of floats"),
+        (torch.ones(2, dtype=torch.int64), "not a row of floats"),
+        (torch.tensor([1.0, 0.0]), "not above 0 and finite"),
+        (torch.tensor([1.0, -1.0]), "not above 0 and finite"),
+        (torch.tensor([1.0, math.inf]), "not above 0 and finite"),
+        (torch.tensor([1.0, math.nan]), "not above 0 and finite"),
+        (torch.tensor([1.0, 1e-40]), "not above 0 and finite"),  # its inverse is beyond float32
+        (torch.tensor([1.0, 1e300], dtype=torch.float64), "not above 0 and finite"),
+    ],
+)
+def test_divisors_that_cannot_divide_are_refused(tmp_path, divisor, said):
+    foreign_scales(tmp_path, save({"visual.0.qkv.divisor": divisor}))
+    with pytest.raises(CheckpointError, match=rf"visual\.0\.qkv\.divisor.*{said}"):
+        read_proven(tmp_path, FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "said"),
+    [
+        ([0.5], "not two floats"),
+        ([0.5, 1.0, 2.0], "not two floats"),
+        ([[0.5, 1.0]], "not two floats"),
+        ([1, 1], "not two floats"),
+        ([0.0, 1.0], "step"),
+        ([-0.5, 1.0], "step"),
+        ([math.inf, 1.0], "step"),
+        ([math.nan, 1.0], "step"),
+        ([0.5, -1.0], "zero that is no byte"),
+        ([0.5, 256.0], "zero that is no byte"),
+        ([0.5, 1.5], "zero that is no byte"),
+        ([0.5, math.nan], "zero that is no byte"),
+    ],
+)
+def test_hidden_scales_that_are_none_are_refused(tmp_path, hidden, said):
+    tensors = {"visual.0.mlp.divisor": torch.ones(2), "visual.0.mlp.hidden": torch.tensor(hidden)}
+    foreign_scales(tmp_path, save(tensors))
+    with pytest.raises(CheckpointError, match=rf"visual\.0\.mlp\.hidden.*{said}"):
+        read_proven(tmp_path, FINGERPRINT)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 2}', '{"forms": {"int4": {}}}'])

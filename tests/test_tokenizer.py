@@ -11,6 +11,7 @@ from parity import case_files
 from safetensors.torch import load_file
 
 from model import tokenizer as module
+from model.errors import ConfigError
 from model.tokenizer import Tokenizer
 
 
@@ -112,6 +113,13 @@ def test_it_travels_to_workers(tokenizer):
     assert torch.equal(copy.encode(["a red coat"]), tokenizer.encode(["a red coat"]))
     plain = pickle.loads(pickle.dumps(Tokenizer(16, read_marks=False)))
     assert torch.equal(plain.encode(["<|mask|>"]), Tokenizer(16, read_marks=False).encode(["<|mask|>"]))
+
+
+@pytest.mark.parametrize("found", [None, importlib.util.spec_from_loader("open_clip", None, is_package=True)])
+def test_a_missing_open_clip_is_named_with_its_remedy(monkeypatch, found):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
+    with pytest.raises(ConfigError, match=r"open_clip is not installed.*reinstall open_clip_torch"):
+        module._open_clips_file()
 
 
 def test_a_file_that_needs_its_package_is_imported_with_it(tmp_path, monkeypatch):

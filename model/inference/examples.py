@@ -53,7 +53,7 @@ def open_examples(
     Raises DatasetError for a data set that cannot be used.
     """
     if data is not None:
-        yield _of_data_set(data_place(data), data, split, calibrating, workers)
+        yield _of_data_set(data_place(data), split, calibrating, workers)
         return
     with tempfile.TemporaryDirectory(prefix="cskt-export-") as place:
         measured = _paint(Path(place) / "measured", people, MEASURED_SEED, workers)
@@ -93,18 +93,19 @@ def apart(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     return measured, [sample for sample in samples if sample.identity in taken]
 
 
-def _of_data_set(place: DataPlace, data: str, split: Split, calibrating: bool, workers: int) -> Examples:
+def _of_data_set(place: DataPlace, split: Split, calibrating: bool, workers: int) -> Examples:
+    """Called by the data set's name alone: the report is passed on, and where the data lies is not."""
     measured: Sequence[Sample] = load_told(place, split, skip_bad=False, workers=workers).samples
     if not calibrating:
-        return Examples(f"{data}, {split}", measured, [])
+        return Examples(f"{place.name}, {split}", measured, [])
     choices: tuple[Split, ...] = ("train", "val")
     there = available_splits(place.name, place.root)
     others = next((name for name in choices if name in there and name != split), None)
     if others is None:
         measured, calibration = apart(measured)
-        return Examples(f"{data}, people of {split} not calibrated on", measured, calibration)
+        return Examples(f"{place.name}, people of {split} not calibrated on", measured, calibration)
     calibration = load_split(place.name, place.root, others).samples
-    return Examples(f"{data}, {split}", measured, calibration)
+    return Examples(f"{place.name}, {split}", measured, calibration)
 
 
 def _paint(folder: Path, people: int, seed: int, workers: int) -> list[Sample]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from model.errors import CheckpointError
 from model.inference.folding import Affine
 from model.inference.products import ONEDNN_NAMES, Added, After, Linear, OneDnnProducts
 
@@ -63,7 +64,10 @@ class _Weights:
 
 
 class Int8Products:
-    """`scales` by site; sites without are executed by `others`."""
+    """`scales` by site; sites without are executed by `others`.
+
+    Building a product raises CheckpointError for scales of another length than its inputs.
+    """
 
     def __init__(self, scales: Mapping[str, SiteScales], others: OneDnnProducts) -> None:
         self.scales, self.others = scales, others
@@ -74,6 +78,7 @@ class Int8Products:
         scales = self.scales.get(site)
         if scales is None:
             return self.others.linear(site, affine, after)
+        _require_fit(site, scales, affine)
         return byte_linear(affine, scales.divisor, after, self.dtype)
 
     def added(self, site: str, affine: Affine) -> Added:
@@ -85,7 +90,17 @@ class Int8Products:
         scales = self.scales.get(site)
         if scales is None or scales.hidden is None:
             return self.others.mlp(site, up, after, down)
+        _require_fit(site, scales, up)
         return byte_mlp(up, after, down, scales.divisor, scales.hidden)
+
+
+def _require_fit(site: str, scales: SiteScales, affine: Affine) -> None:
+    inputs = affine.weight.shape[1]
+    if scales.divisor.shape != (inputs,):
+        raise CheckpointError(
+            f"the scales of int8 do not fit this encoder: {site} has {inputs} inputs, not "
+            f"{len(scales.divisor)}; run cskt export --precision int8 again, or use another precision."
+        )
 
 
 def byte_linear(affine: Affine, divisor: torch.Tensor, after: After, dtype: torch.dtype) -> Linear:

@@ -1,7 +1,8 @@
 """How far a form is from the float32 form: what both make of the same pictures and captions.
 
 A form is good enough when a cosine p1 of `LEAST_P1` is reached by pictures and by captions (bfloat16,
-float16), or when R@1 falls by at most `MOST_FALL` points (int8).
+float16), or when R@1 falls by at most `MOST_FALL` points (int8). The float32 form itself may differ from the
+training form by `MOST_DIFFERENCE`.
 """
 
 import datetime
@@ -25,6 +26,7 @@ Vectors = NDArray[np.float32]
 
 LEAST_P1 = 0.999
 MOST_FALL = 0.3
+MOST_DIFFERENCE = 1e-4
 TOP = 10
 ROUNDING = 1e-9
 """Of a change in percentage points, which is a difference of two means."""
@@ -98,6 +100,14 @@ def shortfall(precision: Precision, parity: Parity) -> str | None:
     for name, found in (("pictures", parity.images), ("captions", parity.texts)):
         if not found.p1 >= LEAST_P1:
             return f"the first percentile of the {name}' cosines is {found.p1:.5f}, below {LEAST_P1}"
+    return None
+
+
+def inexactness(exact: Exactness) -> str | None:
+    """What the float32 form falls short of, as a part of a sentence; None where it is exact enough."""
+    for name, apart in (("pictures", exact.images), ("captions", exact.texts)):
+        if not apart <= MOST_DIFFERENCE:
+            return f"{name} differ from the training form by {apart:.1e}, more than {MOST_DIFFERENCE:.0e}"
     return None
 
 

@@ -26,6 +26,8 @@ def precisions_of(device: torch.device) -> tuple[Precision, ...]:
     """
     if device.type == "cuda":
         return ("float16", "bfloat16", "float32")
+    if device.type != "cpu":
+        return ("float32",)
     low: list[Precision] = []
     if bytes_available() and onednn_available():
         low.append("int8")

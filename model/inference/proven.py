@@ -12,10 +12,11 @@ from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from model.errors import CheckpointError
-from model.inference.int8 import HiddenScale, SiteScales
+from model.inference.int8 import MOST, HiddenScale, SiteScales
 from model.inference.precision import Precision
 from model.whole_file import whole_file, write_whole
 
@@ -80,7 +81,7 @@ class Proven:
 def read_proven(folder: Path, fingerprint: str) -> Proven:
     """What is proven of the encoder in `folder` that has this fingerprint.
 
-    Raises CheckpointError for files that cannot be read.
+    Raises CheckpointError for files that cannot be read, and for scales that no export would write.
     """
     file = _read(folder)
     if file is None or file.fingerprint != fingerprint:
@@ -128,15 +129,22 @@ def _read(folder: Path) -> _FormsFile | None:
 
 
 def _read_scales(path: Path, digest: str | None) -> dict[str, SiteScales] | None:
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != digest:
-        return None
-    tensors = load(content)
-    return {
-        name.removesuffix(".divisor"): SiteScales(tensor, _hidden(tensors.get(_hidden_name(name))))
-        for name, tensor in tensors.items()
-        if name.endswith(".divisor")
-    }
+    """Scales by site; None where they are not those of the proof. CheckpointError as in `read_proven`."""
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != digest:
+            return None
+        tensors = load(content)
+        return {
+            name.removesuffix(".divisor"): SiteScales(_divisor(name, tensor), _hidden(name, tensors))
+            for name, tensor in tensors.items()
+            if name.endswith(".divisor")
+        }
+    except (SafetensorError, KeyError, ValueError, OSError) as error:  # KeyError: a type torch has not
+        raise CheckpointError(
+            f"{path}: not the scales of an int8 form ({error}); remove it to use the encoder without int8, "
+            "then run cskt export again."
+        ) from error
 
 
 def _tensors(scales: Mapping[str, SiteScales]) -> dict[str, torch.Tensor]:
@@ -148,9 +156,27 @@ def _tensors(scales: Mapping[str, SiteScales]) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _hidden_name(name: str) -> str:
-    return name.removesuffix(".divisor") + ".hidden"
+def _divisor(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Raises ValueError for what cannot divide."""
+    if tensor.dim() != 1 or not tensor.is_floating_point():
+        raise ValueError(f"{name} is not a row of floats")
+    divisor = tensor.float()
+    if not (divisor > 0).all() or not (divisor.isfinite() & (1 / divisor).isfinite()).all():
+        raise ValueError(f"{name} has numbers that are not above 0 and finite")
+    return divisor
 
 
-def _hidden(pair: torch.Tensor | None) -> HiddenScale | None:
-    return None if pair is None else HiddenScale(float(pair[0]), int(pair[1]))
+def _hidden(name: str, tensors: Mapping[str, torch.Tensor]) -> HiddenScale | None:
+    """Of the site that divisor `name` belongs to. Raises ValueError for what is no scale."""
+    name = name.removesuffix(".divisor") + ".hidden"
+    pair = tensors.get(name)
+    if pair is None:
+        return None
+    if pair.shape != (2,) or not pair.is_floating_point():
+        raise ValueError(f"{name} is not two floats")
+    step, zero = pair.tolist()
+    if not (pair[0].float() > 0 and pair[0].float().isfinite()):
+        raise ValueError(f"{name} has a step that is not above 0 and finite")
+    if not (0 <= zero <= MOST and zero == int(zero)):
+        raise ValueError(f"{name} has a zero that is no byte")
+    return HiddenScale(step, int(zero))
