@@ -74,7 +74,6 @@ def add_export(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add(
         "--people",
         type=count,
-        default=PEOPLE,
         metavar="N",
         help=f"synthetic people to measure on, three pictures each (default: {PEOPLE})",
     )
@@ -89,13 +88,16 @@ def run_export(arguments: argparse.Namespace) -> None:
     """Measure, print, and write if the form is good enough.
 
     Raises CheckpointError for an OUT that holds something else and for a form that falls short, ConfigError
-    for a precision that the device has not.
+    for a precision that the device has not and for options that exclude each other.
     """
     from model.embedder import open_encoder
+    from model.errors import ConfigError
     from model.export_report import export_report
 
     if arguments.format == "onnx":
         return export_onnx(arguments)
+    if arguments.data is not None and arguments.people is not None:
+        raise ConfigError("--people is for synthetic people, and --data for your own: leave one out.")
     precision, device = choose(arguments.precision, arguments.device)
     opened = open_encoder(arguments.encoder)
     there = holds_encoder(arguments.out, opened.fingerprint)
@@ -213,7 +215,7 @@ def measure(
     from model.inference.parity import compare_with_training
 
     exact = precision == "float32"
-    people = FEW_PEOPLE if exact else arguments.people
+    people = FEW_PEOPLE if exact else arguments.people or PEOPLE
     with open_examples(
         arguments.data, arguments.split, people, precision == "int8", arguments.workers
     ) as examples:

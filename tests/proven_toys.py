@@ -15,7 +15,7 @@ def parity(forced=False, r1=80.0):
         r1_change_interval=(-0.25, 0.5),
         data="synthetic people",
         pictures=30,
-        captions=60,
+        captions=600,
         processor="a processor",
         date="2026-11-25",
         forced=forced,

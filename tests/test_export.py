@@ -32,6 +32,11 @@ def data(tmp_path_factory):
     return f"folder:{folder}"
 
 
+@pytest.fixture(autouse=True)
+def few_captions_are_enough(monkeypatch):
+    monkeypatch.setattr(parity, "LEAST_CAPTIONS", 1)
+
+
 @pytest.fixture
 def source(tmp_path):
     save_checkpoint(tmp_path / "run", small_encoder().eval(), card={"made": "by a test"}, half=True)
@@ -68,6 +73,19 @@ def pretended(monkeypatch):
         monkeypatch.setattr(precision_module, "precisions_of", lambda device: (*far, "float32"))
 
     return off
+
+
+def test_few_captions_prove_nothing(pretended, source, data, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    pretended(bfloat16=0.0)
+    with pytest.raises(CheckpointError, match="captions prove nothing, at least 300 are needed"):
+        export(tmp_path / "out", "--encoder", source, "--data", data, "--precision", "bfloat16")
+    assert not (tmp_path / "out").exists()
+
+
+def test_people_are_not_for_a_data_set(source, data, tmp_path):
+    with pytest.raises(ConfigError, match="leave one out"):
+        export(tmp_path / "out", "--encoder", source, "--data", data, "--people", "3")
 
 
 def export(*words):

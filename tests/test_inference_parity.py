@@ -170,4 +170,4 @@ def test_the_table_says_all_of_it():
     assert "captions            0.99000   0.99900  1.00000" in text
     assert lines[5].split() == ["R@1", "80.00", "79.75", "-0.25", "(-0.25", "to", "+0.50)"]
     assert "98.0 %" in text
-    assert "On synthetic people: 30 pictures, 60 captions." in text
+    assert "On synthetic people: 30 pictures, 600 captions." in text

@@ -75,14 +75,20 @@ def test_a_named_precision_needs_no_proof(hardware):
 
 def test_a_named_precision_must_be_there_and_int8_needs_scales(hardware):
     hardware(False, True)
-    with pytest.raises(
-        ConfigError, match="'bfloat16' is not to be had on this cpu: use auto or int8, float32"
-    ):
+    with pytest.raises(ConfigError, match="'bfloat16' is not to be had on this cpu: use auto, int8, float32"):
         choose_precision("bfloat16", CPU, ("bfloat16",))
     with pytest.raises(ConfigError, match="cskt export --precision int8"):
         choose_precision("int8", CPU, ("int8",))
     with pytest.raises(ConfigError, match="'double'"):
         choose_precision("double", CPU, ())
+
+
+def test_words_that_are_no_precision_and_none_at_all(hardware):
+    hardware(bfloat16=True, int8=False)
+    with pytest.raises(ConfigError, match="precision 'foo' is unknown: use auto, bfloat16, float32"):
+        choose_precision("foo", CPU, ())
+    assert choose_precision("", CPU, ()) == "float32"
+    assert choose_precision(" BFloat16 ", CPU, ()) == "bfloat16"
 
 
 @pytest.mark.parametrize(

@@ -222,10 +222,18 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("package", export.PACKAGES)
 def test_a_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(CsktError, match=rf"needs {package}: pip install 'cskt\[onnx\]'"):
+    with pytest.raises(CsktError, match=rf"needs {package}: install cskt with its extra onnx"):
         write_onnx(varied(CASES["full"]), tmp_path, "small")
 
 
 def test_an_encoder_in_training_is_a_mistake_of_the_caller(tmp_path):
     with pytest.raises(ValueError, match="evaluation mode"):
         write_onnx(varied(CASES["full"]).train(), tmp_path, "small")
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": true}')
+    with pytest.raises(CheckpointError, match="holds something else"):
+        write_onnx(varied(CASES["full"]), tmp_path, "small")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == '{"mine": true}'

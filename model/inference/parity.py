@@ -24,6 +24,9 @@ from model.transforms import Preprocess
 
 Vectors = NDArray[np.float32]
 
+LEAST_CAPTIONS = 300
+"""Among fewer, one caption alone moves R@1 by more than the fall that is looked for."""
+
 LEAST_P1 = 0.999
 MOST_FALL = 0.3
 MOST_DIFFERENCE = 1e-4
@@ -93,6 +96,8 @@ def top_overlap(exact: tuple[Vectors, Vectors], form: tuple[Vectors, Vectors], t
 
 def shortfall(precision: Precision, parity: Parity) -> str | None:
     """What a form falls short of, as a part of a sentence; None where it is good enough."""
+    if parity.captions < LEAST_CAPTIONS:
+        return f"{parity.captions} captions prove nothing, at least {LEAST_CAPTIONS} are needed"
     if precision == "int8":
         if parity.r1_change < -MOST_FALL - ROUNDING:
             return f"R@1 falls by {-parity.r1_change:.2f} points, more than {MOST_FALL}"

@@ -45,15 +45,18 @@ def choose_precision(
     ConfigError for what the device has not, and for int8 without scales, which an export finds.
     """
     has = precisions_of(device)
+    wanted = wanted.strip().lower() or "auto"
+    if wanted not in ("auto", "int8", *DTYPES):
+        raise ConfigError(f"precision {wanted!r} is unknown: use auto, {', '.join(has)}.")
     if wanted == "auto":
         return next(name for name in has if name in proven or name == "float32")
     if wanted not in has:
         raise ConfigError(
-            f"precision {wanted!r} is not to be had on this {device.type}: use auto or {', '.join(has)}."
+            f"precision {wanted!r} is not to be had on this {device.type}: use auto, {', '.join(has)}."
         )
     if wanted == "int8" and not has_scales:
         raise ConfigError(
-            "this encoder has no int8 form: make one with cskt export --precision int8, or use another."
+            "this encoder has no int8 form, or a damaged one: cskt export --precision int8 makes one."
         )
     return next(name for name in has if name == wanted)
 

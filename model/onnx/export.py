@@ -65,6 +65,10 @@ def write_onnx(encoder: PersonEncoder, folder: Path | str, name: str) -> OnnxRep
         raise CheckpointError(
             f"{folder}: a checkpoint is here, whose config.json would be lost; name another."
         )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "visual" / "model.onnx").is_file():
+        raise CheckpointError(
+            f"{folder}: holds something else than ONNX files of an encoder; name a new or empty folder."
+        )
     visual, textual = (_serialised(make(encoder)) for make in (vision_graph, text_graph))
     report = OnnxReport(*_differences(encoder, visual, textual), len(visual), len(textual))
     worst = max(report.image_difference, report.text_difference)
@@ -91,7 +95,7 @@ def _require_packages() -> None:
         try:
             importlib.import_module(package)
         except ImportError:
-            raise ConfigError(f"ONNX export needs {package}: pip install 'cskt[onnx]'.") from None
+            raise ConfigError(f"ONNX export needs {package}: install cskt with its extra onnx.") from None
 
 
 def _serialised(model: "onnx.ModelProto") -> bytes:
