@@ -95,7 +95,7 @@ def run_index(arguments: argparse.Namespace) -> int:
             try:
                 index_source(gallery, source, embedder, report, arguments.batch_size, arguments.workers)
             finally:
-                _print_report(report, len(gallery), arguments.json)
+                _print_report(report, len(gallery), embedder.precision, arguments.json)
     finally:
         gallery.close()
     return 0
@@ -116,7 +116,7 @@ def _encoder_of(address: str) -> str:
         gallery.close()
 
 
-def _print_report(report: "IndexReport", items: int, as_json: bool) -> None:
+def _print_report(report: "IndexReport", items: int, precision: str, as_json: bool) -> None:
     reasons = [{"uri": bad.uri, "reason": bad.reason} for bad in report.first_rejected]
     if as_json:
         facts = {
@@ -124,6 +124,7 @@ def _print_report(report: "IndexReport", items: int, as_json: bool) -> None:
             "new": report.new,
             "known": report.known,
             "rejected": report.rejected,
+            "precision": precision,
         }
         timing = {
             "seconds": round(report.seconds, 3),
@@ -136,7 +137,7 @@ def _print_report(report: "IndexReport", items: int, as_json: bool) -> None:
         f"{terminal_safe(report.source)}: {report.new} new, "
         f"{report.known} already known and left as they were, "
         f"{report.rejected} rejected; "
-        f"{report.rate:.1f} new images/s; the gallery holds {items}.",
+        f"{report.rate:.1f} new images/s in {precision}; the gallery holds {items}.",
         flush=True,
     )
     for bad in reasons:

@@ -87,6 +87,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         print(json.dumps({**facts, "datasets": [_facts(one) for one in measured]}, indent=2))
     else:
         print(_tables(arguments.data, measured))
+        print(f"\n{arguments.encoder} in {embedder.precision}")
 
 
 def evaluate_encoder(

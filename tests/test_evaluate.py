@@ -167,6 +167,7 @@ def test_slices_go_into_json_and_tables(tmp_path, opened, capsys):
     printed = capsys.readouterr().out
     assert "  cam0 *" in printed
     assert "fewer than 30 captions" in printed
+    assert printed.splitlines()[-1] == "demo in bfloat16"
 
 
 def test_strips_are_written_only_when_asked_for(tmp_path, opened, capsys):

@@ -69,6 +69,7 @@ def test_index_counts_what_it_did_and_a_second_run_adds_nothing(tmp_path, pictur
     assert main(command) == 0
     first, second = printed_json(capsys)
     assert (first["new"], first["known"], first["rejected"]) == (IMAGES, 0, 1)
+    assert first["precision"] == "float32"
     assert "broken.jpg" in first["first_rejected"][0]["uri"]
     assert (second["new"], second["known"], second["rejected"]) == (0, IMAGES, 1)
     assert second["gallery_items"] == IMAGES
