@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from model.backbone import backbone_config
-from model.bench_steps import END, START, build, finish, product_rate
+from model.bench_steps import END, PRODUCT_SIDE, START, best_rate, build, finish, product_rate
 from model.checkpoint import load_checkpoint
 from model.config import PERSON_IMAGE_SIZE
 from model.embedder import DEMO_FOLDER
@@ -23,7 +23,6 @@ from model.transforms import Preprocess
 
 SEED = 0
 ONE_CAPTION_TIMES = 10
-LARGE, RATE_TIMES = 3072, 5
 INPUT_STEP, MOST_HIDDEN = 8 / 127, 4.0
 
 
@@ -161,14 +160,10 @@ def large_product(precision: Precision, device: torch.device) -> float:
     """Operations a second of one large product in a precision, the best of a few."""
     if precision != "int8":
         return product_rate(device, DTYPES[precision])
-    side = Affine(torch.randn(LARGE, LARGE), torch.zeros(LARGE))
-    multiply, given = byte_product(side), torch.randint(0, 256, (LARGE, LARGE), dtype=torch.uint8)
-    best = 0.0
-    for _ in range(RATE_TIMES):
-        started = time.perf_counter()
-        multiply(given)
-        best = max(best, 2 * LARGE**3 / (time.perf_counter() - started))
-    return best
+    shape = (PRODUCT_SIDE, PRODUCT_SIDE)
+    multiply = byte_product(Affine(torch.randn(shape), torch.zeros(PRODUCT_SIDE)))
+    given = torch.randint(0, 256, shape, dtype=torch.uint8)
+    return best_rate(lambda: multiply(given), device)
 
 
 def flat_scales(encoder: PersonEncoder) -> dict[str, SiteScales]:

@@ -163,11 +163,16 @@ def gradient_difference(encoder: PersonEncoder, batch: Batch) -> Difference:
 def product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """Operations per second of one large matrix product, the best of a few."""
     side = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=device, dtype=dtype)
+    return best_rate(lambda: side @ side, device)
+
+
+def best_rate(multiply: Callable[[], torch.Tensor], device: torch.device) -> float:
+    """Operations per second of a square product of PRODUCT_SIDE, the best of a few."""
     best = 0.0
     for _ in range(PRODUCT_REPEATS):
         finish(device)
         started = time.perf_counter()
-        side @ side
+        multiply()
         finish(device)
         best = max(best, 2 * PRODUCT_SIDE**3 / (time.perf_counter() - started))
     return best

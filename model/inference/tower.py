@@ -39,8 +39,9 @@ class VisionRun:
         x = self._tokens(pixels)
         for block in self._blocks:
             x = _joined(x, block.arriving, x.shape[1])
-            keys = block.known_tokens + x.shape[1]
-            hidden = hiding_spare(-keys % KEYS_MULTIPLE, x.new_zeros(1, keys)) if self._rounds else None
+            hidden = None
+            if self._rounds:
+                hidden = rounded_up(x.new_zeros(1, block.known_tokens + x.shape[1]))
             if block is not self._blocks[-1]:
                 x = block(x, hidden)
             else:
@@ -103,9 +104,8 @@ class TextRun:
         return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
 
     def _hidden_from(self, tokens: int, known: int) -> torch.Tensor:
-        keys = known + tokens
-        hidden = self._hidden[known][:tokens, :keys]
-        return hiding_spare(-keys % KEYS_MULTIPLE, hidden) if self._rounds else hidden
+        hidden = self._hidden[known][:tokens, : known + tokens]
+        return rounded_up(hidden) if self._rounds else hidden
 
 
 def rounds_keys_up(device: torch.device, dtype: torch.dtype) -> bool:
@@ -117,9 +117,9 @@ def rounds_keys_up(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype == torch.bfloat16
 
 
-def hiding_spare(spare: int, hidden: torch.Tensor) -> torch.Tensor:
-    """What hides keys (tokens, keys) with so many more in front that nobody sees."""
-    return F.pad(hidden, (spare, 0), value=float("-inf"))
+def rounded_up(hidden: torch.Tensor) -> torch.Tensor:
+    """What is added to scores (tokens, keys), with spare keys in front that nobody sees, up to a multiple."""
+    return F.pad(hidden, (-hidden.shape[-1] % KEYS_MULTIPLE, 0), value=float("-inf"))
 
 
 def _joined(x: torch.Tensor, prompts: torch.Tensor | None, place: int) -> torch.Tensor:
