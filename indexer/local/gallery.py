@@ -14,7 +14,7 @@ import numpy.typing as npt
 from indexer.errors import GalleryBusy
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
-from indexer.local.building import build_segments, damaged_segments, tidy
+from indexer.local.building import build_segments, damaged_segments, drop_damaged_coarse, tidy
 from indexer.local.catalogue import forget_coarse, stale_segments
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
@@ -182,7 +182,7 @@ class LocalGallery:
                 version = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             if self._snapshot is not None and version == self._seen_version:
                 return False
-            self._snapshot = take(self._store, self.folder, self._snapshot)
+            self._snapshot = take(self._store, self.folder, self._snapshot, self._scanners)
             self._seen_version = version
             return True
 
@@ -212,6 +212,7 @@ class LocalGallery:
     def _mend(self, writer: Writer) -> None:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
         damaged = damaged_segments(self._store, self.folder)
+        drop_damaged_coarse(writer, self._store, self.folder)
         if damaged or stale_segments(self._store, erased_only=True):
             build_segments(writer, self._store, self.folder, damaged)
             writer.empty_log()
