@@ -96,7 +96,7 @@ def open_searcher(settings: Settings) -> "Searcher":
     from model.embedder import open_embedder
 
     use_cores(settings)
-    gallery = open_gallery(settings.gallery)
+    gallery = open_gallery(settings.gallery, device=settings.device)
     try:
         embedder = open_embedder(settings.encoder or gallery.encoder, settings.device, settings.precision)
         check_encoder(gallery, embedder.name, embedder.fingerprint)

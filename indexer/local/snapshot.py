@@ -22,6 +22,7 @@ from indexer.local.segments import SEGMENT_ROWS, Segment, gaps, read_rows, read_
 from indexer.local.store import Moment, Store
 from indexer.vectors.exact import ExactIndex
 from indexer.vectors.faiss_index import FaissIndex
+from indexer.vectors.placement import Placement
 from indexer.vectors.ranking import rank
 from indexer.vectors.scoring import positions_of
 from indexer.vectors.vector_index import Ids, Mask, Scores, VectorIndex, Vectors
@@ -111,18 +112,27 @@ def _left(part: Part, where: Filter) -> Mask:
     return mask if part.living is None else mask & part.living
 
 
-def take(store: Store, folder: Path, old: Snapshot | None = None, pool: Executor | None = None) -> Snapshot:
+@dataclass(frozen=True)
+class Loading:
+    """How segments are read: side by side where there is a pool, and onto which devices."""
+
+    pool: Executor | None = None
+    placement: Placement = field(default_factory=Placement)
+
+
+def take(store: Store, folder: Path, old: Snapshot | None = None, loading: Loading | None = None) -> Snapshot:
     """The snapshot of everything committed; of the old one what still holds is kept. Warns of damaged files.
 
     All that is read from the database is of one moment. A file may vanish meanwhile, when the writer has
-    replaced it: then the next moment is tried. `pool`: reads files side by side.
+    replaced it: then the next moment is tried.
     """
+    loading = loading or Loading()
     distrusted = set(old.distrusted) if old else set[str]()
     loaded = {part.segment: part for part in old.parts if part.segment} if old else {}
     while True:
         try:
             with store.one_moment():
-                return _take(store, folder, old, loaded, distrusted, pool)
+                return _take(store, folder, old, loaded, distrusted, loading)
         except _UnreadableSegmentError as error:
             if error.segment in catalogue.segments(store):
                 log.warning("%s: searching goes on from the database, which has everything.", error)
@@ -143,7 +153,7 @@ def _take(
     old: Snapshot | None,
     loaded: dict[int, Part],
     distrusted: set[str],
-    pool: Executor | None,
+    loading: Loading,
 ) -> Snapshot:
     store.read_identity()
     moment = store.moment()
@@ -152,8 +162,8 @@ def _take(
         loaded.clear()
     sound = [segment for segment in catalogue.segments(store) if segment.rows_file.name not in distrusted]
     unread = [segment for segment in sound if segment.id not in loaded]
-    read = partial(_from_files, folder, store.identity.dimension)
-    for part in pool.map(read, unread) if pool else map(read, unread):
+    read = partial(_from_files, folder, store.identity.dimension, loading.placement)
+    for part in loading.pool.map(read, unread) if loading.pool else map(read, unread):
         loaded[part.segment or 0] = part
     parts = [loaded[segment.id] for segment in sound]
     reusable = {part.after: part for part in old.parts if not part.segment} if old else {}
@@ -167,13 +177,14 @@ def _take(
     return Snapshot(moment, _brought_up(store, moment, parts), tail, coarse, frozenset(distrusted))
 
 
-def _from_files(folder: Path, dimension: int, segment: Segment) -> Part:
+def _from_files(folder: Path, dimension: int, placement: Placement, segment: Segment) -> Part:
     try:
         content = read_segment(folder, segment, dimension)
     except DamagedFileError as error:
         raise _UnreadableSegmentError(segment, error) from error
     reach = (segment.after, segment.up_to)
-    return Part(content.index, content.facts, *reach, segment.changed_to, segment.removed_to, segment.id)
+    index = placement.place(content.index, segment.id)
+    return Part(index, content.facts, *reach, segment.changed_to, segment.removed_to, segment.id)
 
 
 def _from_database(
