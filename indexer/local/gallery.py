@@ -15,7 +15,7 @@ from indexer.errors import GalleryBusy
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
 from indexer.local.building import build_segments, damaged_segments, drop_damaged_coarse, tidy
-from indexer.local.catalogue import forget_coarse, stale_segments
+from indexer.local.catalogue import forget_every_coarse, stale_segments
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
@@ -110,7 +110,7 @@ class LocalGallery:
                 writer.empty_log(wait=0)
         else:
             with writer.transaction() as connection:
-                forget_coarse(connection, self.fingerprint)
+                forget_every_coarse(connection)
             build_segments(writer, self._store, self.folder)
             writer.empty_log()
             self.build_generation()

@@ -155,7 +155,7 @@ def _take(
     distrusted: set[str],
     loading: Loading,
 ) -> Snapshot:
-    store.read_identity()
+    store.check_encoder()
     moment = store.moment()
     if old is not None and old.moment.epoch != moment.epoch:
         old = None
