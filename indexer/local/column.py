@@ -63,10 +63,10 @@ class Column:
     def changed(self, places: Sequence[int], values: Sequence[AttributeValue | None]) -> "Column":
         """The column with other values at some places, None for none; itself if they are the same."""
         codes = self.dense()
-        known = self.values.listed()
-        present = [known[code - 1] if code else None for code in codes[list(places)].tolist()]
+        present = [self.values.at(code) if code else None for code in codes[list(places)].tolist()]
         if all(map(_same, present, values)):
             return self
+        known = self.values.listed()
         codes[list(places)] = [0 if value is None else len(known) + n for n, value in enumerate(values, 1)]
         used = np.bincount(codes, minlength=len(known) + len(values) + 1) > 0
         used[0] = False

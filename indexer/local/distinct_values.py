@@ -92,6 +92,14 @@ class Values:
         """How many."""
         return sum(map(len, self.kinds()))
 
+    def at(self, code: int) -> AttributeValue:
+        """The value of one code; IndexError if there is none."""
+        for kind in self.kinds():
+            if code <= len(kind):
+                return kind[code - 1]
+            code -= len(kind)
+        raise IndexError(code)
+
     def listed(self) -> list[AttributeValue]:
         """The value of each code, from 1 on."""
         return [value for kind in self.kinds() for value in kind]
