@@ -87,6 +87,10 @@ class Gallery(Protocol):
         """Bring the index files up to date: all rows, no removed ones; searches move to them."""
         ...
 
+    def use_kind(self, kind: str) -> None:
+        """Search by another kind of index (see indexer.vectors.KINDS) from the next build on."""
+        ...
+
     def compact(self) -> None:
         """The same, and give the space of what was removed back to the disk."""
         ...

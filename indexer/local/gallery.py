@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,8 +172,14 @@ class LocalGallery:
         """Bring the index files up to date: they cover every row and hold no removed one."""
         writer = self._writing()
         build_segments(writer, self._store, self.folder)
-        if self._store.identity.kind != "exact":
-            bring_up_coarse(writer, self._store, self.folder, self._current())
+        bring_up_coarse(writer, self._store, self.folder, self._current)
+
+    def use_kind(self, kind: str) -> None:
+        """Search by another kind of index from the next build on; GalleryError if there is no such kind."""
+        check_kind(kind, self.dimension)
+        with self._writing().transaction() as connection:
+            connection.execute("UPDATE gallery SET index_kind = ?", [kind])
+        self._store.identity = replace(self._store.identity, kind=kind)
 
     def compact(self) -> None:
         """Build, and give the space of what was removed back to the disk."""
