@@ -99,8 +99,12 @@ class Gallery(Protocol):
         """Take up what was committed since; True if anything changed. Cheap: call it each second."""
         ...
 
+    def fresh(self) -> int:
+        """How many items no index file covers yet; cheap, whatever the gallery holds."""
+        ...
+
     def stats(self) -> GalleryStats:
-        """Counts and facts for people."""
+        """Counts and facts for people. Reads the facts of every item."""
         ...
 
     def verify(self) -> list[str]:

@@ -21,7 +21,7 @@ from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
 from indexer.local.snapshot import Loading, Snapshot, take
-from indexer.local.statistics import gallery_stats
+from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
@@ -197,6 +197,10 @@ class LocalGallery:
             self._snapshot = take(self._store, self.folder, self._snapshot, self._loading)
             self._seen_version = version
             return True
+
+    def fresh(self) -> int:
+        """How many items no index file covers yet."""
+        return count_fresh(self._store)
 
     def stats(self) -> GalleryStats:
         """Counts and facts for people."""
