@@ -57,6 +57,22 @@ def vectors_of(rows: int) -> Iterator[Vectors]:
         yield _spread(np.repeat(people, _EACH, axis=0)[:BATCH] + noise[:BATCH], rng)[: rows - start]
 
 
+def written_vectors(file: Path, count: int) -> Vectors:
+    """The synthetic vectors (count, dimension) in a file, so that making them is no part of any figure."""
+    rows = np.lib.format.open_memmap(file, "w+", np.float32, (count, DIMENSION))
+    start = 0
+    for vectors in vectors_of(count):
+        rows[start : start + len(vectors)] = vectors
+        start += len(vectors)
+    return rows
+
+
+def in_batches(rows: Vectors) -> Iterator[Vectors]:
+    """The rows as galleries are given them."""
+    for start in range(0, len(rows), BATCH):
+        yield np.array(rows[start : start + BATCH])
+
+
 def queries_of(rows: int, count: int) -> Vectors:
     """Unit vectors near some of the persons."""
     rng = np.random.default_rng(_SEED + 1)
@@ -101,8 +117,9 @@ def measure_engine(order: EngineOrder) -> list[Result]:
 
     place = Path(tempfile.mkdtemp(prefix="cskt-bench-"))
     try:
-        results = [_ingest(order, place, bare_ingest_rate(place / "bare.db", vectors_of(order.rows)))]
-        plain = PlainIndex(DIMENSION, place / "plain.index", vectors_of(order.rows))
+        rows = written_vectors(place / "vectors.npy", order.rows)
+        results = [_ingest(rows, place, bare_ingest_rate(place / "bare.db", rows))]
+        plain = PlainIndex(DIMENSION, place / "plain.index", in_batches(rows))
         results += _opening(order, place, plain)
         queries = queries_of(order.rows, order.searches)
         by_kind = {kind: measure_kind(order, place, kind, plain, queries) for kind in order.kinds}
@@ -114,7 +131,6 @@ def measure_engine(order: EngineOrder) -> list[Result]:
                 for result in found
                 if MEDIAN in result.name
             }
-            rows = np.concatenate(list(vectors_of(order.rows)))
             truth = [set(plain.search(query, HITS)) for query in queries]
             results += measure_peers(rows, queries, truth, medians)
         return results
@@ -122,14 +138,14 @@ def measure_engine(order: EngineOrder) -> list[Result]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def bare_ingest_rate(file: Path, batches: Iterator[Vectors]) -> float:
+def bare_ingest_rate(file: Path, given: Vectors) -> float:
     """Vectors a second into one table of SQLite that is as durable, and nothing else."""
     connection = sqlite3.connect(file, isolation_level=None)
     for setting in ("page_size=16384", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("CREATE TABLE vector (id INTEGER PRIMARY KEY, value BLOB NOT NULL)")
     rows, spent = 0, 0.0
-    for vectors in batches:
+    for vectors in in_batches(given):
         began = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
         values = [(row.tobytes(),) for row in vectors.astype("<f2")]
@@ -141,18 +157,18 @@ def bare_ingest_rate(file: Path, batches: Iterator[Vectors]) -> float:
     return rows / spent
 
 
-def _ingest(order: EngineOrder, place: Path, bare: float) -> Result:
+def _ingest(rows: Vectors, place: Path, bare: float) -> Result:
     gallery = open_gallery(place / "g", create_for=MADE_FOR, write=True, kind="exact")
     spent, start = 0.0, 0
-    for vectors in vectors_of(order.rows):
+    for vectors in in_batches(rows):
         items = items_of(start, vectors)
         began = time.perf_counter()
         gallery.add(items)
         spent += time.perf_counter() - began
         start += len(vectors)
     gallery.close()
-    name = f"storing {order.rows} items, {BATCH} a transaction (baseline: bare vectors in SQLite)"
-    return measured(name, order.rows / spent, "vectors/s", baseline=bare, at_least=GOAL_INGEST)
+    name = f"storing {len(rows)} items, {BATCH} a transaction (baseline: bare vectors in SQLite)"
+    return measured(name, len(rows) / spent, "vectors/s", baseline=bare, at_least=GOAL_INGEST)
 
 
 def _opening(order: EngineOrder, place: Path, plain: "PlainIndex") -> list[Result]:
