@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.local.derived import WrittenFile
-from indexer.local.schema import now
+from indexer.local.schema import TO_ERASE, now
 from indexer.local.segments import Range, Segment
 from indexer.local.store import Identity, Moment, Store
 from indexer.vectors.coarse import Tuning
@@ -66,13 +66,13 @@ def file_names(store: Store) -> set[str]:
     return {name for (name,) in store.rows(query)}
 
 
-def stale_segments(store: Store, erased_only: bool = False) -> set[int]:
-    """The ids of the segments whose files still hold removed rows; `erased_only`: rows that left no trace."""
+def stale_segments(store: Store) -> set[int]:
+    """The ids of the segments whose files still hold removed rows."""
     query = (
         "SELECT DISTINCT segment.id FROM segment JOIN removal ON removal.id > segment.removed_to "
-        "AND removal.item_id > segment.after AND removal.item_id <= segment.up_to AND removal.erased >= ?"
+        "AND removal.item_id > segment.after AND removal.item_id <= segment.up_to"
     )
-    return {id for (id,) in store.rows(query, [erased_only])}
+    return {id for (id,) in store.rows(query)}
 
 
 def enter_segment(
@@ -127,3 +127,10 @@ def forget_segments_within(connection: sqlite3.Connection, covered: Range, finge
 def forget_coarse(connection: sqlite3.Connection, fingerprint: str) -> None:
     """Drop the rows of the approximate indexes of an encoder."""
     connection.execute("DELETE FROM coarse WHERE fingerprint = ?", [fingerprint])
+
+
+def forget_coarse_with_erased(connection: sqlite3.Connection) -> None:
+    """Drop the rows of all approximate indexes, whichever the encoder, that may hold rows to be erased."""
+    connection.execute(
+        "DELETE FROM coarse WHERE removed_to < (SELECT max(id) FROM removal WHERE erased = ?)", [TO_ERASE]
+    )

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from indexer.errors import GalleryBusy
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
-from indexer.local.building import build_segments, damaged_segments, tidy
-from indexer.local.catalogue import forget_coarse, stale_segments
+from indexer.local.building import build_segments, damaged_segments, end_erasure, tidy
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
@@ -95,19 +94,16 @@ class LocalGallery:
         """Remove items for good by their ids; returns how many there were.
 
         The next `build_generation` is without them. `erase` leaves no trace of them but a hash of each key:
-        index files are written anew and the log is emptied before it returns (GalleryBusy if a reader
-        prevents that; repeated, it goes on where it was).
+        index files and database are written anew and the log is emptied before it returns (GalleryBusy if a
+        reader prevents that, GalleryFull; the next erasure or the next writer ends it).
         """
         writer = self._writing()
         removed = writer.remove(ids, erase)
         if not erase:
             with suppress(GalleryBusy):  # the next checkpoint does it
                 writer.empty_log(wait=0)
-        else:
-            with writer.transaction() as connection:
-                forget_coarse(connection, self.fingerprint)
-            build_segments(writer, self._store, self.folder)
-            writer.empty_log()
+        elif writer.erasing():
+            end_erasure(writer, self._store, self.folder)
             self.build_generation()
         return removed
 
@@ -120,11 +116,14 @@ class LocalGallery:
                 f"vectors of shape {vectors.shape} or k={k} where (queries, {self.dimension}), k >= 1 fit"
             )
         for _ in range(_SEARCH_ATTEMPTS):
-            scores, ids = self._current().search(vectors, k, where, self._scanners)
-            facts = self._store.items(ids[ids >= 0].tolist())
-            if len(facts) == len(np.unique(ids[ids >= 0])):
+            snapshot = self._current()
+            scores, ids = snapshot.search(vectors, k, where, self._scanners)
+            with self._store.one_moment():
+                facts = self._store.items(ids[ids >= 0].tolist())
+                same = self._store.moment().epoch == snapshot.moment.epoch
+            if same and len(facts) == len(np.unique(ids[ids >= 0])):
                 break
-            self.refresh()  # a row was removed since the snapshot: its place goes to the next best
+            self.refresh()  # a row was removed since the snapshot, or the ids stand for others
         return [
             [
                 Hit(id, min(1.0, max(-1.0, score)), facts[id])
@@ -172,7 +171,7 @@ class LocalGallery:
     def compact(self) -> None:
         """Build, and give the space of what was removed back to the disk."""
         self.build_generation()
-        self._writing().vacuum()
+        self._writing().rewrite()
         self._writing().empty_log()
 
     def refresh(self) -> bool:
@@ -212,10 +211,11 @@ class LocalGallery:
     def _mend(self, writer: Writer) -> None:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
         damaged = damaged_segments(self._store, self.folder)
-        if damaged or stale_segments(self._store, erased_only=True):
+        if damaged:
             build_segments(writer, self._store, self.folder, damaged)
-            writer.empty_log()
         tidy(writer, self._store, self.folder)
+        if writer.erasing():
+            end_erasure(writer, self._store, self.folder)
 
 
 def _cores() -> int:

@@ -53,17 +53,18 @@ class Moment:
 
 
 class Store:
-    """The database of the gallery in `folder`, read only. Opening checks that it is one."""
+    """The database of a gallery in a folder, or in another `file`, to read. Opening checks that it is one."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / DATABASE
+    def __init__(self, folder: Path, file: Path | None = None) -> None:
+        self.path = file or folder / DATABASE
         self._threads = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        found_something(folder)
+        if file is None:
+            found_something(folder)
         try:
             self._check(folder)
-            self._salt: bytes = self.row("SELECT salt FROM gallery")[0]
+            self.salt: bytes = self.row("SELECT salt FROM gallery")[0]
             self.identity = self.read_identity()
         except BaseException:
             self.close()
@@ -72,13 +73,18 @@ class Store:
     def _check(self, folder: Path) -> None:
         (application,) = self.row("PRAGMA application_id")
         if not application and not self.row("SELECT count(*) FROM sqlite_master")[0]:
-            raise damaged(self.path, "it is empty") if (folder / FOLDER).exists() else missing(folder)
+            raise damaged(self.path, "it is empty") if _has_index_files(folder) else missing(folder)
         if application != APPLICATION_ID:
             raise GalleryError(f"{self.path} is no database of a cskt gallery: name another folder.")
         (version,) = self.row("PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise GalleryError(
                 f"{self.path} was made by a newer cskt (format {version}): install that version."
+            )
+        if version < SCHEMA_VERSION and self.path.name != DATABASE:
+            raise GalleryError(
+                f"{self.path} is of an older cskt (format {version}): copy it as {DATABASE} into a new "
+                "folder and bring that up to date once with `cskt gallery compact`."
             )
         if version < SCHEMA_VERSION:
             raise GalleryError(
@@ -175,7 +181,7 @@ class Store:
         return found
 
     def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
-        hashes = {key_hash(self._salt, stored): given for stored, given in asked.items()}
+        hashes = {key_hash(self.salt, stored): given for stored, given in asked.items()}
         for chunk in in_chunks(hashes):
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(chunk)})"
             yield from (hashes[digest] for (digest,) in self.rows(query, chunk))
@@ -266,9 +272,13 @@ class Store:
 def found_something(folder: Path) -> None:
     """GalleryMissing or GalleryCorrupt unless the folder holds a database file."""
     if not (folder / DATABASE).is_file():
-        if any((folder / FOLDER).glob("*.rows")):
+        if _has_index_files(folder):
             raise damaged(folder / DATABASE, "it is gone, its index files are there")
         raise missing(folder)
+
+
+def _has_index_files(folder: Path) -> bool:
+    return any((folder / FOLDER).glob("*.rows"))
 
 
 def missing(folder: Path) -> GalleryMissing:
