@@ -140,6 +140,7 @@ def test_errors_show_nothing_that_steers_a_terminal():
 def test_length_and_depth_are_bounded():
     for text in ("not " * MAX_DEPTH + "bag exists", "(" * MAX_DEPTH + "bag exists" + ")" * MAX_DEPTH):
         parse_filter(text)
+    parse_filter(" and ".join(["(not bag exists)"] * (MAX_DEPTH + 1)))
     alternating = "a exists or b exists and ("
     for text in (
         "not " * (MAX_DEPTH + 1) + "bag exists",
@@ -189,6 +190,8 @@ def test_a_filter_comes_back_from_its_text(where, seed):
     ("where", "text"),
     [
         (AllOf(()), "id not in ()"),
+        (Exists("attributes.attributes.x"), '"attributes.x" exists'),
+        (Exists("attributes.in"), '"in" exists'),
         (AnyOf(()), "id in ()"),
         (Not(AllOf((AnyOf((RED, BAG)),))), "not (coat = red or bag exists)"),
         (AllOf((AnyOf((RED, BAG)), CAMERA)), "(coat = red or bag exists) and camera = north"),

@@ -51,7 +51,7 @@ def back_up(folder: Path, file: Path, *, force: bool = False) -> BackupReport:
     """
     with closing(Store(folder)) as store, _new_file(file, folder, force) as temporary:
         items, removals = _copy(store, temporary, file)
-        with sentences(file), closing(Store(file.parent, temporary)) as copy:
+        with sentences(file), closing(Store(file.parent, file=temporary)) as copy:
             problems, _ = database_problems(copy)
             if (copy.count("item"), copy.count("removal")) != (items, removals):
                 problems.append("the copy holds other items than the gallery.")
@@ -145,7 +145,7 @@ def _opened(path: Path) -> Store:
         if path.is_dir():
             return Store(path)
         if path.is_file():
-            return Store(path.parent, path)
+            return Store(path.parent, file=path)
     except GalleryCorrupt as error:
         raise _damaged_backup(path, str(error)) from error
     raise GalleryError(f"there is no backup at {path}: give the file that `cskt gallery backup` wrote.")

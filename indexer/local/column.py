@@ -99,11 +99,11 @@ class Column:
 
 
 def _within(codes: Codes, spans: Spans, highest: int) -> Mask:
-    """Which codes lie in one of the spans."""
+    """Which codes lie in one of the spans, of which no two overlap unless they are the same."""
     joined: list[list[int]] = []
-    for low, high in sorted(spans):
-        if low < high and joined and low <= joined[-1][1]:
-            joined[-1][1] = max(high, joined[-1][1])
+    for low, high in sorted(set(spans)):
+        if joined and low == joined[-1][1]:
+            joined[-1][1] = high
         elif low < high:
             joined.append([low, high])
     if len(joined) > _COMPARED_SPANS:
