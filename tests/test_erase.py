@@ -1,4 +1,4 @@
-"""Erasing: afterwards a search of every byte below the folder finds nothing of the person, whatever happened."""
+"""Erasing: afterwards a search of every byte below the folder finds nothing of the person."""
 
 import hashlib
 import shutil
@@ -24,7 +24,7 @@ from indexer.local.backup import back_up, restore
 from indexer.local.store import Store
 from indexer.local.writer import Writer
 
-KILLS = 40
+KILLS = 24
 ROWS = 300
 ERASED = (7, 150, 299)
 

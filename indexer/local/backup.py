@@ -10,13 +10,13 @@ from pathlib import Path
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
 from indexer.local.database import connect_reader, connect_writer, full_disk, reading, sentences, sync_folder
+from indexer.local.folder import DATABASE, prepare_folder
 from indexer.local.gallery import LocalGallery
 from indexer.local.lock import WriterLock
 from indexer.local.replacement import copy_pages, remove_database, replace_database, temporary_database
 from indexer.local.restored import prepare
-from indexer.local.store import DATABASE, Store
+from indexer.local.store import Store
 from indexer.local.verify import database_problems
-from indexer.local.writer import prepare_folder
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,17 @@ def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
             connection.execute("COMMIT")
 
 
+@contextmanager
+def impatient(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Inside, nothing waits for others that hold the database."""
+    with sentences(path):
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            yield
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={round(1000 * _WAIT_SECONDS)}")
+
+
 def marks(values: Sequence[object]) -> str:
     """A question mark for each value, for a list in a query."""
     return ", ".join("?" * len(values))

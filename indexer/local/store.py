@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
+from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.items import Box, GalleryItem, Rejected
 from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
-from indexer.local.derived import FOLDER
 from indexer.local.facts import FactRow
+from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
 from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
 from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
-DATABASE = "gallery.db"
 ROWS_PER_READ = 4096
 _ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes"
 _COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "candidate_vector"})
@@ -79,7 +78,7 @@ class Store:
     def _check(self, folder: Path) -> None:
         (application,) = self.row("PRAGMA application_id")
         if not application and not self.row("SELECT count(*) FROM sqlite_master")[0]:
-            raise damaged(self.path, "it is empty") if _has_index_files(folder) else missing(folder)
+            raise damaged(self.path, "it is empty") if has_index_files(folder) else missing(folder)
         if application != APPLICATION_ID:
             raise GalleryError(f"{self.path} is no database of a cskt gallery: name another folder.")
         (version,) = self.row("PRAGMA user_version")
@@ -283,22 +282,3 @@ class Store:
         """The next `count` rows (id, vector bytes, recorded crc) behind an id."""
         query = f"SELECT item_id, value, crc FROM {self._vectors} WHERE item_id > ? ORDER BY item_id LIMIT ?"
         return self.rows(query, [after, count])
-
-
-def found_something(folder: Path) -> None:
-    """GalleryMissing or GalleryCorrupt unless the folder holds a database file."""
-    if not (folder / DATABASE).is_file():
-        if _has_index_files(folder):
-            raise damaged(folder / DATABASE, "it is gone, its index files are there")
-        raise missing(folder)
-
-
-def _has_index_files(folder: Path) -> bool:
-    return any((folder / FOLDER).glob("*.rows"))
-
-
-def missing(folder: Path) -> GalleryMissing:
-    """The error for a folder that holds no gallery."""
-    return GalleryMissing(
-        f"there is no gallery at {folder}: make one with `cskt index SOURCE --gallery {folder}`."
-    )

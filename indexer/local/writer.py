@@ -7,27 +7,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from indexer.errors import GalleryBusy, GalleryError, GalleryFull
+from indexer.errors import GalleryBusy
 from indexer.items import AttributeValue, EmbeddedItem, Rejected
 from indexer.local import schema
 from indexer.local.database import (
     connect_writer,
-    full_disk,
+    impatient,
     in_chunks,
     marks,
     sentences,
     sync_folder,
     transaction,
 )
-from indexer.local.derived import FOLDER
+from indexer.local.folder import DATABASE, found_something, has_index_files, prepare_folder
 from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
 from indexer.local.replacement import replace_database, temporary_database
 from indexer.local.rows import changed_attributes, item_row, stored_vectors
-from indexer.local.store import DATABASE, Identity, found_something
+from indexer.local.store import Identity
 from indexer.texts import storable
 
-_OWN_NAMES = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "writer.lock", FOLDER}
 _OLD_FOLDER = "generations"
 TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
 _WAIT_FOR_READERS = 20.0
@@ -61,7 +60,7 @@ class Writer:
             return not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
     def _create(self, folder: Path, identity: Identity) -> None:
-        if any((folder / FOLDER).glob("*.rows")):
+        if has_index_files(folder):
             return  # the database was lost: opening the store says so
         columns = "id, encoder, fingerprint, dimension, index_kind, created_at, salt"
         facts = (identity.encoder, identity.fingerprint, identity.dimension, identity.kind)
@@ -181,7 +180,7 @@ class Writer:
         """
         deadline = time.monotonic() + wait
         while True:
-            with sentences(self.path):
+            with impatient(self._connection, self.path):
                 busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 return
@@ -222,22 +221,6 @@ class Writer:
                 self._connection.close()
         finally:
             self._lock.release()
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone; refuse one that holds other things than a gallery."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
-    except OSError as error:
-        if full_disk(error):
-            raise GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.") from error
-        raise GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.") from error
-    if foreign and not (folder / DATABASE).exists():
-        raise GalleryError(
-            f"cannot make a gallery at {folder}: it holds other files ({foreign[0]}); "
-            "name a new or empty folder."
-        )
 
 
 _COLUMNS = {
