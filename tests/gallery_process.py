@@ -32,6 +32,10 @@ def erase(folder, key):
     gallery.close()
 
 
+def open_to_write(folder):
+    open_gallery(folder, write=True).close()
+
+
 def search_until(folder, seed, k, end):
     """Search all the time until a file named `end` is there; print each new answer once."""
     gallery, seen = open_gallery(folder), set()
@@ -75,7 +79,7 @@ def killed(step, name, *arguments):
     print(done, flush=True)
 
 
-TASKS = {task.__name__: task for task in (put_back, erase, search_until, only_search, killed)}
+TASKS = {task.__name__: task for task in (put_back, erase, open_to_write, search_until, only_search, killed)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

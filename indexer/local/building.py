@@ -51,7 +51,7 @@ def _contents(store: Store, after: int, up_to: int) -> Iterator[tuple[Content, t
 def end_erasure(writer: Writer, store: Store, folder: Path) -> None:
     """Leave no trace of the rows that are marked as to be erased: in no file, page or log. GalleryBusy."""
     with writer.transaction() as connection:
-        catalogue.forget_coarse_with_erased(connection)
+        catalogue.forget_coarse_with_removed(connection)
     build_segments(writer, store, folder)
     writer.rewrite()
     writer.empty_log()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.local.derived import WrittenFile
-from indexer.local.schema import TO_ERASE, now
+from indexer.local.schema import now
 from indexer.local.segments import Range, Segment
 from indexer.local.store import Identity, Moment, Store
 from indexer.vectors.coarse import Tuning
@@ -129,8 +129,6 @@ def forget_coarse(connection: sqlite3.Connection, fingerprint: str) -> None:
     connection.execute("DELETE FROM coarse WHERE fingerprint = ?", [fingerprint])
 
 
-def forget_coarse_with_erased(connection: sqlite3.Connection) -> None:
-    """Drop the rows of all approximate indexes, whichever the encoder, that may hold rows to be erased."""
-    connection.execute(
-        "DELETE FROM coarse WHERE removed_to < (SELECT max(id) FROM removal WHERE erased = ?)", [TO_ERASE]
-    )
+def forget_coarse_with_removed(connection: sqlite3.Connection) -> None:
+    """Drop the rows of all approximate indexes, whichever the encoder, whose files may hold removed rows."""
+    connection.execute("DELETE FROM coarse WHERE removed_to < (SELECT max(id) FROM removal)")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,16 @@ import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryBusy
 from indexer.filters import Filter
-from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.items import (
+    AttributeValue,
+    EmbeddedItem,
+    GalleryItem,
+    GalleryStats,
+    Hit,
+    Overdue,
+    Rejected,
+)
+from indexer.local import retention
 from indexer.local.building import (
     build_segments,
     damaged_segments,
@@ -21,6 +31,7 @@ from indexer.local.building import (
     end_erasure,
     tidy,
 )
+from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
@@ -99,7 +110,7 @@ class LocalGallery:
 
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
         """Remove items for good; returns how many there were. `erase`: see `remove_ids`."""
-        return self.remove_ids(self._writing().ids_of(keys), erase=erase)
+        return self.remove_ids(self.ids_of(keys), erase=erase)
 
     def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
         """Remove items for good by their ids; returns how many there were.
@@ -151,6 +162,10 @@ class LocalGallery:
         """The ids of the items that a filter lets through, ascending."""
         return self._current().ids(where)
 
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys; of those that are not there none."""
+        return self._store.ids_of(keys)
+
     def facts(self) -> tuple[Facts, ...]:
         """The filterable facts of all rows as columns, for counting."""
         return tuple(part.facts for part in self._current().parts)
@@ -184,6 +199,8 @@ class LocalGallery:
 
     def compact(self) -> None:
         """Build, and give the space of what was removed back to the disk."""
+        with self._writing().transaction() as connection:
+            forget_coarse_with_removed(connection)
         self.build_generation()
         self._writing().rewrite()
         self._writing().empty_log()
@@ -198,6 +215,23 @@ class LocalGallery:
             self._snapshot = take(self._store, self.folder, self._snapshot, self._loading)
             self._seen_version = version
             return True
+
+    def retention(self) -> dict[str, int]:
+        """How many seconds items are kept (0: without limit), by camera; '' stands for all others."""
+        return retention.rules(self._store)
+
+    def set_retention(self, camera: str, seconds: int | None) -> None:
+        """Make the rule for a camera, or for all others (''); None takes it away."""
+        with self._writing().transaction() as connection:
+            retention.set_rule(connection, camera, seconds)
+
+    def overdue(self, now: datetime) -> list[Overdue]:
+        """The items that are kept longer than the rules allow, by camera; see indexer.local.retention."""
+        return retention.overdue(self._store, now)
+
+    def newest(self) -> str | None:
+        """When the last item was added."""
+        return self._store.newest()
 
     def stats(self) -> GalleryStats:
         """Counts and facts for people."""

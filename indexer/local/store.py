@@ -170,6 +170,11 @@ class Store:
         query = f"SELECT {column}, count(*) FROM item WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
         return dict(self.rows(query))
 
+    def newest(self) -> str | None:
+        """When the last item was added."""
+        (moment,) = self.row("SELECT max(added_at) FROM item")
+        return moment if moment is None else str(moment)
+
     def seen_range(self) -> tuple[str | None, str | None]:
         """The earliest and the latest time of an item."""
         first, last = self.row("SELECT min(seen_at), max(seen_at) FROM item")
@@ -200,6 +205,14 @@ class Store:
         for chunk in in_chunks(hashes):
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(chunk)})"
             yield from (hashes[digest] for (digest,) in self.rows(query, chunk))
+
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys."""
+        found: list[int] = []
+        for chunk in in_chunks(map(storable, keys)):
+            query = f"SELECT id FROM item WHERE key IN ({marks(chunk)})"
+            found += [id for (id,) in self.rows(query, chunk)]
+        return found
 
     def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:
         """The facts of those of the rows that exist."""

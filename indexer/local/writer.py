@@ -163,15 +163,6 @@ class Writer:
                     removed += 1
         return removed
 
-    def ids_of(self, keys: Sequence[str]) -> list[int]:
-        """The ids of the items with these keys."""
-        found: list[int] = []
-        with sentences(self.path):
-            for chunk in in_chunks(list(map(storable, keys))):
-                query = f"SELECT id FROM item WHERE key IN ({marks(chunk)})"
-                found += [id for (id,) in self._connection.execute(query, chunk)]
-        return found
-
     def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
         """Move everything from the write-ahead log into the database, and leave the log empty.
 
