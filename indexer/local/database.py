@@ -81,7 +81,10 @@ def sentences(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Everything read inside shows one moment of the database."""
+    """Everything read inside shows one moment of the database; inside another such block, that one's."""
+    if connection.in_transaction:
+        yield
+        return
     with sentences(path):
         connection.execute("BEGIN")
         try:

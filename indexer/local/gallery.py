@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from indexer.items import (
     Rejected,
 )
 from indexer.local import retention
+from indexer.local.answers import answers
 from indexer.local.building import (
     build_segments,
     damaged_segments,
@@ -132,31 +134,26 @@ class LocalGallery:
     def search(
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
-        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id."""
+        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id.
+
+        Ranking and facts are of one moment, at least as late as the last refresh.
+        """
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension or k < 1:
             raise ValueError(
                 f"vectors of shape {vectors.shape} or k={k} where (queries, {self.dimension}), k >= 1 fit"
             )
-        for _ in range(_SEARCH_ATTEMPTS):
-            snapshot = self._current()
-            scores, ids = snapshot.search(vectors, k, where, self._scanners)
+        answer = partial(answers, queries=vectors, k=k, where=where, pool=self._scanners)
+        hits, whole = answer(self._store, self._current())
+        with suppress(FingerprintMismatch):  # then: these people, as the encoder of this question knew them
+            for _ in range(_SEARCH_ATTEMPTS):
+                if whole:
+                    return hits
+                self.refresh()
+                hits, whole = answer(self._store, self._current())
             with self._store.one_moment():
-                facts = self._store.items(ids[ids >= 0].tolist())
-                same = self._store.moment().epoch == snapshot.moment.epoch
-            if same and len(facts) == len(np.unique(ids[ids >= 0])):
-                break
-            try:
-                self.refresh()  # a row was removed since the snapshot, or the ids stand for others
-            except FingerprintMismatch:  # the same people for the encoder of this question
-                break
-        return [
-            [
-                Hit(id, min(1.0, max(-1.0, score)), facts[id])
-                for id, score in zip(row.tolist(), best.tolist(), strict=True)
-                if id in facts
-            ]
-            for row, best in zip(ids, scores, strict=True)
-        ]
+                moment = take(self._store, self.folder, self._snapshot, self._loading)
+                hits, _ = answer(self._store, moment)
+        return hits
 
     def ids(self, where: Filter | None = None) -> Ids:
         """The ids of the items that a filter lets through, ascending."""
