@@ -1,16 +1,18 @@
-"""`cskt index | search | gallery info | gallery verify`: what they take and what they print."""
+"""`cskt index | search`: what they take and what they print; `remove` and `gallery` are mounted with them."""
 
 import argparse
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from indexer.filter_options import add_filter_options, filter_of
+from indexer.gallery_commands import add_gallery
+from indexer.remove_command import add_remove
 from indexer.texts import storable
 from model.arguments import add_form_options, count
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
-    from indexer.filters import Filter
     from indexer.gallery import Gallery
     from indexer.indexing import IndexReport
     from indexer.items import Hit
@@ -18,14 +20,14 @@ if TYPE_CHECKING:
 
 MAX_TOP_K = 1000
 DEFAULT_ENCODER = "demo"
-EXIT_PROBLEMS = 2
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount the commands about galleries."""
     _add_index(subparsers)
     _add_search(subparsers)
-    _add_gallery(subparsers)
+    add_remove(subparsers)
+    add_gallery(subparsers)
 
 
 def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,26 +58,9 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         "--top-k", type=int, default=10, metavar="K", help=f"how many hits (1 to {MAX_TOP_K})"
     )
-    parser.add_argument("--camera", action="append", metavar="NAME", help="only this camera; may be repeated")
-    parser.add_argument("--track", action="append", metavar="NAME", help="only this track; may be repeated")
-    parser.add_argument("--source", action="append", metavar="NAME", help="only this source; may be repeated")
-    parser.add_argument("--from", dest="seen_from", metavar="TIME", help="seen at or after, ISO 8601")
-    parser.add_argument("--until", dest="seen_until", metavar="TIME", help="seen before, ISO 8601")
-    parser.add_argument("--where", action="append", default=[], metavar="NAME=VALUE", help="attribute equals")
+    add_filter_options(parser)
     parser.add_argument("--json", action="store_true", help="print the hits as JSON")
     parser.set_defaults(run=run_search)
-
-
-def _add_gallery(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = subparsers.add_parser("gallery", help="look into a gallery or check it")
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="counts, sources, cameras and what was rejected")
-    info.add_argument("--json", action="store_true", help="print as JSON")
-    info.set_defaults(run=run_info)
-    verify = actions.add_parser("verify", help="check everything; exit 2 if anything is wrong")
-    verify.set_defaults(run=run_verify)
-    for action in (info, verify):
-        action.add_argument("--gallery", required=True, metavar="G", help="folder of the gallery")
 
 
 def run_index(arguments: argparse.Namespace) -> int:
@@ -97,9 +82,19 @@ def run_index(arguments: argparse.Namespace) -> int:
                 index_source(gallery, source, embedder, report, arguments.batch_size, arguments.workers)
             finally:
                 _print_report(report, len(gallery), embedder.precision, arguments.json)
+        _tell_overdue(gallery, arguments.gallery)
     finally:
         gallery.close()
     return 0
+
+
+def _tell_overdue(gallery: "Gallery", address: str) -> None:
+    from datetime import UTC, datetime
+
+    count = sum(len(group.ids) for group in gallery.overdue(datetime.now(UTC)))
+    if count:
+        remedy = f"erase them with `cskt gallery expire --gallery {terminal_safe(address)}`"
+        print(f"cskt: {count} items are kept longer than they may be: {remedy}.", file=sys.stderr)
 
 
 def _encoder_of(address: str) -> str:
@@ -158,7 +153,7 @@ def run_search(arguments: argparse.Namespace) -> int:
         raise GalleryError('the query has no words: describe the person, for example "a man in a red coat".')
     if not 1 <= arguments.top_k <= MAX_TOP_K:
         raise GalleryError(f"--top-k must be between 1 and {MAX_TOP_K}, not {arguments.top_k}.")
-    where = _filter(arguments)
+    where = filter_of(arguments)
     gallery = open_gallery(arguments.gallery)
     try:
         embedder = open_embedder(arguments.encoder or gallery.encoder)
@@ -169,28 +164,6 @@ def run_search(arguments: argparse.Namespace) -> int:
     finally:
         gallery.close()
     return 0
-
-
-def _filter(arguments: argparse.Namespace) -> "Filter | None":
-    from indexer.errors import GalleryError
-    from indexer.filters import from_choices
-    from indexer.times import to_utc
-
-    attributes = {}
-    for pair in arguments.where:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise GalleryError(f"--where takes NAME=VALUE, not {pair!r}.")
-        attributes[name] = value
-    try:
-        seen_from, seen_until = (
-            moment and to_utc(moment) for moment in (arguments.seen_from, arguments.seen_until)
-        )
-    except ValueError as error:
-        raise GalleryError(f"{error}.") from error
-    names = (arguments.camera, arguments.track, arguments.source)
-    cameras, tracks, sources = (tuple(given) if given else None for given in names)
-    return from_choices(cameras, tracks, sources, seen_from or None, seen_until or None, attributes)
 
 
 def _warn_if_cut(embedder: "Embedder", text: str) -> None:
@@ -226,48 +199,3 @@ def _hit(hit: "Hit") -> dict[str, Any]:
     return (
         {"id": hit.id, "score": round(hit.score, 6)} | place | facts | {"attributes": dict(item.attributes)}
     )
-
-
-def run_info(arguments: argparse.Namespace) -> int:
-    """Print what a gallery holds."""
-    from dataclasses import asdict
-
-    from indexer.gallery import open_gallery
-
-    gallery = open_gallery(arguments.gallery)
-    try:
-        facts = asdict(gallery.stats())
-        rejected = [{"uri": bad.uri, "reason": bad.reason} for bad in gallery.rejected(20)]
-    finally:
-        gallery.close()
-    if arguments.json:
-        print(json.dumps(facts | {"last_rejected": rejected}))
-        return 0
-    for name, value in facts.items():
-        shown = (
-            ", ".join(f"{key} ({count})" for key, count in value.items())
-            if isinstance(value, dict)
-            else value
-        )
-        print(terminal_safe(f"{name.replace('_', ' ')}: {'-' if shown in (None, '') else shown}"))
-    for bad in rejected:
-        print(terminal_safe(f"  rejected {bad['uri']}: {bad['reason']}"))
-    return 0
-
-
-def run_verify(arguments: argparse.Namespace) -> int:
-    """Check a gallery; prints each problem, exit 2 if there is any."""
-    from indexer.gallery import open_gallery
-
-    gallery = open_gallery(arguments.gallery)
-    try:
-        problems = gallery.verify()
-        items = len(gallery)
-    finally:
-        gallery.close()
-    for problem in problems:
-        print(problem)
-    if problems:
-        return EXIT_PROBLEMS
-    print(f"sound: {items} items, every vector and index file checked.")
-    return 0

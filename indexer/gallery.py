@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,15 @@ import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
 from indexer.filters import Filter
-from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.items import (
+    AttributeValue,
+    EmbeddedItem,
+    GalleryItem,
+    GalleryStats,
+    Hit,
+    Overdue,
+    Rejected,
+)
 
 
 class Gallery(Protocol):
@@ -65,6 +74,10 @@ class Gallery(Protocol):
         """The ids of the items that a filter lets through, ascending."""
         ...
 
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys; of those that are not there none."""
+        ...
+
     def search(
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
@@ -101,6 +114,22 @@ class Gallery(Protocol):
 
     def fresh(self) -> int:
         """How many items no index file covers yet; cheap, whatever the gallery holds."""
+        ...
+
+    def retention(self) -> dict[str, int]:
+        """How many seconds items are kept (0: without limit), by camera; '' stands for all others."""
+        ...
+
+    def set_retention(self, camera: str, seconds: int | None) -> None:
+        """Make the rule for a camera, or for all others (''); None takes it away."""
+        ...
+
+    def overdue(self, now: datetime) -> list[Overdue]:
+        """The items that are kept longer than the rules allow, by camera."""
+        ...
+
+    def newest(self) -> str | None:
+        """When the last item was added (ISO 8601 in UTC)."""
         ...
 
     def stats(self) -> GalleryStats:
@@ -149,13 +178,7 @@ def open_gallery(
     """
     if create_for is not None and not write:
         raise ValueError("a gallery can only be created for writing")
-    scheme, colon, rest = str(address).partition(":")
-    if not colon or scheme not in ENGINES:
-        scheme, rest = "local", str(address)
-    if "://" in rest:
-        raise GalleryError(
-            f"unknown kind of gallery {address}: give a folder, or one of {', '.join(ENGINES)}:ADDRESS."
-        )
+    scheme, rest = _parsed(address)
     opening = Opening(create_for, write, kind, device)
     gallery = ENGINES[scheme](rest, opening)
     if create_for is not None:
@@ -165,6 +188,26 @@ def open_gallery(
             gallery.close()
             raise
     return gallery
+
+
+def _parsed(address: str | Path) -> tuple[str, str]:
+    """The engine's name and what comes behind it; GalleryError if there is no such engine."""
+    scheme, colon, rest = str(address).partition(":")
+    if not colon or scheme not in ENGINES:
+        scheme, rest = "local", str(address)
+    if "://" in rest:
+        raise GalleryError(
+            f"unknown kind of gallery {address}: give a folder, or one of {', '.join(ENGINES)}:ADDRESS."
+        )
+    return scheme, rest
+
+
+def local_folder(address: str | Path) -> Path:
+    """The folder of a gallery that is kept in one; GalleryError for any other."""
+    scheme, rest = _parsed(address)
+    if scheme != "local" or not rest:
+        raise GalleryError(f"{address} is no folder of a gallery.")
+    return Path(rest)
 
 
 def check_encoder(gallery: Gallery, encoder: str, fingerprint: str) -> None:

@@ -73,6 +73,15 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Overdue:
+    """Items of one camera (None: of none) that are kept longer than they may be: `ids` of `items`."""
+
+    camera: str | None
+    ids: tuple[int, ...]
+    items: int
+
+
+@dataclass(frozen=True)
 class GalleryStats:
     """What a gallery holds, for people and for `/v1/gallery`."""
 

@@ -91,3 +91,25 @@ def sql(folder, statement, values=()):
             return connection.execute(statement, values).fetchall()
     finally:
         connection.close()
+
+
+def bytes_below(folder):
+    return b"".join(path.read_bytes() for path in Path(folder).rglob("*") if path.is_file())
+
+
+def filled(folder, count=40):
+    """A gallery of this many items, half of them in index files."""
+    gallery = writer(folder)
+    gallery.add(make_items(0, count // 2))
+    gallery.build_generation()
+    gallery.add(make_items(count // 2, count - count // 2))
+    gallery.close()
+    return make_items(0, count)
+
+
+def assert_holds(folder, entries, seed=0):
+    gallery = open_gallery(folder)
+    assert len(gallery) == len(entries)
+    assert gallery.verify() == []
+    assert_finds(gallery, entries, queries(seed), 10)
+    gallery.close()

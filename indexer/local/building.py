@@ -48,6 +48,16 @@ def _contents(store: Store, after: int, up_to: int) -> Iterator[tuple[Content, t
         after = end
 
 
+def end_erasure(writer: Writer, store: Store, folder: Path) -> None:
+    """Leave no trace of the rows that are marked as to be erased: in no file, page or log. GalleryBusy."""
+    with writer.transaction() as connection:
+        catalogue.forget_coarse_with_removed(connection)
+    build_segments(writer, store, folder)
+    writer.rewrite()
+    writer.empty_log()
+    writer.end_erasing()
+
+
 def tidy(writer: Writer, store: Store, folder: Path) -> None:
     """Delete every derived file that no row names."""
     sweep(folder, catalogue.file_names(store))

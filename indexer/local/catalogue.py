@@ -66,13 +66,13 @@ def file_names(store: Store) -> set[str]:
     return {name for (name,) in store.rows(query)}
 
 
-def stale_segments(store: Store, erased_only: bool = False) -> set[int]:
-    """The ids of the segments whose files still hold removed rows; `erased_only`: rows that left no trace."""
+def stale_segments(store: Store) -> set[int]:
+    """The ids of the segments whose files still hold removed rows."""
     query = (
         "SELECT DISTINCT segment.id FROM segment JOIN removal ON removal.id > segment.removed_to "
-        "AND removal.item_id > segment.after AND removal.item_id <= segment.up_to AND removal.erased >= ?"
+        "AND removal.item_id > segment.after AND removal.item_id <= segment.up_to"
     )
-    return {id for (id,) in store.rows(query, [erased_only])}
+    return {id for (id,) in store.rows(query)}
 
 
 def enter_segment(
@@ -129,6 +129,6 @@ def forget_coarse(connection: sqlite3.Connection, fingerprint: str) -> None:
     connection.execute("DELETE FROM coarse WHERE fingerprint = ?", [fingerprint])
 
 
-def forget_every_coarse(connection: sqlite3.Connection) -> None:
-    """Drop the rows of all approximate indexes: none of them can be freed of some rows."""
-    connection.execute("DELETE FROM coarse")
+def forget_coarse_with_removed(connection: sqlite3.Connection) -> None:
+    """Drop the rows of all approximate indexes, whichever the encoder, whose files may hold removed rows."""
+    connection.execute("DELETE FROM coarse WHERE removed_to < (SELECT max(id) FROM removal)")

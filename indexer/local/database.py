@@ -81,13 +81,27 @@ def sentences(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Everything read inside shows one moment of the database."""
+    """Everything read inside shows one moment of the database; inside another such block, that one's."""
+    if connection.in_transaction:
+        yield
+        return
     with sentences(path):
         connection.execute("BEGIN")
         try:
             yield
         finally:
             connection.execute("COMMIT")
+
+
+@contextmanager
+def impatient(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Inside, nothing waits for others that hold the database."""
+    with sentences(path):
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            yield
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={round(1000 * _WAIT_SECONDS)}")
 
 
 def marks(values: Sequence[object]) -> str:

@@ -20,7 +20,7 @@ from indexer.vectors.vector_index import Buffer, Sink
 
 FOLDER = "segments"
 SUFFIXES = (".rows", ".facts", ".coarse")
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"
 _CHUNK = 8_388_608
 
 
@@ -68,7 +68,7 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
     """A new file of the gallery with what `write` writes; durable on return. GalleryFull, GalleryError."""
     folder = gallery / FOLDER
     name = uuid.uuid4().hex
-    temporary, final = folder / f"{_TEMPORARY}{name}", folder / f"{name}{suffix}"
+    temporary, final = folder / f"{TEMPORARY}{name}", folder / f"{name}{suffix}"
     try:
         if not folder.exists():
             folder.mkdir(mode=0o700)
@@ -133,6 +133,6 @@ def sweep(gallery: Path, kept: Iterable[str]) -> None:
     """Delete the derived files not named, and what an interrupted writer left; other files stay."""
     folder, known = gallery / FOLDER, set(kept)
     ours = [path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}")]
-    for path in [*ours, *folder.glob(f"{_TEMPORARY}*")]:
+    for path in [*ours, *folder.glob(f"{TEMPORARY}*")]:
         if path.name not in known:
             path.unlink(missing_ok=True)

@@ -7,16 +7,34 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import GalleryBusy
+from indexer.errors import FingerprintMismatch, GalleryBusy
 from indexer.filters import Filter
-from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
-from indexer.local.building import build_segments, damaged_segments, drop_damaged_coarse, tidy
-from indexer.local.catalogue import forget_every_coarse, stale_segments
+from indexer.items import (
+    AttributeValue,
+    EmbeddedItem,
+    GalleryItem,
+    GalleryStats,
+    Hit,
+    Overdue,
+    Rejected,
+)
+from indexer.local import retention
+from indexer.local.answers import answers
+from indexer.local.building import (
+    build_segments,
+    damaged_segments,
+    drop_damaged_coarse,
+    end_erasure,
+    tidy,
+)
+from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
@@ -95,54 +113,56 @@ class LocalGallery:
 
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
         """Remove items for good; returns how many there were. `erase`: see `remove_ids`."""
-        return self.remove_ids(self._writing().ids_of(keys), erase=erase)
+        return self.remove_ids(self.ids_of(keys), erase=erase)
 
     def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
         """Remove items for good by their ids; returns how many there were.
 
         The next `build_generation` is without them. `erase` leaves no trace of them but a hash of each key:
-        index files are written anew and the log is emptied before it returns (GalleryBusy if a reader
-        prevents that; repeated, it goes on where it was).
+        index files and database are written anew and the log is emptied before it returns (GalleryBusy if a
+        reader prevents that, GalleryFull; the next erasure or the next writer ends it).
         """
         writer = self._writing()
         removed = writer.remove(ids, erase)
         if not erase:
             with suppress(GalleryBusy):  # the next checkpoint does it
                 writer.empty_log(wait=0)
-        else:
-            with writer.transaction() as connection:
-                forget_every_coarse(connection)
-            build_segments(writer, self._store, self.folder)
-            writer.empty_log()
+        elif writer.erasing():
+            end_erasure(writer, self._store, self.folder)
             self.build_generation()
         return removed
 
     def search(
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
-        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id."""
+        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id.
+
+        Ranking and facts are of one moment, at least as late as the last refresh.
+        """
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension or k < 1:
             raise ValueError(
                 f"vectors of shape {vectors.shape} or k={k} where (queries, {self.dimension}), k >= 1 fit"
             )
-        for _ in range(_SEARCH_ATTEMPTS):
-            scores, ids = self._current().search(vectors, k, where, self._scanners)
-            facts = self._store.items(ids[ids >= 0].tolist())
-            if len(facts) == len(np.unique(ids[ids >= 0])):
-                break
-            self.refresh()  # a row was removed since the snapshot: its place goes to the next best
-        return [
-            [
-                Hit(id, min(1.0, max(-1.0, score)), facts[id])
-                for id, score in zip(row.tolist(), best.tolist(), strict=True)
-                if id in facts
-            ]
-            for row, best in zip(ids, scores, strict=True)
-        ]
+        answer = partial(answers, queries=vectors, k=k, where=where, pool=self._scanners)
+        hits, whole = answer(self._store, self._current())
+        with suppress(FingerprintMismatch):  # then: these people, as the encoder of this question knew them
+            for _ in range(_SEARCH_ATTEMPTS):
+                if whole:
+                    return hits
+                self.refresh()
+                hits, whole = answer(self._store, self._current())
+            with self._store.one_moment():
+                moment = take(self._store, self.folder, self._snapshot, self._loading)
+                hits, _ = answer(self._store, moment)
+        return hits
 
     def ids(self, where: Filter | None = None) -> Ids:
         """The ids of the items that a filter lets through, ascending."""
         return self._current().ids(where)
+
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys; of those that are not there none."""
+        return self._store.ids_of(keys)
 
     def facts(self) -> tuple[Facts, ...]:
         """The filterable facts of all rows as columns, for counting."""
@@ -183,8 +203,10 @@ class LocalGallery:
 
     def compact(self) -> None:
         """Build, and give the space of what was removed back to the disk."""
+        with self._writing().transaction() as connection:
+            forget_coarse_with_removed(connection)
         self.build_generation()
-        self._writing().vacuum()
+        self._writing().rewrite()
         self._writing().empty_log()
 
     def refresh(self) -> bool:
@@ -201,6 +223,23 @@ class LocalGallery:
     def fresh(self) -> int:
         """How many items no index file covers yet."""
         return count_fresh(self._store)
+
+    def retention(self) -> dict[str, int]:
+        """How many seconds items are kept (0: without limit), by camera; '' stands for all others."""
+        return retention.rules(self._store)
+
+    def set_retention(self, camera: str, seconds: int | None) -> None:
+        """Make the rule for a camera, or for all others (''); None takes it away."""
+        with self._writing().transaction() as connection:
+            retention.set_rule(connection, camera, seconds)
+
+    def overdue(self, now: datetime) -> list[Overdue]:
+        """The items that are kept longer than the rules allow, by camera; see indexer.local.retention."""
+        return retention.overdue(self._store, now)
+
+    def newest(self) -> str | None:
+        """When the last item was added."""
+        return self._store.newest()
 
     def stats(self) -> GalleryStats:
         """Counts and facts for people."""
@@ -229,10 +268,11 @@ class LocalGallery:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
         damaged = damaged_segments(self._store, self.folder)
         drop_damaged_coarse(writer, self._store, self.folder)
-        if damaged or stale_segments(self._store, erased_only=True):
+        if damaged:
             build_segments(writer, self._store, self.folder, damaged)
-            writer.empty_log()
         tidy(writer, self._store, self.folder)
+        if writer.erasing():
+            end_erasure(writer, self._store, self.folder)
 
 
 def _cores() -> int:

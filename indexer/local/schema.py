@@ -37,7 +37,9 @@ CREATE TABLE rejected (
 CREATE TABLE removal (  -- the ledger: never shrinks, holds no key in clear
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     item_id INTEGER NOT NULL, key_hash BLOB NOT NULL UNIQUE,
-    removed_at TEXT NOT NULL, erased INTEGER NOT NULL);
+    removed_at TEXT NOT NULL,
+    -- 0: removed; 1: to be erased, traces may be left; 2: erased
+    erased INTEGER NOT NULL);
 CREATE TABLE segment (  -- two files over the items with after < id <= up_to
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     after INTEGER NOT NULL, up_to INTEGER NOT NULL, row_count INTEGER NOT NULL,
@@ -61,6 +63,9 @@ CREATE TABLE candidate_vector (
 CREATE TABLE retention (  -- how long people are kept; camera '' stands for all that are not named
     camera TEXT PRIMARY KEY, seconds INTEGER NOT NULL);
 """
+
+REMOVED, TO_ERASE, ERASED = 0, 1, 2
+"""What `removal.erased` says."""
 
 _FROM_1 = ("gallery", "item", "removal")
 
@@ -100,8 +105,8 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
     )
     removed = connection.execute("SELECT item_id, key, removed_at FROM old_removal ORDER BY id").fetchall()
     connection.executemany(
-        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, 0)",
-        [(id, key_hash(salt, key), at) for id, key, at in removed],
+        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
+        [(id, key_hash(salt, key), at, TO_ERASE) for id, key, at in removed],  # their keys stood in clear
     )
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'item'")
     connection.execute(

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
+from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.items import Box, GalleryItem, Rejected
 from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
-from indexer.local.derived import FOLDER
 from indexer.local.facts import FactRow
+from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
 from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
 from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
-DATABASE = "gallery.db"
 ROWS_PER_READ = 4096
 _ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes"
 _COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "candidate_vector"})
@@ -53,23 +52,24 @@ class Moment:
 
 
 class Store:
-    """The database of the gallery in `folder`, read only. Opening checks that it is one.
+    """The database of a gallery in a folder, or in another `file`, to read. Opening checks that it is one.
 
     It shows the vectors of one encoder for all its life: the living one, or (`candidate`) the other.
     """
 
-    def __init__(self, folder: Path, candidate: bool = False) -> None:
+    def __init__(self, folder: Path, candidate: bool = False, file: Path | None = None) -> None:
         self._encoder, self._vectors = (
             ("candidate", "candidate_vector") if candidate else ("gallery", "vector")
         )
-        self.path = folder / DATABASE
+        self.path = file or folder / DATABASE
         self._threads = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
-        found_something(folder)
+        if file is None:
+            found_something(folder)
         try:
             self._check(folder)
-            self._salt: bytes = self.row("SELECT salt FROM gallery")[0]
+            self.salt: bytes = self.row("SELECT salt FROM gallery")[0]
             self.identity = self._identity()
         except BaseException:
             self.close()
@@ -78,13 +78,18 @@ class Store:
     def _check(self, folder: Path) -> None:
         (application,) = self.row("PRAGMA application_id")
         if not application and not self.row("SELECT count(*) FROM sqlite_master")[0]:
-            raise damaged(self.path, "it is empty") if (folder / FOLDER).exists() else missing(folder)
+            raise damaged(self.path, "it is empty") if has_index_files(folder) else missing(folder)
         if application != APPLICATION_ID:
             raise GalleryError(f"{self.path} is no database of a cskt gallery: name another folder.")
         (version,) = self.row("PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise GalleryError(
                 f"{self.path} was made by a newer cskt (format {version}): install that version."
+            )
+        if version < SCHEMA_VERSION and self.path.name != DATABASE:
+            raise GalleryError(
+                f"{self.path} is of an older cskt (format {version}): copy it as {DATABASE} into a new "
+                "folder and bring that up to date once with `cskt gallery compact`."
             )
         if version < SCHEMA_VERSION:
             raise GalleryError(
@@ -163,6 +168,11 @@ class Store:
         counted = "count(*), min(seen_at), max(seen_at)"
         return self.rows(f"SELECT source, camera, {counted} FROM item GROUP BY 1, 2 ORDER BY 1, 2")
 
+    def newest(self) -> str | None:
+        """When the last item was added."""
+        (moment,) = self.row("SELECT max(added_at) FROM item")
+        return moment if moment is None else str(moment)
+
     def count_within(self, after: int, up_to: int) -> int:
         """Items with after < id <= up_to."""
         return int(self.row("SELECT count(*) FROM item WHERE id > ? AND id <= ?", [after, up_to])[0])
@@ -184,10 +194,18 @@ class Store:
         return found
 
     def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
-        hashes = {key_hash(self._salt, stored): given for stored, given in asked.items()}
+        hashes = {key_hash(self.salt, stored): given for stored, given in asked.items()}
         for chunk in in_chunks(hashes):
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(chunk)})"
             yield from (hashes[digest] for (digest,) in self.rows(query, chunk))
+
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys."""
+        found: list[int] = []
+        for chunk in in_chunks(map(storable, keys)):
+            query = f"SELECT id FROM item WHERE key IN ({marks(chunk)})"
+            found += [id for (id,) in self.rows(query, chunk)]
+        return found
 
     def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:
         """The facts of those of the rows that exist."""
@@ -270,18 +288,3 @@ class Store:
         """The next `count` rows (id, vector bytes, recorded crc) behind an id."""
         query = f"SELECT item_id, value, crc FROM {self._vectors} WHERE item_id > ? ORDER BY item_id LIMIT ?"
         return self.rows(query, [after, count])
-
-
-def found_something(folder: Path) -> None:
-    """GalleryMissing or GalleryCorrupt unless the folder holds a database file."""
-    if not (folder / DATABASE).is_file():
-        if any((folder / FOLDER).glob("*.rows")):
-            raise damaged(folder / DATABASE, "it is gone, its index files are there")
-        raise missing(folder)
-
-
-def missing(folder: Path) -> GalleryMissing:
-    """The error for a folder that holds no gallery."""
-    return GalleryMissing(
-        f"there is no gallery at {folder}: make one with `cskt index SOURCE --gallery {folder}`."
-    )

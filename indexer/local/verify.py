@@ -19,17 +19,9 @@ _REMEDY = "the next `cskt index` into this gallery rebuilds it."
 
 def problems(folder: Path, store: Store) -> list[str]:
     """One sentence for each inconsistency; empty when all is sound. Reads every page of the database."""
-    found = [f"{store.path}: {text}." for text in store.integrity()]
-    if found:
+    found, comparable = database_problems(store)
+    if not comparable:
         return found
-    bare, lost = store.unpaired()
-    if bare:
-        found.append(f"{bare} items have no vector.")
-    if lost:
-        found.append(f"{lost} vectors belong to no item.")
-    broken = list(_vector_problems(store))
-    if broken:  # nothing to compare the index files with
-        return found + broken
     with store.one_moment():
         for segment in catalogue.segments(store):
             found += _segment_problems(store, folder, segment)
@@ -40,6 +32,20 @@ def problems(folder: Path, store: Store) -> list[str]:
         except DamagedFileError as error:
             found.append(f"{error}; {_REMEDY}")
     return found
+
+
+def database_problems(store: Store) -> tuple[list[str], bool]:
+    """What is wrong with the database alone, and whether index files can be compared with its vectors."""
+    found = [f"{store.path}: {text}." for text in store.integrity()]
+    if found:
+        return found, False
+    bare, lost = store.unpaired()
+    if bare:
+        found.append(f"{bare} items have no vector.")
+    if lost:
+        found.append(f"{lost} vectors belong to no item.")
+    broken = list(_vector_problems(store))
+    return found + broken, not broken
 
 
 def _vector_problems(store: Store) -> Iterator[str]:

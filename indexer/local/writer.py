@@ -7,28 +7,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from indexer.errors import GalleryBusy, GalleryError, GalleryFull
+from indexer.errors import GalleryBusy
 from indexer.items import AttributeValue, EmbeddedItem, Rejected
 from indexer.local import schema
 from indexer.local.database import (
     connect_writer,
-    full_disk,
+    impatient,
     in_chunks,
     marks,
     sentences,
     sync_folder,
     transaction,
 )
-from indexer.local.derived import FOLDER
+from indexer.local.folder import DATABASE, found_something, has_index_files, prepare_folder
 from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
+from indexer.local.replacement import replace_database, temporary_database
 from indexer.local.rows import changed_attributes, item_row, stored_vectors
-from indexer.local.store import DATABASE, Identity, found_something
+from indexer.local.store import Identity
 from indexer.texts import storable
 
-_OWN_NAMES = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "writer.lock", FOLDER}
 _OLD_FOLDER = "generations"
-_TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
+TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
 _WAIT_FOR_READERS = 20.0
 
 
@@ -40,7 +40,7 @@ class Writer:
         if create is None:
             found_something(folder)
         else:
-            _prepare(folder)
+            prepare_folder(folder)
         self._lock = WriterLock(folder)
         try:
             self._connection = connect_writer(self.path)
@@ -60,7 +60,7 @@ class Writer:
             return not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
     def _create(self, folder: Path, identity: Identity) -> None:
-        if any((folder / FOLDER).glob("*.rows")):
+        if has_index_files(folder):
             return  # the database was lost: opening the store says so
         columns = "id, encoder, fingerprint, dimension, index_kind, created_at, salt"
         facts = (identity.encoder, identity.fingerprint, identity.dimension, identity.kind)
@@ -74,15 +74,18 @@ class Writer:
         sync_folder(folder.parent)
 
     def _upgrade(self, folder: Path) -> None:
-        """Bring an older gallery up to date; its index files are of no use any more."""
+        """Bring an older gallery up to date; its index files are of no use any more.
+
+        Whoever opens it ends the erasure of the removed keys, which it kept in clear.
+        """
         with sentences(self.path):
             (application,) = self._connection.execute("PRAGMA application_id").fetchone()
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if application != schema.APPLICATION_ID or version >= schema.SCHEMA_VERSION:
+        if application != schema.APPLICATION_ID or version > schema.SCHEMA_VERSION:
             return
-        with self.transaction() as connection:
-            schema.upgrade(connection, version)
-        self.empty_log()  # the renamed tables held keys that were removed
+        if version < schema.SCHEMA_VERSION:
+            with self.transaction() as connection:
+                schema.upgrade(connection, version)
         for path in (folder / _OLD_FOLDER).glob("*"):
             path.unlink(missing_ok=True)
         if (folder / _OLD_FOLDER).is_dir():
@@ -137,7 +140,7 @@ class Writer:
         """Remove the items with these ids for good; returns how many there were.
 
         The ledger keeps a hash of their keys. `erase` also forgets what was rejected at the same place, and
-        marks them for the files to be written anew.
+        marks them, until `end_erasing`, as leaving traces.
         """
         removed, moment = 0, schema.now()
         with self.transaction() as connection:
@@ -146,24 +149,15 @@ class Writer:
                 for key, uri in connection.execute("SELECT key, uri FROM item WHERE id = ?", [id]).fetchall():
                     connection.execute(
                         "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
-                        (id, key_hash(salt, key), moment, erase),
+                        (id, key_hash(salt, key), moment, schema.TO_ERASE if erase else schema.REMOVED),
                     )
                     connection.execute("DELETE FROM item WHERE id = ?", [id])
-                    for table in _TABLES_OF_ITEMS:
+                    for table in TABLES_OF_ITEMS:
                         connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
                     if erase:
                         connection.execute("DELETE FROM rejected WHERE key = ? OR uri = ?", [key, uri])
                     removed += 1
         return removed
-
-    def ids_of(self, keys: Sequence[str]) -> list[int]:
-        """The ids of the items with these keys."""
-        found: list[int] = []
-        with sentences(self.path):
-            for chunk in in_chunks(list(map(storable, keys))):
-                query = f"SELECT id FROM item WHERE key IN ({marks(chunk)})"
-                found += [id for (id,) in self._connection.execute(query, chunk)]
-        return found
 
     def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
         """Move everything from the write-ahead log into the database, and leave the log empty.
@@ -173,7 +167,7 @@ class Writer:
         """
         deadline = time.monotonic() + wait
         while True:
-            with sentences(self.path):
+            with impatient(self._connection, self.path):
                 busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 return
@@ -184,10 +178,28 @@ class Writer:
                 )
             time.sleep(0.05)
 
-    def vacuum(self) -> None:
-        """Give the space of removed rows back to the disk."""
+    def rewrite(self) -> None:
+        """Write the whole database anew, of living rows only; the space of the others goes to the disk.
+
+        `secure_delete` alone leaves copies of rows in the gaps of pages that were rearranged before these
+        rows were deleted. (VACUUM would put its copy where the system keeps temporary files.)
+        """
+        with sentences(self.path), temporary_database(self.path.parent) as copy:
+            self._connection.execute("VACUUM INTO ?", [str(copy)])
+            replace_database(self.path, copy)
+
+    def erasing(self) -> bool:
+        """Whether rows were erased whose traces may not be gone yet."""
         with sentences(self.path):
-            self._connection.execute("VACUUM")
+            query = "SELECT EXISTS (SELECT 1 FROM removal WHERE erased = ?)"
+            return bool(self._connection.execute(query, [schema.TO_ERASE]).fetchone()[0])
+
+    def end_erasing(self) -> None:
+        """Note that no trace is left."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE removal SET erased = ? WHERE erased = ?", [schema.ERASED, schema.TO_ERASE]
+            )
 
     def close(self) -> None:
         """Close the database, then let the next writer in."""
@@ -196,22 +208,6 @@ class Writer:
                 self._connection.close()
         finally:
             self._lock.release()
-
-
-def _prepare(folder: Path) -> None:
-    """Make the folder, for its owner alone; refuse one that holds other things than a gallery."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
-    except OSError as error:
-        if full_disk(error):
-            raise GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.") from error
-        raise GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.") from error
-    if foreign and not (folder / DATABASE).exists():
-        raise GalleryError(
-            f"cannot make a gallery at {folder}: it holds other files ({foreign[0]}); "
-            "name a new or empty folder."
-        )
 
 
 _COLUMNS = {

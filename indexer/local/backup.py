@@ -1,0 +1,197 @@
+"""Backups: the whole gallery as one file, made while others write, and put back while others read."""
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
+from indexer.local.database import connect_reader, connect_writer, full_disk, reading, sentences, sync_folder
+from indexer.local.folder import DATABASE, prepare_folder
+from indexer.local.gallery import LocalGallery
+from indexer.local.lock import WriterLock
+from indexer.local.replacement import copy_pages, remove_database, replace_database, temporary_database
+from indexer.local.restored import prepare
+from indexer.local.store import Store
+from indexer.local.verify import database_problems
+
+
+@dataclass(frozen=True)
+class BackupReport:
+    """What a backup holds: items, entries of the removal ledger; and its size in bytes."""
+
+    file: Path
+    items: int
+    removals: int
+    size: int
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What a gallery holds after a backup was put back.
+
+    removed_again: items of the backup that were removed after it had been made. replaced: whether a gallery
+    stood there. indexed: False if another writer came in between, which builds the index files then.
+    """
+
+    items: int
+    removed_again: int
+    replaced: bool
+    indexed: bool
+
+
+def back_up(folder: Path, file: Path, *, force: bool = False) -> BackupReport:
+    """Write the gallery into one new file, checked and durable on return; others may go on writing.
+
+    The file is its owner's alone. One that is there is replaced only with `force`. GalleryFull, GalleryError;
+    GalleryCorrupt if the gallery itself is damaged.
+    """
+    with closing(Store(folder)) as store, _new_file(file, folder, force) as temporary:
+        items, removals = _copy(store, temporary, file)
+        with sentences(file), closing(Store(file.parent, file=temporary)) as copy:
+            problems, _ = database_problems(copy)
+            if (copy.count("item"), copy.count("removal")) != (items, removals):
+                problems.append("the copy holds other items than the gallery.")
+        if problems:
+            raise GalleryCorrupt(
+                f"no backup was made, as the gallery at {folder} is damaged: "
+                f"{problems[0].replace(str(temporary), str(store.path))} `cskt gallery verify` says more."
+            )
+        size = temporary.stat().st_size
+    return BackupReport(file, items, removals, size)
+
+
+def _copy(store: Store, temporary: Path, file: Path) -> tuple[int, int]:
+    """Copy one moment of the gallery; returns how many items and removals it has."""
+    source = store.new_connection()
+    with reading(source, store.path):
+        counts = source.execute("SELECT (SELECT count(*) FROM item), (SELECT count(*) FROM removal)")
+        items, removals = counts.fetchone()
+        with sentences(file), closing(sqlite3.connect(temporary, isolation_level=None)) as target:
+            copy_pages(source, target)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    return items, removals
+
+
+@contextmanager
+def _new_file(file: Path, gallery: Path, force: bool) -> Iterator[Path]:
+    """A temporary name beside the file, which becomes its name when the block has ended well."""
+    if file.resolve().is_relative_to(gallery.resolve()):
+        raise GalleryError(
+            f"{file} is inside the gallery: keep backups elsewhere, on another disk if you can."
+        )
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        _refuse_to_overwrite(file, force)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        _refuse_to_overwrite(file, force)
+        temporary.rename(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        if full_disk(error):
+            raise GalleryFull(f"no room left on the disk for the backup {file}: free some.") from error
+        raise GalleryError(f"cannot write the backup {file}: {error.strerror}.") from error
+    finally:
+        remove_database(temporary)
+
+
+def _refuse_to_overwrite(file: Path, force: bool) -> None:
+    if file.is_dir():
+        raise GalleryError(f"cannot write the backup {file}: a folder has that name.")
+    if file.exists() and not force:
+        raise GalleryError(f"{file} exists: give the backup a new name, or --force to replace it.")
+
+
+def restore(file: Path, folder: Path, ledgers: Sequence[Path] = ()) -> RestoreReport:
+    """Make the gallery in `folder` what it was when the backup `file` was made, except for who was removed.
+
+    Everybody whom the gallery that stands there, or one of `ledgers` (further backups or galleries of the
+    same origin), knows as removed is removed before a search can see the backup. Rules of retention are kept
+    as they stand. Readers go on: they see the old or the new gallery, never a mixture.
+
+    GalleryCorrupt for a damaged backup, or a damaged gallery in the folder; GalleryBusy while another
+    process writes; GalleryError if the gallery in the folder is another one; GalleryFull.
+    """
+    with ExitStack() as stack:
+        backup = stack.enter_context(closing(_opened(file)))
+        if problems := database_problems(backup)[0]:
+            raise _damaged_backup(file, problems[0])
+        prepare_folder(folder)
+        lock = WriterLock(folder)
+        stack.callback(lock.release)
+        others = [stack.enter_context(closing(_opened(path))) for path in ledgers]
+        standing = _standing(folder)
+        if standing:
+            stack.enter_context(closing(standing))
+        _refuse_strangers(backup, [*([standing] if standing else []), *others])
+        with temporary_database(folder) as path:
+            with sentences(path):
+                removed = prepare(backup, path, folder, standing, others)
+            replace_database(folder / DATABASE, path)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+    return _built(folder, removed, standing is not None)
+
+
+def _opened(path: Path) -> Store:
+    """The backup, or the gallery, at a path."""
+    try:
+        if path.is_dir():
+            return Store(path)
+        if path.is_file():
+            return Store(path.parent, file=path)
+    except GalleryCorrupt as error:
+        raise _damaged_backup(path, str(error)) from error
+    raise GalleryError(f"there is no backup at {path}: give the file that `cskt gallery backup` wrote.")
+
+
+def _damaged_backup(file: Path, what: str) -> GalleryCorrupt:
+    return GalleryCorrupt(
+        f"{file} is damaged and nothing was restored ({what.rstrip('.')}): use another backup."
+    )
+
+
+def _standing(folder: Path) -> Store | None:
+    """The gallery that the folder holds; None for an empty folder, which gets an empty database."""
+    path = folder / DATABASE
+    try:
+        if not path.exists():
+            connect_writer(path).close()  # an old log without its database is dropped
+        with closing(connect_reader(path)) as connection, sentences(path):
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return None
+        return Store(folder)
+    except GalleryMissing:
+        return None
+    except GalleryCorrupt as error:
+        raise GalleryCorrupt(
+            f"the gallery at {folder} is damaged and cannot say who was removed since the backup was made: "
+            f"move {DATABASE} away and restore again, with newer backups as --ledger, so that nobody returns."
+        ) from error
+
+
+def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:
+    """GalleryError unless all were once the same gallery: only then their ledgers speak of the same keys."""
+    for other in others:
+        if other.salt != backup.salt:
+            raise GalleryError(
+                f"{backup.path} is a backup of another gallery than {other.path}: restore it into "
+                "a new folder."
+            )
+
+
+def _built(folder: Path, removed: int, replaced: bool) -> RestoreReport:
+    """Build the index files, and end the erasure of who was erased again."""
+    indexed = False
+    with suppress(GalleryBusy):
+        with closing(LocalGallery(folder, write=True)) as gallery:
+            gallery.build_generation()
+        indexed = True
+    with closing(Store(folder)) as store:
+        return RestoreReport(store.count("item"), removed, replaced, indexed)

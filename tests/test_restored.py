@@ -1,0 +1,174 @@
+"""A gallery after a backup was put back: under searches, killed anywhere, without those removed since."""
+
+import json
+import shutil
+import time
+
+import pytest
+from gallery_makers import (
+    assert_finds,
+    assert_holds,
+    bytes_below,
+    filled,
+    make_item,
+    make_items,
+    queries,
+    sql,
+    writer,
+)
+from gallery_processes import OtherProcess
+
+from indexer.gallery import open_gallery
+from indexer.local.backup import back_up, restore
+from indexer.local.store import Store
+
+KILLS = 30
+
+
+@pytest.fixture
+def other_process():
+    process = OtherProcess()
+    yield process
+    process.close()
+
+
+def test_restoring_brings_back_facts_and_loses_what_came_later(tmp_path):
+    entries = filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    reader = open_gallery(tmp_path / "g")
+    assert_finds(reader, entries, queries(1))
+    gallery = writer(tmp_path / "g")
+    gallery.update("key-3", {"coat": "green"})
+    gallery.add(make_items(40, 10))
+    gallery.build_generation()
+    gallery.close()
+    restore(tmp_path / "b.db", tmp_path / "g")
+    assert reader.refresh()
+    assert_finds(reader, entries, queries(1), 50)
+    reader.close()
+    gallery = writer(tmp_path / "g")
+    gallery.add([make_item(99)])
+    # The ids 41 to 50 stood for others: whoever still knows one must not meet somebody else under it.
+    assert sql(tmp_path / "g", "SELECT id FROM item WHERE key = 'key-99'") == [(51,)]
+    gallery.update("key-5", {"coat": "green"})
+    green = [
+        hit.item.key for hit in gallery.search(queries(0, 1), 50)[0] if hit.item.attributes["coat"] == "green"
+    ]
+    assert green == ["key-5"]
+    gallery.close()
+    sound = open_gallery(tmp_path / "g")
+    assert sound.verify() == []
+    sound.close()
+
+
+@pytest.mark.parametrize("erase", [False, True])
+def test_who_was_removed_since_does_not_come_back(tmp_path, erase):
+    entries = filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery = writer(tmp_path / "g")
+    assert gallery.remove(["key-3", "key-30"], erase=erase) == 2
+    gallery.close()
+    assert restore(tmp_path / "b.db", tmp_path / "g").removed_again == 2
+    assert_holds(tmp_path / "g", [entry for entry in entries if entry.item.key not in ("key-3", "key-30")])
+    gallery = writer(tmp_path / "g")
+    assert gallery.add(entries) == 0
+    gallery.close()
+    if erase:
+        found = bytes_below(tmp_path / "g")
+        for entry in (entries[3], entries[30]):
+            assert entry.vector.astype("<f2").tobytes() not in found
+            assert f"pictures/{entry.item.key[4:]}.jpg".encode() not in found
+        assert entries[4].vector.astype("<f2").tobytes() in found
+
+
+def test_another_backups_ledger_is_applied_where_no_gallery_stands(tmp_path):
+    entries = filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "old.db")
+    gallery = writer(tmp_path / "g")
+    gallery.remove(["key-7"], erase=True)
+    gallery.close()
+    back_up(tmp_path / "g", tmp_path / "new.db")
+    report = restore(tmp_path / "old.db", tmp_path / "n", [tmp_path / "new.db", tmp_path / "g"])
+    assert (report.items, report.removed_again) == (39, 1)
+    assert_holds(tmp_path / "n", entries[:7] + entries[8:])
+    assert entries[7].vector.astype("<f2").tobytes() not in bytes_below(tmp_path / "n")
+
+
+def test_removals_of_a_copy_that_went_its_own_way_hide_nobody_else(tmp_path):
+    """There the same ids stand for others; keys decide."""
+    entries = filled(tmp_path / "g", 20)
+    shutil.copytree(tmp_path / "g", tmp_path / "copy")
+    for folder, start in (("g", 20), ("copy", 30)):
+        gallery = writer(tmp_path / folder)
+        gallery.add(make_items(start, 10))
+        gallery.build_generation()
+        gallery.close()
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery = writer(tmp_path / "copy")
+    gallery.remove(["key-35", "key-4"])
+    gallery.close()
+    shutil.copytree(tmp_path / "g" / "segments", tmp_path / "new" / "segments")
+    assert restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / "copy"]).removed_again == 1
+    assert_holds(tmp_path / "new", entries[:4] + entries[5:] + make_items(20, 10))
+
+
+def test_a_reader_in_another_process_sees_old_or_new(tmp_path, other_process):
+    """Two states with quite other vectors under the same ids: a mixture would be noticed."""
+    answers = {}
+    for state in (0, 1):
+        gallery = writer(tmp_path / str(state))
+        gallery.add(make_items(500 * state, 60))
+        gallery.build_generation()
+        answers[state] = [[hit.id, hit.item.key] for hit in gallery.search(queries(5, 1), 8)[0]]
+        gallery.close()
+        sql(tmp_path / str(state), "UPDATE gallery SET salt = zeroblob(32)")
+        back_up(tmp_path / str(state), tmp_path / f"{state}.db")
+    folder, end = tmp_path / "0", tmp_path / "end"
+    other_process.start("search_until", folder, 5, 8, end)
+    assert other_process.line() == "searching"
+    for state in (1, 0) * 10:
+        restore(tmp_path / f"{state}.db", folder)
+        time.sleep(0.02)
+    end.touch()
+    printed, status = other_process.wait()
+    assert status == 0
+    assert sorted(map(json.loads, printed)) == sorted(answers.values())
+
+
+def test_killed_anywhere_while_restoring_it_is_the_old_or_the_new(tmp_path, other_process):
+    filled(tmp_path / "g", 60)
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery = writer(tmp_path / "g")
+    gallery.add(make_items(60, 20))
+    gallery.remove(["key-9"], erase=True)
+    gallery.close()
+    gone = make_item(9).vector.astype("<f2").tobytes()
+    shutil.copytree(tmp_path / "g", tmp_path / "later")
+    folder, counts = tmp_path / "g", []
+    steps = other_process.steps("put_back", tmp_path / "b.db", folder)
+    for kill in range(KILLS):
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "later", folder)
+        other_process.kill_at(1 + kill * steps // KILLS, "put_back", tmp_path / "b.db", folder)
+        counts.append(sql(folder, "SELECT count(*) FROM item")[0][0])
+        whole = [entry for entry in make_items(0, counts[-1] + 1) if entry.item.key != "key-9"]
+        assert_holds(folder, whole)
+        gallery = writer(folder)
+        assert gallery.verify() == []
+        assert not list((folder / "segments").glob(".*"))
+        assert gone not in bytes_below(folder)
+        gallery.close()
+    assert counts == sorted(counts, reverse=True)
+    assert set(counts) == {79, 59}
+
+
+def test_the_epoch_rises_above_both(tmp_path):
+    filled(tmp_path / "g", 10)
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    epochs = []
+    for _ in range(3):
+        restore(tmp_path / "b.db", tmp_path / "g")
+        store = Store(tmp_path / "g")
+        epochs.append(store.moment().epoch)
+        store.close()
+    assert epochs == [2, 3, 4]
