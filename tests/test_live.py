@@ -1,4 +1,4 @@
-"""A gallery that lives: what is acknowledged is seen by the next refresh; every answer is that of one state."""
+"""A gallery that lives: what is acknowledged is seen by the next refresh, answers are of one state."""
 
 import json
 import random
