@@ -185,7 +185,7 @@ def test_auto_goes_by_the_size_of_the_vectors():
     assert vectors.factory_of("auto", 1_000_000, 512) is None
     assert vectors.factory_of("auto", 1_000_000, 768) == "PQ192x4fs"
     assert vectors.factory_of("auto", 10_000_000, 512) == "PQ128x4fs"
-    assert vectors.factory_of("auto", 20_000_000, 512) == "IVF16384,PQ128x4fs"
+    assert vectors.factory_of("auto", 20_000_000, 512) == "IVF8192,PQ128x4fs"
     assert vectors.factory_of("exact", 30_000_000, 512) is None
     assert vectors.factory_of("quantised", 1_000_000, 513) == "PQ57x4fs"
     assert vectors.factory_of("OPQ64,IVF1024,PQ64", 1_000_000, 512) == "OPQ64,IVF1024,PQ64"

@@ -42,7 +42,7 @@ def _by_size(rows: int, dimension: int) -> str | None:
 
 
 def _inverted_lists(rows: int, dimension: int) -> str:
-    lists = 2 ** round(math.log2(4 * math.sqrt(max(rows, 1))))
+    lists = 2 ** round(math.log2(2 * math.sqrt(max(rows, 1))))
     return f"IVF{lists},{_quantised(dimension)}"
 
 

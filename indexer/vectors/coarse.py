@@ -19,8 +19,8 @@ WIDEST = 64
 """At most so many proposals for each row that is wanted."""
 
 _NARROWEST = 2
-_TRAINING_ROWS = 200_000
-_TRAINING_ROWS_PER_LIST = 64
+_TRAINING_ROWS = 65_536
+_TRAINING_ROWS_PER_LIST = 50
 
 
 class UnknownKindError(ValueError):
