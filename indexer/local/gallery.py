@@ -111,7 +111,12 @@ class LocalGallery:
         return self._writing().update(key, attributes)
 
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
-        """Remove items for good; returns how many there were. `erase`: see `remove_ids`."""
+        """Remove items for good; returns how many there were.
+
+        `erase`: see `remove_ids`; it concerns also keys that were removed before, or were only rejected.
+        """
+        if erase:
+            self._writing().mark_traces(keys)
         return self.remove_ids(self.ids_of(keys), erase=erase)
 
     def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
