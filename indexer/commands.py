@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from indexer.filter_options import add_filter_options, filter_of
-from indexer.gallery_commands import add_gallery
+from indexer.gallery_commands import add_gallery, add_kind_option
 from indexer.remove_command import add_remove
 from indexer.texts import storable
 from model.arguments import add_form_options, count
@@ -46,6 +46,7 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--workers", type=count, metavar="N", help="threads that decode images (default: one for each core)"
     )
+    add_kind_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_index)
 
@@ -76,6 +77,8 @@ def run_index(arguments: argparse.Namespace) -> int:
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
     gallery = open_gallery(arguments.gallery, create_for=made_by, write=True)
     try:
+        if arguments.index:
+            gallery.use_kind(arguments.index)
         for source in sources:
             report = IndexReport(source.name)
             try:

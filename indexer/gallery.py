@@ -100,12 +100,20 @@ class Gallery(Protocol):
         """Bring the index files up to date: all rows, no removed ones; searches move to them."""
         ...
 
+    def use_kind(self, kind: str) -> None:
+        """Search by another kind of index (see indexer.vectors.KINDS) from the next build on."""
+        ...
+
     def compact(self) -> None:
         """The same, and give the space of what was removed back to the disk."""
         ...
 
     def refresh(self) -> bool:
         """Take up what was committed since; True if anything changed. Cheap: call it each second."""
+        ...
+
+    def fresh(self) -> int:
+        """How many items no index file covers yet; cheap, whatever the gallery holds."""
         ...
 
     def retention(self) -> dict[str, int]:
@@ -125,7 +133,7 @@ class Gallery(Protocol):
         ...
 
     def stats(self) -> GalleryStats:
-        """Counts and facts for people."""
+        """Counts and facts for people. Reads the facts of every item."""
         ...
 
     def verify(self) -> list[str]:

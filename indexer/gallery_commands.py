@@ -24,11 +24,22 @@ def add_gallery(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         "compact",
         help="write index files and database anew, without what was removed; updates an older format",
     )
+    add_kind_option(compact)
     compact.set_defaults(run=run_compact)
     for action in (info, verify, compact, *_add_backup(actions)):
         action.add_argument("--gallery", required=True, metavar="G", help="folder of the gallery")
     add_retention(actions)
     add_migrate(actions)
+
+
+def add_kind_option(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses a gallery's kind of index."""
+    parser.add_argument(
+        "--index",
+        metavar="KIND",
+        help="kind of index from now on: auto (a new gallery's), exact, quantised, ivf, hnsw, or a FAISS "
+        "factory string such as IVF4096,SQ8",
+    )
 
 
 def _add_backup(
@@ -110,11 +121,14 @@ def run_compact(arguments: argparse.Namespace) -> int:
     gallery = open_gallery(arguments.gallery, write=True)
     try:
         before = gallery.stats().bytes_on_disk
+        if arguments.index:
+            gallery.use_kind(arguments.index)
         gallery.compact()
         stats = gallery.stats()
     finally:
         gallery.close()
     print(f"{stats.items} items in {_megabytes(stats.bytes_on_disk)} ({_megabytes(before)} before).")
+    print(f"index: {stats.index}.")
     return 0
 
 

@@ -66,10 +66,8 @@ def index_source(
                     source, embedder, skip=gallery.known, batch_size=batch_size, workers=workers
                 ):
                     storing.put(batch)
-        if storing.since_generation:
-            stats = gallery.stats()
-            if stats.fresh * FRESH_SHARE > stats.items:
-                gallery.build_generation()
+        if storing.since_generation and gallery.fresh() * FRESH_SHARE > len(gallery):
+            gallery.build_generation()
     finally:
         report.seconds = time.monotonic() - started
 

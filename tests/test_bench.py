@@ -10,12 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 import torch
 from tiny_encoder import tiny_checkpoint
 
-from indexer.bench import RepeatedSource, write_crops
+from indexer.bench_engine import vectors_of
+from indexer.bench_indexing import RepeatedSource, write_crops
+from indexer.bench_peers import at_recall
 from model.bench_report import commit, measured, publish, resident_bytes, table
 from model.embedder import open_embedder
 from model.errors import ConfigError
@@ -70,7 +73,7 @@ def check_report(file: Path) -> dict[str, dict[str, object]]:
 def test_gallery(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "report.json"
     command = ["bench", "gallery", "--encoder", str(encoder), "--images", "6", "--json", str(file)]
-    assert cli.main([*command, "--quick"]) == 0
+    assert cli.main([*command, "--quick", "--part", "indexing"]) == 0
     results = check_report(file)
     rate = results["indexing JPEG crops (baseline: plain loop)"]
     assert (rate["unit"], rate["goal"], rate["met"]) == ("images/s", 40, rate["value"] >= 40)
@@ -85,6 +88,48 @@ def test_gallery(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.
     told = capsys.readouterr().out
     assert all(name in told for name in results)
     assert list(workplace.iterdir()) == []
+
+
+def test_gallery_engine(workplace: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    command = ["bench", "gallery", "--part", "engine", "--rows", "700", "--kinds", "exact,SQ8"]
+    assert cli.main([*command, "--quick", "--json", str(file)]) == 0
+    results = check_report(file)
+    for kind in ("exact", "SQ8"):
+        median = results[f"{kind}: one query, 10 hits with facts, median (baseline: faiss exact)"]
+        assert median["goal"] == pytest.approx(1.1 * median["baseline"])
+        assert results[f"{kind}: recall@10"]["value"] == 1  # so few rows are scanned whatever the kind
+    for share in ("50", "10", "1", "0.1", "0.01"):
+        filtered = results[f"a filter that leaves {share} % (baseline: unfiltered)"]
+        assert filtered["met"] == (filtered["ratio"] <= 3)
+    assert results["opening (baseline: faiss.read_index)"]["goal"] == 2
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_peer_is_measured_at_the_least_width_that_finds_enough() -> None:
+    class Narrow:
+        """Finds as many of the ten best as it looks at, divided by eight."""
+
+        width = 0
+
+        def widen(self, width: int) -> None:
+            self.width = width
+
+        def search(self, query: npt.NDArray[np.float32], k: int) -> list[int]:
+            return list(range(min(k, self.width // 8)))
+
+    peer = Narrow()
+    found = at_recall(peer, np.zeros((3, 4), np.float32), [set(range(10))] * 3)
+    assert (peer.width, found.recall) == (128, 1.0)
+
+
+def test_synthetic_vectors_are_the_same_each_time_and_of_unit_length() -> None:
+    first, again = (np.concatenate(list(vectors_of(9000))) for _ in range(2))
+    assert first.shape == (9000, 512)
+    assert np.array_equal(first, again)
+    np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, atol=1e-5)
+    near = first[:20] @ first[:200].T  # the twenty of one person are nearer to each other than to others
+    assert near[:, :20].mean() > near[:, 20:].mean() + 0.3
 
 
 def test_serve(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

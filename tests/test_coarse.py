@@ -23,6 +23,8 @@ from indexer.errors import GalleryError
 from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem
 from indexer.local import coarse_building
+from indexer.local.gallery import LocalGallery
+from indexer.vectors.device_index import DeviceIndex
 
 ROWS = 1500
 KINDS = ("ivf", "hnsw", "quantised", "IVF16,PQ3x4fs", "OPQ6,HNSW8,Flat", "SQ8")
@@ -201,3 +203,13 @@ def test_equal_rows_tie_by_id(tmp_path):
     hits = gallery.search(entries[7].vector[None], 10)[0]
     assert [hit.item.key for hit in hits] == [f"key-{7 + 60 * turn}" for turn in range(10)]
     gallery.close()
+
+
+def test_on_a_device_every_row_is_scanned(approximate):
+    """The device here is the CPU by torch, as its GPUs are used."""
+    gallery, entries = approximate()
+    reader = LocalGallery(gallery.folder, devices=("cpu",))
+    assert_finds(reader, entries, queries(5), 20)
+    assert reader._current().coarse is None
+    assert {type(part.index) for part in reader._current().parts if part.segment} == {DeviceIndex}
+    reader.close()

@@ -181,3 +181,13 @@ def test_bad_input_is_one_sentence_and_exit_2(gallery, capsys, command, said):
     assert err.startswith("cskt: ")
     assert err.count("\n") == 1
     assert len(left(gallery)) == 60
+
+
+def test_the_kind_of_index_is_chosen_and_told(gallery, capsys):
+    assert main(["gallery", "compact", "--gallery", gallery, "--index", "hnsw"]) == 0
+    assert "index: every row is scanned: exact." in capsys.readouterr().out  # so few rows are
+    assert main(["gallery", "info", "--gallery", gallery, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["index_kind"], facts["index"]) == ("hnsw", "every row is scanned: exact")
+    assert main(["gallery", "compact", "--gallery", gallery, "--index", "fastest"]) == 2
+    assert "'fastest' is no kind of index" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from PIL import Image
 from indexer import indexing
 from indexer.errors import GalleryFull, SourceError
 from indexer.indexing import IndexReport, index_source
-from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, RawImage, Rejected
+from indexer.items import EmbeddedItem, GalleryItem, RawImage, Rejected
 
 
 class Preprocess:
@@ -57,11 +57,11 @@ class Shelf:
     def build_generation(self) -> None:
         self.built.append(len(self.keys))
 
-    def stats(self) -> GalleryStats:
-        size, built = len(self.keys), max(self.built, default=0)
-        return GalleryStats(
-            size, 0, 1, "toy", "f", None, built, size - built, "exact", "", {}, {}, None, None, 0
-        )
+    def fresh(self) -> int:
+        return len(self.keys) - max(self.built, default=0)
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 class People:

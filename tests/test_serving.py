@@ -1,4 +1,4 @@
-"""When a gallery moves to another encoder, the service follows in one step; no query meets foreign vectors."""
+"""When a gallery moves to another encoder, the service follows in one step; vectors never meet foreign."""
 
 import asyncio
 import logging

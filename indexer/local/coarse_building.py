@@ -5,7 +5,7 @@ queries are at hand. One that cannot reach the goal is refused: every row is sca
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,28 +50,41 @@ def check_kind(kind: str, dimension: int) -> None:
         ) from error
 
 
-def bring_up_coarse(writer: Writer, store: Store, folder: Path, snapshot: Snapshot) -> bool:
-    """Make, renew or drop the approximate index, as the gallery's kind and size want it; True if it did."""
-    identity, file = store.identity, catalogue.coarse_file(store)
-    factory = factory_of(identity.kind, len(snapshot), identity.dimension)
-    if factory is None and file is None:
-        return False
-    if factory is not None and file is not None and file.kind == identity.kind:
-        gone = len(store.removed(file.removed_to))
-        changed = gone + max(0, len(snapshot) - (file.rows - gone))
-        if changed * _CHANGED_SHARE <= file.rows:
-            return False
-    made = None if factory is None else _make(factory, identity.dimension, snapshot)
-    written = made and write_file(folder, ".coarse", made[0].write)
+def bring_up_coarse(writer: Writer, store: Store, folder: Path, current: Callable[[], Snapshot]) -> None:
+    """Make, renew or drop the approximate index, as the gallery's kind and size want it.
+
+    `current` gives the snapshot of everything; it is asked for only if an index is to be made.
+    """
+    identity, file, rows = store.identity, catalogue.coarse_file(store), store.count("item")
+    factory = factory_of(identity.kind, rows, identity.dimension)
+    if file is not None and (factory is None or file.kind != identity.kind):
+        _drop(writer, store, folder)
+        file = None
+    if factory is None or (file is not None and not _due(store, file, rows)):
+        return
+    snapshot = current()
+    made = _make(factory, identity.dimension, snapshot)
+    if made is None:
+        return _drop(writer, store, folder)
+    written = write_file(folder, ".coarse", made[0].write)
+    covered, last_removal = (snapshot.moment.last_id, len(made[0])), snapshot.moment.last_removal
     with writer.transaction() as connection:
         catalogue.forget_coarse(connection, identity.fingerprint)
-        if made and written:
-            covered = (snapshot.moment.last_id, len(made[0]))
-            catalogue.enter_coarse(
-                connection, covered, identity, snapshot.moment.last_removal, factory or "", made[1], written
-            )
+        catalogue.enter_coarse(connection, covered, identity, last_removal, factory, made[1], written)
+    return tidy(writer, store, folder)
+
+
+def _due(store: Store, file: catalogue.CoarseFile, rows: int) -> bool:
+    """Whether too much has come and gone since the index was made."""
+    gone = len(store.removed(file.removed_to))
+    return (gone + max(0, rows - (file.rows - gone))) * _CHANGED_SHARE > file.rows
+
+
+def _drop(writer: Writer, store: Store, folder: Path) -> None:
+    """Drop the approximate index, so that every row is scanned."""
+    with writer.transaction() as connection:
+        catalogue.forget_coarse(connection, store.identity.fingerprint)
     tidy(writer, store, folder)
-    return True
 
 
 def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex, Tuning] | None:

@@ -80,16 +80,21 @@ class Coarse:
 
 
 def exact_scores(parts: Sequence[LivingRows], query: Vectors, ids: Ids) -> tuple[Scores, Ids]:
-    """The cosine of those of the rows (ascending ids) that are there and living, and their ids."""
-    scores, found = [np.empty(0)], [np.empty(0, np.int64)]
-    for part in parts:
-        places = positions_of(ids, part.index.ids)
-        if part.living is not None:
-            places = places[part.living[places]]
-        if len(places):
-            scores.append(cosine(part.index.vectors_at(places), query))
+    """The cosine of those of the rows (ascending ids) that are there and living, and their ids.
+
+    The parts hold rising ids.
+    """
+    rows, found, start = [np.empty((0, len(query)), np.float32)], [np.empty(0, np.int64)], 0
+    ends = np.searchsorted(ids, [part.up_to for part in parts], side="right").tolist()
+    for part, end in zip(parts, ends, strict=True):
+        if end > start:
+            places = positions_of(ids[start:end], part.index.ids)
+            if part.living is not None:
+                places = places[part.living[places]]
+            rows.append(part.index.vectors_at(places))
             found.append(part.index.ids[places])
-    return np.concatenate(scores), np.concatenate(found)
+        start = end
+    return cosine(np.concatenate(rows), query), np.concatenate(found)
 
 
 def load_coarse(store: Store, folder: Path, old: Coarse | None, distrusted: set[str]) -> Coarse | None:

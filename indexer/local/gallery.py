@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
 from indexer.local.snapshot import Loading, Snapshot, take
-from indexer.local.statistics import gallery_stats
+from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
@@ -196,8 +197,14 @@ class LocalGallery:
         """Bring the index files up to date: they cover every row and hold no removed one."""
         writer = self._writing()
         build_segments(writer, self._store, self.folder)
-        if self._store.identity.kind != "exact":
-            bring_up_coarse(writer, self._store, self.folder, self._current())
+        bring_up_coarse(writer, self._store, self.folder, self._current)
+
+    def use_kind(self, kind: str) -> None:
+        """Search by another kind of index from the next build on; GalleryError if there is no such kind."""
+        check_kind(kind, self.dimension)
+        with self._writing().transaction() as connection:
+            connection.execute("UPDATE gallery SET index_kind = ?", [kind])
+        self._store.identity = replace(self._store.identity, kind=kind)
 
     def compact(self) -> None:
         """Build, and give the space of what was removed back to the disk."""
@@ -217,6 +224,10 @@ class LocalGallery:
             self._snapshot = take(self._store, self.folder, self._snapshot, self._loading)
             self._seen_version = version
             return True
+
+    def fresh(self) -> int:
+        """How many items no index file covers yet."""
+        return count_fresh(self._store)
 
     def retention(self) -> dict[str, int]:
         """How many seconds items are kept (0: without limit), by camera; '' stands for all others."""

@@ -27,9 +27,6 @@ CREATE TABLE item (
     added_at TEXT NOT NULL,
     -- gallery.changes when the facts changed last:
     changed INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX item_source ON item (source);
-CREATE INDEX item_camera ON item (camera, seen_at) WHERE camera IS NOT NULL;
-CREATE INDEX item_track ON item (track) WHERE track IS NOT NULL;
 CREATE INDEX item_changed ON item (changed) WHERE changed > 0;
 CREATE TABLE vector (  -- float16, low byte first, and the crc32 of those bytes
     item_id INTEGER PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL);

@@ -173,7 +173,9 @@ def _take(
         parts += _from_database(store, moment, after, up_to, reusable)
     parts.sort(key=lambda part: part.after)
     tail = bool(parts) and parts[-1].segment is None and len(parts[-1].index) <= TAIL_ROWS
-    coarse = load_coarse(store, folder, old.coarse if old else None, distrusted)
+    coarse = None
+    if not loading.placement.devices:  # a GPU scans all rows more quickly than it would be worth
+        coarse = load_coarse(store, folder, old.coarse if old else None, distrusted)
     return Snapshot(moment, _brought_up(store, moment, parts), tail, coarse, frozenset(distrusted))
 
 

@@ -1,5 +1,6 @@
 """What a gallery holds, counted for people."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from indexer.items import GalleryStats
@@ -12,9 +13,8 @@ def gallery_stats(store: Store, folder: Path) -> GalleryStats:
     """Counts and facts of the database as it is now."""
     with store.one_moment():
         identity, segments = store.identity, catalogue.segments(store)
-        items = store.count("item")
-        fresh = sum(store.count_within(*gap) for gap in gaps(segments, store.moment().last_id))
-        first, last = store.seen_range()
+        items, fresh = store.count("item"), count_fresh(store)
+        census = store.census()
         coarse = catalogue.coarse_file(store)
         return GalleryStats(
             items=items,
@@ -27,12 +27,24 @@ def gallery_stats(store: Store, folder: Path) -> GalleryStats:
             fresh=fresh,
             index_kind=identity.kind,
             index=_described(coarse),
-            sources=store.count_by("source"),
-            cameras=store.count_by("camera"),
-            first_seen=first,
-            last_seen=last,
+            sources=_sums((source, count) for source, _, count, *_ in census),
+            cameras=_sums((camera, count) for _, camera, count, *_ in census if camera is not None),
+            first_seen=min((first for *_, first, _ in census if first), default=None),
+            last_seen=max((last for *_, last in census if last), default=None),
             bytes_on_disk=sum(map(_size, folder.rglob("*"))),
         )
+
+
+def count_fresh(store: Store) -> int:
+    """Items that no segment covers yet."""
+    return sum(store.count_within(*gap) for gap in gaps(catalogue.segments(store), store.moment().last_id))
+
+
+def _sums(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for name, count in counts:
+        sums[name] = sums.get(name, 0) + count
+    return dict(sorted(sums.items()))
 
 
 def _described(coarse: catalogue.CoarseFile | None) -> str:

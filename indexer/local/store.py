@@ -163,22 +163,15 @@ class Store:
             raise ValueError(f"no such table: {table}")
         return int(self.row(f"SELECT count(*) FROM {table}")[0])
 
-    def count_by(self, column: str) -> dict[str, int]:
-        """Items by `source` or by `camera` (those that have one), in the order of the names."""
-        if column not in ("source", "camera"):
-            raise ValueError(f"no counts by {column}")
-        query = f"SELECT {column}, count(*) FROM item WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
-        return dict(self.rows(query))
+    def census(self) -> list[tuple[str, str | None, int, str | None, str | None]]:
+        """For each source and camera: how many items, seen first and last when. Reads every item."""
+        counted = "count(*), min(seen_at), max(seen_at)"
+        return self.rows(f"SELECT source, camera, {counted} FROM item GROUP BY 1, 2 ORDER BY 1, 2")
 
     def newest(self) -> str | None:
         """When the last item was added."""
         (moment,) = self.row("SELECT max(added_at) FROM item")
         return moment if moment is None else str(moment)
-
-    def seen_range(self) -> tuple[str | None, str | None]:
-        """The earliest and the latest time of an item."""
-        first, last = self.row("SELECT min(seen_at), max(seen_at) FROM item")
-        return first, last
 
     def count_within(self, after: int, up_to: int) -> int:
         """Items with after < id <= up_to."""

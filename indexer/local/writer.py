@@ -105,16 +105,12 @@ class Writer:
         given = [item_row(entry.item, moment) for entry in items]
         with self.transaction() as connection:
             keys = [str(row[0]) for row in given]
-            taken = _stored_or_removed(connection, keys)
-            first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in taken}
-            places = sorted(first.values())
+            new = _new_places(connection, keys)
             id = _last_id(connection) + 1
-            ids = range(id, id + len(places))
-            _insert(connection, "item", [(id, *given[place]) for id, place in zip(ids, places, strict=True)])
-            _insert(
-                connection, "vector", [(id, *vectors[place]) for id, place in zip(ids, places, strict=True)]
-            )
-            jpegs = [(id, items[place].thumbnail) for id, place in zip(ids, places, strict=True)]
+            numbered = list(enumerate(new, id))
+            _insert(connection, "item", [(id, *given[place]) for id, place in numbered])
+            _insert(connection, "vector", [(id, *vectors[place]) for id, place in numbered])
+            jpegs = [(id, items[place].thumbnail) for id, place in numbered]
             _insert(connection, "thumbnail", [row for row in jpegs if row[1]])
             _forget_rejected(connection, keys)
             connection.executemany(
@@ -123,7 +119,7 @@ class Writer:
                 "reason = excluded.reason",
                 [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected],
             )
-        return len(places)
+        return len(new)
 
     def update(self, key: str, attributes: Mapping[str, AttributeValue | None]) -> bool:
         """Set attributes of one item, None takes one away; returns whether the item is there."""
@@ -264,6 +260,13 @@ def _stored_or_removed(connection: sqlite3.Connection, keys: Sequence[str]) -> s
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(digests)})"
             taken.update(hashes[digest] for (digest,) in connection.execute(query, digests))
     return taken
+
+
+def _new_places(connection: sqlite3.Connection, keys: Sequence[str]) -> list[int]:
+    """The places of the keys that may be added, each key once."""
+    taken = _stored_or_removed(connection, keys)
+    first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in taken}
+    return sorted(first.values())
 
 
 def _forget_rejected(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
