@@ -152,7 +152,7 @@ def test_a_reader_in_another_process_goes_on(tmp_path, gallery, other_process):
     other_process.kill()
 
 
-def test_a_reader_in_the_middle_of_a_question_delays_it(tmp_path, monkeypatch):
+def test_a_reader_in_the_middle_of_a_question_delays_it(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(Writer.empty_log, "__defaults__", (0.1,))
     gallery = filled(tmp_path / "g")
     reader = Store(tmp_path / "g")
@@ -160,6 +160,11 @@ def test_a_reader_in_the_middle_of_a_question_delays_it(tmp_path, monkeypatch):
         reader.count("item")
         with pytest.raises(GalleryBusy, match="holds on to an old state"):
             gallery.remove([PEOPLE[7].item.key], erase=True)
+        gallery.close()
+        gallery = open_gallery(tmp_path / "g", write=True)  # adding need not wait
+        assert "have left traces" in caplog.text
+        assert gallery.add([person(ROWS)]) == 1
+        assert found_of(tmp_path / "g", PEOPLE[7]) != []
     reader.close()
     assert gallery.remove([PEOPLE[7].item.key], erase=True) == 0  # ends what was begun
     assert found_of(tmp_path / "g", PEOPLE[7]) == []
