@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 _WAIT_SECONDS = 20.0
 _SIGNS_OF_A_FULL_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _VALUES_PER_QUERY = 500
+_LOG_BYTES, _CACHE_BYTES = 67_108_864, 67_108_864
 _LEAST_ROOM = 131_072
 """SQLite needs some pages beside the database; without room for them it reports no full disk, but these."""
 
@@ -49,7 +50,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
-            connection.execute("PRAGMA journal_size_limit=67108864")
+            connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_BYTES // PAGE_BYTES}")
+            connection.execute(f"PRAGMA cache_size={-_CACHE_BYTES // 1024}")
         except BaseException:
             connection.close()
             raise
