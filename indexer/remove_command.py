@@ -55,7 +55,10 @@ def run_remove(arguments: argparse.Namespace) -> int:
         return 0
     gallery = open_gallery(arguments.gallery, write=True)
     try:
-        removed = gallery.remove_ids(ids, erase=arguments.erase) if ids else 0
+        if arguments.erase and arguments.key and not arguments.id and filter_of(arguments) is None:
+            removed = gallery.remove(arguments.key, erase=True)  # also what was removed before, or rejected
+        else:
+            removed = gallery.remove_ids(ids, erase=arguments.erase)
         left = len(gallery)
     finally:
         gallery.close()

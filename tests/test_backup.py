@@ -1,12 +1,13 @@
 """Backups: whole, private, checked before they are kept and before they are put back."""
 
+import errno
 import stat
 import threading
 
 import pytest
 from gallery_makers import assert_holds, filled, make_items, sql, writer
 
-from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError
+from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull
 from indexer.local.backup import back_up, restore
 
 
@@ -87,6 +88,7 @@ def test_a_backup_of_another_gallery_is_refused(tmp_path):
     with pytest.raises(GalleryError, match="another gallery"):
         restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / "g"])
     assert_holds(tmp_path / "g", entries)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
@@ -139,3 +141,17 @@ def test_no_restoring_beside_a_writer(tmp_path):
     with pytest.raises(GalleryBusy, match="writing"):
         restore(tmp_path / "b.db", tmp_path / "g")
     gallery.close()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    entries = filled(tmp_path / "g", 10)
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("indexer.local.backup.os.fsync", full)
+    with pytest.raises(GalleryFull, match=f"no room left on the disk for the backup {tmp_path}/b.db"):
+        back_up(tmp_path / "g", tmp_path / "b.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]
+    monkeypatch.undo()
+    assert_holds(tmp_path / "g", entries)

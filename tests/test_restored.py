@@ -22,7 +22,7 @@ from indexer.gallery import open_gallery
 from indexer.local.backup import back_up, restore
 from indexer.local.store import Store
 
-KILLS = 30
+KILLS = 20
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_reader_in_another_process_sees_old_or_new(tmp_path, other_process):
     folder, end = tmp_path / "0", tmp_path / "end"
     other_process.start("search_until", folder, 5, 8, end)
     assert other_process.line() == "searching"
-    for state in (1, 0) * 10:
+    for state in (1, 0) * 6:
         restore(tmp_path / f"{state}.db", folder)
         time.sleep(0.02)
     end.touch()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from indexer.errors import GalleryError
 from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
+from indexer.local.backup import back_up, restore
 from indexer.retention_command import duration, expire, written
 from indexer.times import iso
 from service.cli import main
@@ -107,6 +108,20 @@ def test_a_clock_that_jumped_erases_nothing(tmp_path, ages, said):
     expire(gallery, NOW, sure=True)
     assert overdue_numbers(gallery) == set()
     gallery.close()
+
+
+def test_rules_outlive_the_restoring_of_a_backup(tmp_path):
+    gallery = filled(tmp_path / "g", [("gate", 40), ("gate", 2)])
+    gallery.set_retention("gate", 90 * DAY)
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery.set_retention("gate", 30 * DAY)
+    gallery.close()
+    restore(tmp_path / "b.db", tmp_path / "g")
+    restore(tmp_path / "b.db", tmp_path / "new")
+    for folder, days in (("g", 30), ("new", 90)):
+        reader = open_gallery(tmp_path / folder)
+        assert reader.retention() == {"gate": days * DAY}
+        reader.close()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ CREATE TABLE generation (
     file TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, row_count INTEGER NOT NULL,
     built_to INTEGER NOT NULL, index_kind TEXT NOT NULL, library TEXT NOT NULL, created_at TEXT NOT NULL);
 """
-KILLS = 12
+KILLS = 8
 COUNT = 800
 ENTRIES = [
     replace(entry, item=replace(entry.item, key=f"a-key-of-its-own-{zlib.crc32(b'%d' % number):010d}"))

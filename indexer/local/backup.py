@@ -122,14 +122,15 @@ def restore(file: Path, folder: Path, ledgers: Sequence[Path] = ()) -> RestoreRe
         backup = stack.enter_context(closing(_opened(file)))
         if problems := database_problems(backup)[0]:
             raise _damaged_backup(file, problems[0])
+        others = [stack.enter_context(closing(_opened(path))) for path in ledgers]
+        _refuse_strangers(backup, others)
         prepare_folder(folder)
         lock = WriterLock(folder)
         stack.callback(lock.release)
-        others = [stack.enter_context(closing(_opened(path))) for path in ledgers]
         standing = _standing(folder)
         if standing:
             stack.enter_context(closing(standing))
-        _refuse_strangers(backup, [*([standing] if standing else []), *others])
+            _refuse_strangers(backup, [standing])
         with temporary_database(folder) as path:
             with sentences(path):
                 removed = prepare(backup, path, folder, standing, others)

@@ -1,5 +1,6 @@
 """The embedded gallery: one folder with a SQLite database, the truth, and FAISS files derived from it."""
 
+import logging
 import os
 import sqlite3
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import FingerprintMismatch, GalleryBusy
+from indexer.errors import FingerprintMismatch, GalleryBusy, GalleryFull
 from indexer.filters import Filter
 from indexer.items import (
     AttributeValue,
@@ -45,6 +46,8 @@ from indexer.local.verify import problems
 from indexer.local.writer import Writer
 from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
+
+log = logging.getLogger(__name__)
 
 _SEARCH_ATTEMPTS = 3
 _MOST_SCANNERS = 32
@@ -112,7 +115,12 @@ class LocalGallery:
         return self._writing().update(key, attributes)
 
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
-        """Remove items for good; returns how many there were. `erase`: see `remove_ids`."""
+        """Remove items for good; returns how many there were.
+
+        `erase`: see `remove_ids`; it concerns also keys that were removed before, or were only rejected.
+        """
+        if erase:
+            self._writing().mark_traces(keys)
         return self.remove_ids(self.ids_of(keys), erase=erase)
 
     def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
@@ -272,7 +280,10 @@ class LocalGallery:
             build_segments(writer, self._store, self.folder, damaged)
         tidy(writer, self._store, self.folder)
         if writer.erasing():
-            end_erasure(writer, self._store, self.folder)
+            try:
+                end_erasure(writer, self._store, self.folder)
+            except (GalleryBusy, GalleryFull) as error:
+                log.warning("people to be erased have left traces, which stay for now: %s", error)
 
 
 def _cores() -> int:

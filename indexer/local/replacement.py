@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from indexer.local.database import connect_writer, sentences
+from indexer.errors import GalleryError, GalleryFull
+from indexer.local.database import connect_writer, full_disk, sentences
 from indexer.local.derived import FOLDER, TEMPORARY
 
 _PAGES_AT_ONCE = 4096
@@ -25,10 +26,15 @@ def temporary_database(folder: Path) -> Iterator[Path]:
     One that a killed process leaves is swept away by the next writer.
     """
     place = folder / FOLDER
-    place.mkdir(mode=0o700, exist_ok=True)
     path = place / f"{TEMPORARY}{uuid.uuid4().hex}"
     try:
+        place.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if full_disk(error):
+            raise GalleryFull(f"no room left on the disk of {place}: free some.") from error
+        raise GalleryError(f"cannot write into {place}: {error.strerror}.") from error
+    try:
         yield path
     finally:
         remove_database(path)

@@ -12,11 +12,10 @@ from indexer.local.database import reading, transaction
 from indexer.local.derived import DamagedFileError, WrittenFile, check_file
 from indexer.local.ledger import key_hash
 from indexer.local.replacement import copy_pages
-from indexer.local.schema import ERASED, REMOVED, TO_ERASE
+from indexer.local.schema import ERASED, NO_ITEM, REMOVED, TO_ERASE
 from indexer.local.store import Store
 from indexer.local.writer import TABLES_OF_ITEMS
 
-_NO_ITEM = 0
 Entry = tuple[bytes, str, int]
 """Of a removal: hash of the key, when, whether erased."""
 
@@ -65,7 +64,7 @@ def _remove_again(connection: sqlite3.Connection, salt: bytes, entries: Iterable
     ids = _found(connection, "item", salt, missing)
     rejected = _found(connection, "rejected", salt, missing)
     for digest, at, erased in missing.values():
-        id = ids.get(digest, _NO_ITEM)
+        id = ids.get(digest, NO_ITEM)
         if erased != REMOVED:
             traces = digest in ids or digest in rejected or digest in before
             erased = TO_ERASE if traces or erased == TO_ERASE else ERASED

@@ -8,6 +8,9 @@ from indexer.local.store import Store
 from indexer.texts import storable
 from indexer.times import iso
 
+_NEVER = ""
+"""Before this nothing happened."""
+
 
 def rules(store: Store) -> dict[str, int]:
     """Seconds by camera, 0 for no limit; the camera '' stands for all that have no rule of their own."""
@@ -27,19 +30,24 @@ def overdue(store: Store, now: datetime) -> list[Overdue]:
     An item's age counts from when it was seen; from when it was added if that is not known, or lies ahead.
     """
     with store.one_moment():
-        known = rules(store)
-        cameras = store.rows("SELECT camera, count(*) FROM item GROUP BY 1 ORDER BY 1") if known else []
-        found = []
-        for camera, items in cameras:
-            seconds = known.get(camera or "", known.get("", 0))
-            if seconds and (ids := _older(store, camera, iso(now), iso(now - timedelta(seconds=seconds)))):
-                found.append(Overdue(camera, ids, items))
-        return found
+        before = {
+            camera: iso(now - timedelta(seconds=seconds)) if seconds else _NEVER
+            for camera, seconds in rules(store).items()
+        }
+        found: dict[str | None, list[int]] = {}
+        for camera, id in _older(store, before, iso(now)) if before else ():
+            found.setdefault(camera, []).append(id)
+        counts = dict(store.rows("SELECT camera, count(*) FROM item GROUP BY 1")) if found else {}
+    return [Overdue(camera, tuple(ids), counts[camera]) for camera, ids in found.items()]
 
 
-def _older(store: Store, camera: str | None, now: str, limit: str) -> tuple[int, ...]:
+def _older(store: Store, before: dict[str, str], now: str) -> list[tuple[str | None, int]]:
+    """Camera and id of the items that are older than the time given for their camera."""
     query = (
-        "SELECT id FROM item WHERE camera IS ? AND "
-        "CASE WHEN seen_at IS NULL OR seen_at > ? THEN added_at ELSE seen_at END < ? ORDER BY id"
+        f"WITH rule (camera, before) AS (VALUES {', '.join(['(?, ?)'] * len(before))}) "
+        "SELECT item.camera, item.id FROM item LEFT JOIN rule ON rule.camera = item.camera "
+        "WHERE CASE WHEN seen_at IS NULL OR seen_at > ? THEN added_at ELSE seen_at END "
+        "< coalesce(rule.before, ?) ORDER BY 1, 2"
     )
-    return tuple(id for (id,) in store.rows(query, [camera, now, limit]))
+    named = [value for pair in before.items() for value in pair]
+    return store.rows(query, [*named, now, before.get("", _NEVER)])

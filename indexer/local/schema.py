@@ -67,6 +67,9 @@ CREATE TABLE retention (  -- how long people are kept; camera '' stands for all 
 REMOVED, TO_ERASE, ERASED = 0, 1, 2
 """What `removal.erased` says."""
 
+NO_ITEM = 0
+"""The `item_id` of a removal that concerns no row."""
+
 _FROM_1 = ("gallery", "item", "removal")
 
 

@@ -159,6 +159,23 @@ class Writer:
                     removed += 1
         return removed
 
+    def mark_traces(self, keys: Sequence[str]) -> None:
+        """Mark as to be erased what is left of keys that were removed before, or were only rejected."""
+        with self.transaction() as connection:
+            (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+            for key in map(storable, keys):
+                digest = key_hash(salt, key)
+                connection.execute(
+                    "UPDATE removal SET erased = ? WHERE key_hash = ? AND erased = ?",
+                    [schema.TO_ERASE, digest, schema.REMOVED],
+                )
+                if connection.execute("DELETE FROM rejected WHERE key = ?", [key]).rowcount:
+                    connection.execute(
+                        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?) "
+                        "ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
+                        [schema.NO_ITEM, digest, schema.now(), schema.TO_ERASE],
+                    )
+
     def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
         """Move everything from the write-ahead log into the database, and leave the log empty.
 
