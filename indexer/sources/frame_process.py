@@ -50,17 +50,19 @@ def main(channel: Channel) -> None:
     facts, body = channel.receive(MOST_REQUEST)
     limits, request = Limits(**facts), json.loads(body)
     _load_everything()
-    with Path(request["path"]).open("rb") as file:
-        confine(limits)
-        channel.send({"ready": True})
-        try:
-            container, stream = _open(file, request["most_pixels"])
-        except UnreadableVideoError as error:
-            channel.send({"refused": str(error)})
-            return
+    try:
+        file: BinaryIO | OSError = os.fdopen(os.open(request["path"], os.O_RDONLY | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        file = error
+    confine(limits)
+    channel.send({"ready": True})
+    try:
+        container, stream = _open(file, request["most_pixels"])
         channel.send({"metadata": _texts({**stream.metadata, **container.metadata})})
         if request["fps"]:
             _Film(container, stream, channel, limits).show(request["fps"], request["most_pixels"])
+    except UnreadableVideoError as error:
+        channel.send({"refused": str(error)})
 
 
 def _load_everything() -> None:
@@ -70,8 +72,10 @@ def _load_everything() -> None:
             importlib.import_module(module.name)
 
 
-def _open(file: BinaryIO, most_pixels: int) -> "tuple[InputContainer, VideoStream]":
+def _open(file: BinaryIO | OSError, most_pixels: int) -> "tuple[InputContainer, VideoStream]":
     try:
+        if isinstance(file, OSError):
+            raise file
         container = av.open(
             file,
             mode="r",
@@ -149,7 +153,7 @@ class _Film:
                     failures = 0
                     yield packet
                 return
-            except av.error.FFmpegError as error:
+            except (av.error.FFmpegError, OSError) as error:
                 failures += 1
                 self._note(f"reading failed: {_reason(error)}")
 
