@@ -70,12 +70,12 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
     yield "bomb-length.webp", b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff" + bytes(64)
     yield "bomb-chunk.png", plain[:33] + struct.pack(">I", 2**31 - 1) + b"IDAT" + bytes(64)
     yield "bomb-comments.jpg", jpeg[:2] + (b"\xff\xfe\xff\xff" + bytes(65_533)) * 60 + jpeg[2:]
-    yield "bomb-scans.jpg", _many_scans(200)
+    yield "bomb-scans.jpg", many_scans(picture(), 200)
 
 
-def _many_scans(scans: int) -> bytes:
+def many_scans(image: Image.Image, scans: int) -> bytes:
     """A progressive JPEG that refines the same picture again and again."""
-    data = encoded(picture(), "JPEG", progressive=True)
+    data = encoded(image, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
 

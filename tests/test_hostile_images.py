@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_images import encoded, picture, write_hostile
+from hostile_images import encoded, many_scans, picture, write_hostile
 from killing_pixels import EXIT, LIE, SEGFAULT, SPIN, SWELL, KillingPixels
 from mean_colour import MeanColour
 from PIL import Image
@@ -18,7 +18,7 @@ from indexer.confined import Limits
 from indexer.decode import decode
 from indexer.decoders import Decoders
 from indexer.gallery import open_gallery
-from indexer.items import EmbeddedItem, RawImage, Rejected
+from indexer.items import EmbeddedItem, GalleryItem, RawImage, Rejected
 from indexer.pipeline import embed_batches
 from indexer.prepared import prepare
 from indexer.sources import open_source
@@ -155,6 +155,22 @@ def test_the_command_counts_them_all_and_goes_on(folder, tmp_path, capsys) -> No
         assert opened.verify() == []
     finally:
         opened.close()
+
+
+def test_files_that_really_take_long_or_much_are_stopped() -> None:
+    """190 kB that ask for minutes, and 60 kB that ask for 48 MB."""
+    plain = Image.new("RGB", (4000, 4000), (90, 80, 70))
+    slow = RawImage(GalleryItem("a", "a", "toy:"), many_scans(plain, 3000))
+    large = RawImage(GalleryItem("b", "b", "toy:"), encoded(plain, "PNG"))
+    good = RawImage(GalleryItem("c", "c", "toy:"), encoded(picture(8), "JPEG"))
+    for bad, limits, reason in [
+        (slow, Limits(cpu_seconds=0.5), "took longer than 0.5 s."),
+        (large, Limits(memory=40_000_000), "needs too much memory."),
+    ]:
+        with Decoders(1, limits) as decoders:
+            outcomes = [decoders.prepare(raw, Resize((48, 16))) for raw in (bad, good, bad, good)]
+        assert [isinstance(outcome, Rejected) for outcome in outcomes] == [True, False] * 2
+        assert {outcome.reason for outcome in outcomes[::2]} == {reason}
 
 
 def colour(data: bytes) -> np.ndarray:
