@@ -4,8 +4,9 @@ The crops are synthetic people, 256 x 128 JPEG (two dozen are drawn, then copied
 what `cskt index` does, from the folder to the finished index file. It has two baselines: the plain loop (open
 with PIL, preprocess, embed 64 at a time, keep the vectors in a list, with no thumbnails and nothing stored),
 and the encoder alone, fed with the pixels of the same crops from memory: indexing at all that the encoder can
-take. All three take the same crops in turns. What a crop costs beside the encoder, on one core, stands below.
-Memory is the peak while one folder is read over and over, in the last third against the first.
+take. All three take the same crops in turns. The processes that decode run before: `cskt index` starts them
+while it opens the encoder. What a crop costs beside the encoder, on one core, stands below. Memory is the
+peak while one folder is read over and over, in the last third against the first.
 """
 
 import itertools
@@ -26,6 +27,7 @@ from model.bench_report import Result, measured, resident_bytes
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from indexer.decoders import Decoders
     from indexer.indexing import IndexReport
     from indexer.items import RawImage, Rejected
     from indexer.sources import GallerySource
@@ -55,13 +57,15 @@ class Rates:
 
 def measure_indexing(embedder: "Embedder", images: int | None, quick: bool) -> list[Result]:
     """All figures about indexing, in a folder that is removed afterwards."""
+    from indexer.decoders import Decoders
+
     count = images or (QUICK_IMAGES if quick else IMAGES)
-    with tempfile.TemporaryDirectory(prefix="cskt-bench-") as name:
+    with Decoders() as decoders, tempfile.TemporaryDirectory(prefix="cskt-bench-") as name:
         place = Path(name)
         folders = write_crops(place, count, QUICK_ROUNDS if quick else ROUNDS)
         long = RepeatedSource(folders[0], QUICK_PASSES if quick else PASSES)
-        memory = measure_memory(long, embedder, place / "long")
-        rates = measure_rates(folders, embedder, place)
+        memory = measure_memory(long, embedder, place / "long", decoders)
+        rates = measure_rates(folders, embedder, place, decoders)
     return [*rate_results(rates, embedder.precision), memory]
 
 
@@ -81,7 +85,7 @@ def write_crops(place: Path, images: int, rounds: int) -> list[Path]:
     return folders
 
 
-def measure_rates(folders: Sequence[Path], embedder: "Embedder", place: Path) -> Rates:
+def measure_rates(folders: Sequence[Path], embedder: "Embedder", place: Path, decoders: "Decoders") -> Rates:
     """Each folder by all ways, another one first in each round; the encoder has run before."""
     from indexer.sources import open_source
 
@@ -91,7 +95,8 @@ def measure_rates(folders: Sequence[Path], embedder: "Embedder", place: Path) ->
         pixels = read_pixels(paths, embedder)
 
         def ours(folder: Path = folder, number: int = number) -> None:
-            report = index_afresh(open_source(f"folder:{folder}"), embedder, place / f"gallery-{number}")
+            source, gallery = open_source(f"folder:{folder}"), place / f"gallery-{number}"
+            report = index_afresh(source, embedder, gallery, decoders)
             rates.ours.append(report.rate)
 
         def plain(paths: Sequence[Path] = paths) -> None:
@@ -107,7 +112,9 @@ def measure_rates(folders: Sequence[Path], embedder: "Embedder", place: Path) ->
     return rates
 
 
-def index_afresh(source: "GallerySource", embedder: "Embedder", gallery: Path) -> "IndexReport":
+def index_afresh(
+    source: "GallerySource", embedder: "Embedder", gallery: Path, decoders: "Decoders"
+) -> "IndexReport":
     """What `cskt index` does into a new gallery. Raises GalleryError if it rejects any of our own crops."""
     from indexer.errors import GalleryError
     from indexer.gallery import open_gallery
@@ -117,7 +124,7 @@ def index_afresh(source: "GallerySource", embedder: "Embedder", gallery: Path) -
     made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
     opened = open_gallery(gallery, create_for=made_by, write=True)
     try:
-        index_source(opened, source, embedder, report, BATCH)
+        index_source(opened, source, embedder, report, BATCH, decoders=decoders)
     finally:
         opened.close()
     if report.rejected:
@@ -160,6 +167,7 @@ def preparing_rate(paths: Sequence[Path], embedder: "Embedder") -> float:
 
 def read_pixels(paths: Sequence[Path], embedder: "Embedder") -> "Tensor":
     """JPEG files as the encoder's pixels, uint8 (n, height, width, 3)."""
+    import numpy as np
     import torch
     from PIL import Image
 
@@ -167,7 +175,7 @@ def read_pixels(paths: Sequence[Path], embedder: "Embedder") -> "Tensor":
     for path in paths:
         with Image.open(path) as picture:
             pixels.append(embedder.preprocess(picture))
-    return torch.stack(pixels)
+    return torch.from_numpy(np.stack(pixels))
 
 
 def rate_results(rates: Rates, precision: str) -> list[Result]:
@@ -241,14 +249,16 @@ class RepeatedSource:
             watcher.join()
 
 
-def measure_memory(source: RepeatedSource, embedder: "Embedder", gallery: Path) -> Result:
+def measure_memory(
+    source: RepeatedSource, embedder: "Embedder", gallery: Path, decoders: "Decoders"
+) -> Result:
     """Resident memory at most in the last third of a long source, against at most in its first third.
 
     Peaks, as every batch takes and gives back a hundred megabytes. Measured before anything else has run in
     this process, as freed memory would hide growth.
     """
     with source.watched():
-        index_afresh(source, embedder, gallery)
+        index_afresh(source, embedder, gallery, decoders)
     third = source.passes // 3
     first = max(size for number, size in source.samples if number < third)
     last = max(size for number, size in source.samples if number >= source.passes - third)

@@ -44,7 +44,7 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_form_options(parser)
     parser.add_argument("--batch-size", type=count, default=64, metavar="N", help="images embedded at once")
     parser.add_argument(
-        "--workers", type=count, metavar="N", help="threads that decode images (default: one for each core)"
+        "--workers", type=count, metavar="N", help="processes that decode images (default: one for each core)"
     )
     add_kind_option(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -66,6 +66,7 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def run_index(arguments: argparse.Namespace) -> int:
     """Index every source in turn; a summary for each, also when interrupted."""
+    from indexer.decoders import Decoders
     from indexer.gallery import open_gallery
     from indexer.indexing import IndexReport, index_source
     from indexer.sources import open_source
@@ -73,21 +74,23 @@ def run_index(arguments: argparse.Namespace) -> int:
 
     sources = [open_source(uri) for uri in arguments.sources]
     encoder = arguments.encoder or _encoder_of(arguments.gallery)
-    embedder = open_embedder(encoder, arguments.device, arguments.precision)
-    made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
-    gallery = open_gallery(arguments.gallery, create_for=made_by, write=True)
-    try:
-        if arguments.index:
-            gallery.use_kind(arguments.index)
-        for source in sources:
-            report = IndexReport(source.name)
-            try:
-                index_source(gallery, source, embedder, report, arguments.batch_size, arguments.workers)
-            finally:
-                _print_report(report, len(gallery), embedder.precision, arguments.json)
-        _tell_overdue(gallery, arguments.gallery)
-    finally:
-        gallery.close()
+    with Decoders(arguments.workers) as decoders:
+        decoders.start(sum(source.total or 0 for source in sources))  # while the encoder is opened
+        embedder = open_embedder(encoder, arguments.device, arguments.precision)
+        made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
+        gallery = open_gallery(arguments.gallery, create_for=made_by, write=True)
+        try:
+            if arguments.index:
+                gallery.use_kind(arguments.index)
+            for source in sources:
+                report = IndexReport(source.name)
+                try:
+                    index_source(gallery, source, embedder, report, arguments.batch_size, decoders=decoders)
+                finally:
+                    _print_report(report, len(gallery), embedder.precision, arguments.json)
+            _tell_overdue(gallery, arguments.gallery)
+        finally:
+            gallery.close()
     return 0
 
 

@@ -33,6 +33,7 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 SWAPS_SIDES = (5, 6, 7, 8)
+TOO_MUCH_MEMORY = "needs too much memory."
 
 
 class UnreadableImageError(Exception):
@@ -107,6 +108,8 @@ def decode(data: bytes, least_size: LeastSize | None = None, box: Box | None = N
             picture = _rgb(image)
     except UnreadableImageError:
         raise
+    except MemoryError as error:
+        raise UnreadableImageError(TOO_MUCH_MEMORY) from error
     except (
         Exception
     ) as error:  # hostile bytes reach many parsers; whatever they raise, this image is unreadable

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from indexer.decoders import Decoders
 from indexer.gallery import Gallery
 from indexer.items import Rejected
 from indexer.pipeline import EmbeddedBatch, embed_batches
@@ -49,13 +50,14 @@ def index_source(
     report: IndexReport,
     batch_size: int = 64,
     workers: int | None = None,
+    decoders: Decoders | None = None,
 ) -> None:
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
     Batches become durable in the order of the source, while the next ones are embedded. A run that is
     interrupted, or whose source fails, still stores what it has embedded, unless it is interrupted again
     meanwhile; its repetition adds nothing twice. An error of storing is raised from what else ended the run.
-    `workers` is that of `embed_batches`.
+    `workers` and `decoders` are those of `embed_batches`.
     """
     started = time.monotonic()
     try:
@@ -63,7 +65,12 @@ def index_source(
             storing = _Storing(gallery, report, progress)
             with storing:
                 for batch in embed_batches(
-                    source, embedder, skip=gallery.known, batch_size=batch_size, workers=workers
+                    source,
+                    embedder,
+                    skip=gallery.known,
+                    batch_size=batch_size,
+                    workers=workers,
+                    decoders=decoders,
                 ):
                     storing.put(batch)
         if storing.since_generation and gallery.fresh() * FRESH_SHARE > len(gallery):

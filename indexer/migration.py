@@ -10,23 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.decode import UnreadableImageError, decode
+from indexer.decoders import usual_workers
 from indexer.errors import GalleryBusy, GalleryError
 from indexer.local import candidate
 from indexer.local.building import build_segments
 from indexer.local.snapshot import take
 from indexer.local.store import Store
 from indexer.local.writer import Writer
-from indexer.pipeline import ImageEmbedder, usual_workers
+from indexer.pipeline import ImageEmbedder
 from model.progress import Progress
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 COMPARED_HITS = 10
 _ITEMS_AT_ONCE = 64
@@ -167,7 +165,7 @@ def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.
     """Unit vectors (crops, dimension); GalleryError for a crop that is missing or cannot be read."""
     import torch
 
-    def pixels(crop: candidate.Crop) -> "Tensor":
+    def pixels(crop: candidate.Crop) -> npt.NDArray[np.uint8]:
         id, jpeg = crop
         try:
             return encoder.preprocess(decode(jpeg or b"").picture)
@@ -178,4 +176,4 @@ def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.
             ) from error
 
     with ThreadPoolExecutor(usual_workers()) as pool:
-        return encoder.embed_pixels(torch.stack(list(pool.map(pixels, crops))))
+        return encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))

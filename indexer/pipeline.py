@@ -1,21 +1,20 @@
 """From a source to embedded crops: read | decode, crop, resize in worker threads | embed, in order.
 
 Three stages with bounded queues between them: one thread reads the source and leaves out what is known,
-`workers` threads make pixels and thumbnails and put them together to batches, the caller's thread does
-nothing but embed. Memory stays flat however long the source is, order is the source's, and an item that
-cannot be used becomes a Rejected entry while the run goes on.
+`workers` threads have pixels and thumbnails made, each by a process of its own, and put them together to
+batches, the caller's thread does nothing but embed. Memory stays flat however long the source is, order is
+the source's, and an item that cannot be used becomes a Rejected entry while the run goes on.
 
 Where the encoder runs on a device of its own, the workers prepare further batches meanwhile. Where it runs on
 their cores, they take turns: side by side they would do no more work, and an encoder's thread that waits for
 its core, or for Python's lock, holds up all the others.
 """
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -23,8 +22,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from indexer.decoders import Decoders
 from indexer.items import EmbeddedItem, GalleryItem, RawImage, Rejected
-from indexer.prepared import Prepared, Preprocess, prepare
+from indexer.prepared import Prepared, Preprocess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,6 @@ MOST_CHUNK_BYTES = 64_000_000
 LONGEST_GOODBYE = 1.0
 """Seconds that an interrupted run waits for its source."""
 
-MOST_WORKERS = 32
 Entry = RawImage | Rejected
 Skip = Callable[[Sequence[str]], set[str]]
 
@@ -91,37 +90,35 @@ def embed_batches(
     batch_size: int = 64,
     workers: int | None = None,
     in_turns: bool | None = None,
+    decoders: Decoders | None = None,
 ) -> Iterator[EmbeddedBatch]:
     """Embed everything of a source that `skip` does not know.
 
     `skip` is given the keys of a batch and returns those to leave out; it is called in the reading thread,
-    before anything is decoded. `workers` is one for each core if None. `in_turns`: whether they rest while
+    before anything is decoded. `workers` decode, one for each core if None, unless
+    `decoders` are given. `in_turns`: whether they rest while
     the encoder works; if None, where it runs on the CPU. A SourceError of the source is raised after all that
     was read before it has been yielded.
     """
-    workers = usual_workers() if workers is None else workers
-    if batch_size < 1 or workers < 1:
-        raise ValueError("batch_size and workers must be at least 1")
+    if batch_size < 1:
+        raise ValueError("batch_size must be at least 1")
     turns = _Turns(embedder.device_type == "cpu" if in_turns is None else in_turns)
-    pool = ThreadPoolExecutor(workers, "cskt-decode")
-    make = partial(_prepare, turns, embedder.preprocess)
-    try:
-        with _Reader(source, batch_size, partial(_submit, make, skip, pool)) as reader:
-            for batch in reader:
-                prepared = batch.result()
-                with turns.encoder():
-                    embedded = _embed(prepared, embedder)
-                yield embedded
-            reader.raise_error()
-    finally:
-        turns.end()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def usual_workers() -> int:
-    """One for each core that this process may use, within reason."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    with nullcontext(decoders) if decoders else Decoders(workers) as decoders:
+        pool = ThreadPoolExecutor(decoders.workers, "cskt-decode")
+        make = partial(_prepare, turns, decoders, embedder.preprocess)
+        try:
+            with _Reader(source, batch_size, partial(_submit, make, skip, pool)) as reader:
+                for batch in reader:
+                    prepared = batch.result()
+                    with turns.encoder():
+                        embedded = _embed(prepared, embedder)
+                    yield embedded
+                reader.raise_error()
+        finally:
+            turns.end()
+            pool.shutdown(wait=False, cancel_futures=True)
+            decoders.abandon()
+            pool.shutdown(wait=True)
 
 
 class _Turns:
@@ -150,9 +147,9 @@ class _Turns:
         self._workers.wait()
 
 
-def _prepare(turns: _Turns, preprocess: Preprocess, raw: RawImage) -> Prepared | Rejected:
+def _prepare(turns: _Turns, decoders: Decoders, preprocess: Preprocess, raw: RawImage) -> Prepared | Rejected:
     turns.await_worker()
-    return prepare(raw, preprocess)
+    return decoders.prepare(raw, preprocess)
 
 
 def _submit(
@@ -180,7 +177,7 @@ def _assemble(prepared: "Sequence[Future[Prepared | Rejected] | Rejected]", skip
     done = [entry if isinstance(entry, Rejected) else entry.result() for entry in prepared]
     ready = [entry for entry in done if isinstance(entry, Prepared)]
     rejected = [entry for entry in done if isinstance(entry, Rejected)]
-    pixels = np.stack([entry.pixels.numpy() for entry in ready]) if ready else None
+    pixels = np.stack([entry.pixels for entry in ready]) if ready else None
     return _PreparedBatch([(entry.item, entry.thumbnail) for entry in ready], pixels, rejected, skipped)
 
 

@@ -3,15 +3,14 @@
 import io
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from indexer.decode import Decoded, LeastSize, UnreadableImageError, crop, decode
+from indexer.decode import TOO_MUCH_MEMORY, Decoded, LeastSize, UnreadableImageError, crop, decode
 from indexer.items import GalleryItem, RawImage, Rejected
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 THUMBNAIL_SIZE = (384, 192)
 """Height and width that a thumbnail is fitted into."""
@@ -20,14 +19,14 @@ THUMBNAIL_QUALITY = 85
 
 
 class Preprocess(Protocol):
-    """What turns a crop into pixels; called in worker threads."""
+    """What turns a crop into pixels; called in threads, or pickled into processes that decode."""
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pixels."""
         ...
 
-    def __call__(self, picture: Image.Image, /) -> "Tensor":
+    def __call__(self, picture: Image.Image, /) -> npt.NDArray[np.uint8]:
         """An RGB picture of any size -> uint8 (height, width, 3). It leaves the picture as it is."""
         ...
 
@@ -37,7 +36,7 @@ class Prepared:
     """One crop ready to be embedded: pixels, uint8 (height, width, 3), and a small JPEG."""
 
     item: GalleryItem
-    pixels: "Tensor"
+    pixels: npt.NDArray[np.uint8]
     thumbnail: bytes
 
 
@@ -57,6 +56,8 @@ def prepare(raw: RawImage, preprocess: Preprocess) -> Prepared | Rejected:
         return Prepared(item, preprocess(picture), thumbnail(picture))
     except UnreadableImageError as error:
         return Rejected(item.key, item.uri, item.source, str(error))
+    except MemoryError:
+        return Rejected(item.key, item.uri, item.source, TOO_MUCH_MEMORY)
     except Exception as error:  # whatever one image provokes must not end a run of a million
         reason = f"cannot be prepared: {type(error).__name__}: {str(error)[:200]}"
         return Rejected(item.key, item.uri, item.source, reason)

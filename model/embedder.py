@@ -21,8 +21,8 @@ from model.inference.form import build_form
 from model.inference.precision import choose_precision
 from model.inference.proven import Proven, read_proven
 from model.released_weights import fit_released, read_released, released_from_clip
+from model.resizing import Resize
 from model.tokenizer import Tokenizer
-from model.transforms import Resize
 
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 OPENCLIP = "openclip:"
@@ -75,7 +75,7 @@ class Embedder:
         vectors = np.empty((len(images), self.dimension), dtype=np.float32)
         for start in range(0, len(images), IMAGES_AT_ONCE):
             part = [self.preprocess(image) for image in images[start : start + IMAGES_AT_ONCE]]
-            vectors[start : start + len(part)] = self.embed_pixels(torch.stack(part))
+            vectors[start : start + len(part)] = self.embed_pixels(torch.from_numpy(np.stack(part)))
         return vectors
 
     def embed_pixels(self, pixels: torch.Tensor) -> Vectors:

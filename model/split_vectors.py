@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from model.datasets.samples import Sample, read_image
 from model.progress import Progress
 
+Pixels = torch.Tensor | NDArray[np.uint8]
 AHEAD = 3
 """Batches of images decoded ahead of the encoder."""
 
@@ -22,7 +23,7 @@ class SplitEncoder(Protocol):
     """What an evaluation needs of an encoder; `model.embedder.Embedder` fits."""
 
     @property
-    def preprocess(self) -> Callable[[NDArray[np.uint8]], torch.Tensor]:
+    def preprocess(self) -> Callable[[NDArray[np.uint8]], Pixels]:
         """Turns a picture into pixels, each time in the same shape; called in worker threads."""
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -80,7 +81,7 @@ def embed_split(
 
 
 def _pixel_batches(
-    preprocess: Callable[[NDArray[np.uint8]], torch.Tensor],
+    preprocess: Callable[[NDArray[np.uint8]], Pixels],
     samples: Sequence[Sample],
     batch_size: int,
     workers: int,
@@ -88,7 +89,7 @@ def _pixel_batches(
     """Pixels (up to batch_size, ...) in order, at most AHEAD batches in memory."""
 
     def prepare(path: Path) -> torch.Tensor:
-        return preprocess(read_image(path))
+        return torch.as_tensor(preprocess(read_image(path)))
 
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         waiting: deque[Future[torch.Tensor]] = deque()

@@ -1,4 +1,4 @@
-"""Pictures to tensors: the plain preprocessing of inference and the augmentation of training.
+"""Pictures to tensors: normalised as the network learns from them, and the augmentation of training.
 
 Written on PIL and torch alone, so that inference and the workers of an index run import no torchvision; the
 random draws of `TrainTransform` come in the order of torchvision's transforms, so the published
@@ -9,49 +9,31 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field
 
-Picture = Image.Image | NDArray[np.uint8]
-"""A PIL image of any mode, or RGB bytes (height, width, 3)."""
+from model.resizing import Picture, Resize
 
 ERASE_ATTEMPTS = 10
 
 
-class Resize:
-    """A picture of any size -> uint8 tensor (height, width, 3): all that inference needs of preprocessing.
-
-    Bilinear with antialiasing as PIL does it, without keeping the aspect ratio. `image_size` is (height,
-    width). Raises ValueError for an array that is not uint8 (height, width, 3).
-    """
-
-    def __init__(self, image_size: tuple[int, int]) -> None:
-        self.image_size = image_size
-
-    def __call__(self, picture: Picture) -> torch.Tensor:
-        """Resize one picture."""
-        return torch.from_numpy(np.array(self.resize(picture)))
-
-    def resize(self, picture: Picture) -> Image.Image:
-        """The picture as an RGB PIL image of the target size."""
-        height, width = self.image_size
-        return as_rgb(picture).resize((width, height), Image.Resampling.BILINEAR)
-
-
-class Preprocess(Resize):
-    """As Resize, and then normalised: float32 (3, height, width), what the network learns from."""
+class Preprocess:
+    """Resized and normalised: float32 (3, height, width), what the network learns from."""
 
     def __init__(
         self, image_size: tuple[int, int], mean: tuple[float, float, float], std: tuple[float, float, float]
     ) -> None:
-        super().__init__(image_size)
+        self._resize = Resize(image_size)
         self._mean = torch.tensor(mean).reshape(3, 1, 1)
         self._std = torch.tensor(std).reshape(3, 1, 1)
 
     def __call__(self, picture: Picture) -> torch.Tensor:
         """Resize and normalise one picture."""
         return self.normalise(self.resize(picture))
+
+    def resize(self, picture: Picture) -> Image.Image:
+        """The picture as an RGB PIL image of the network's size."""
+        return self._resize.resize(picture)
 
     def normalise(self, image: Image.Image) -> torch.Tensor:
         """An RGB PIL image -> (3, height, width), scaled to 0 .. 1, less the mean, over the deviation."""
@@ -130,15 +112,3 @@ class TrainTransform:
                 pixels[:, top : top + rows, left : left + columns] = self._fill
                 return pixels
         return pixels
-
-
-def as_rgb(picture: Picture) -> Image.Image:
-    """A picture as an RGB PIL image, the picture itself if it is one.
-
-    Raises ValueError for an array that is not uint8 (height, width, 3).
-    """
-    if isinstance(picture, Image.Image):
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(f"a picture is uint8 (height, width, 3), not {picture.dtype} {picture.shape}")
-    return Image.fromarray(picture)

@@ -1,9 +1,11 @@
 """A small video of painted figures whose places are known at any second, and a detector that sees colours."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +66,34 @@ def write_video(
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def write_frames(
+    path: Path,
+    pictures: Iterable[tuple[int, np.ndarray]],
+    codec: str = "mpeg4",
+    spoil: Callable[[int, Any], Any] = lambda number, packet: packet,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write (millisecond, picture) with exactly these stamps; `spoil` may exchange each packet before it is
+    written. Skips without PyAV.
+    """
+    av = pytest.importorskip("av")
+    numbers = itertools.count()
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=1000, options={"g": "1", "bf": "0"})
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.bit_rate, stream.time_base = 4_000_000, Fraction(1, 1000)
+        for number, (millisecond, picture) in enumerate(pictures):
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = millisecond, Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                container.mux(spoil(next(numbers), packet))
+        for packet in stream.encode():
+            container.mux(spoil(next(numbers), packet))
     return path
 
 

@@ -18,7 +18,7 @@ WALLS = {
     "open_clip": ("model/backbone.py", "model/tokenizer.py"),
     "faiss": ("indexer/vectors/",),
     "pymilvus": ("indexer/milvus/",),
-    "av": ("indexer/sources/video.py",),
+    "av": ("indexer/sources/frame_process.py",),
     "fastapi": ("service/",),
     "starlette": ("service/",),
     "uvicorn": ("service/",),

@@ -55,7 +55,7 @@ def test_images(opened, monkeypatch):
     vectors = embedder.embed_images(images)
     config = encoder.config
     normalise = Preprocess(config.backbone.vision.image_size, config.mean, config.std)
-    pixels = torch.stack([embedder.preprocess(image) for image in images])
+    pixels = torch.from_numpy(np.stack([embedder.preprocess(image) for image in images]))
     with torch.no_grad():
         features = encoder.encode_image(torch.stack([normalise(image) for image in images])).numpy()
     expected = features / np.linalg.norm(features, axis=1, keepdims=True)

@@ -21,8 +21,8 @@ from indexer.items import EmbeddedItem, GalleryItem, RawImage, Rejected
 class Preprocess:
     image_size = (2, 1)
 
-    def __call__(self, picture: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(np.array(picture.resize((1, 2))))
+    def __call__(self, picture: Image.Image) -> np.ndarray:
+        return np.array(picture.resize((1, 2)))
 
 
 class Toy:

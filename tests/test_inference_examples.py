@@ -12,8 +12,8 @@ from small_encoder import small_encoder
 from model.datasets.samples import Sample
 from model.errors import DatasetError
 from model.inference.examples import apart, drawn, open_examples
+from model.resizing import Resize
 from model.tokenizer import Tokenizer
-from model.transforms import Resize
 
 
 def write_folder(root, splits):
@@ -113,7 +113,7 @@ def test_as_many_are_drawn_as_are_wanted_and_each_once(tmp_path):
     pixels, ids = drawn(encoder, samples, 4)
     assert (pixels.shape, ids.shape) == ((4, 48, 16, 3), (4, 77))
     all_pixels, all_ids = drawn(encoder, samples, 100)
-    expected = torch.stack([Resize((48, 16))(Image.open(one.path)) for one in samples[::2]])
+    expected = torch.from_numpy(np.stack([Resize((48, 16))(Image.open(one.path)) for one in samples[::2]]))
     captions = Tokenizer().encode([one.caption for one in samples])
     assert sorted(all_pixels.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
     assert sorted(all_ids.tolist()) == sorted(captions.tolist())

@@ -37,7 +37,7 @@ class ColourEncoder:
         return self
 
     def __call__(self, picture):
-        return torch.from_numpy(np.asarray(picture.resize((4, 8)), np.uint8).copy())
+        return np.asarray(picture.resize((4, 8)), np.uint8).copy()
 
     def embed_pixels(self, pixels):
         self.seen += len(pixels)
@@ -65,7 +65,8 @@ def crop(number):
 
 def add(gallery, encoder, numbers):
     jpegs = [crop(number) for number in numbers]
-    pixels = torch.stack([encoder.preprocess(Image.open(io.BytesIO(jpeg)).convert("RGB")) for jpeg in jpegs])
+    pictures = [Image.open(io.BytesIO(jpeg)).convert("RGB") for jpeg in jpegs]
+    pixels = torch.from_numpy(np.stack([encoder.preprocess(picture) for picture in pictures]))
     vectors = encoder.embed_pixels(pixels)
     items = [GalleryItem(f"key-{n}", f"{n}.png", "s", camera=f"c-{n % 2}") for n in numbers]
     gallery.add([EmbeddedItem(*entry) for entry in zip(items, vectors, jpegs, strict=True)])

@@ -4,12 +4,13 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mean_colour import MeanColour
 from PIL import Image
 from tiny_encoder import tiny_checkpoint
 
@@ -19,33 +20,6 @@ from indexer.items import Box, GalleryItem, RawImage, Rejected
 from indexer.pipeline import EmbeddedBatch, embed_batches
 from indexer.sources import open_source
 from model.embedder import open_embedder
-
-
-class MeanColour:
-    """A toy encoder: the direction of a crop's mean colour; counts what it prepares and embeds."""
-
-    image_size, device_type = (1, 1), "cpu"
-
-    def __init__(self, on_prepare: Callable[[np.ndarray], None] = lambda pixels: None) -> None:
-        self.prepared, self.batches, self._on_prepare = 0, [], on_prepare
-
-    @property
-    def preprocess(self) -> "MeanColour":
-        return self
-
-    def __call__(self, picture: Image.Image) -> torch.Tensor:
-        pixels = np.asarray(picture)
-        self._on_prepare(pixels)
-        self.prepared += 1
-        return torch.from_numpy(pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8).reshape(1, 1, 3))
-
-    def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-        assert pixels.dtype == torch.uint8
-        assert pixels.shape[1:] == (1, 1, 3)
-        assert pixels.is_contiguous()
-        self.batches.append(len(pixels))
-        vectors = pixels.reshape(-1, 3).float().numpy()
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
@@ -130,7 +104,7 @@ def test_an_item_that_breaks_the_preprocessing_costs_only_itself() -> None:
 
     [batch] = run(map(raw, range(6)), MeanColour(stumble))
     assert len(batch.items) == 5
-    assert [(r.key, r.reason) for r in batch.rejected] == [("k3", "cannot be prepared: MemoryError: no room")]
+    assert [(r.key, r.reason) for r in batch.rejected] == [("k3", "needs too much memory.")]
 
 
 def test_vectors_that_are_not_finite_are_rejected() -> None:

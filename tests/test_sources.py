@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from painted_video import ColourDetector, write_video
 from PIL import Image
 
@@ -16,7 +16,7 @@ from indexer.sources import SCHEMES, open_source
 from indexer.sources.folder import FolderSource
 from indexer.sources.manifest import ManifestSource
 from indexer.sources.video import VideoSource
-from model.transforms import Resize
+from model.resizing import Resize
 
 
 def make_folder(root: Path) -> Path:
@@ -76,7 +76,7 @@ def test_every_source_keeps_the_contract(scheme: str, tmp_path: Path) -> None:
     for entry in images:
         outcome = prepare(entry, Resize((16, 8)))
         assert not isinstance(outcome, Rejected)
-        assert outcome.pixels.dtype == torch.uint8
+        assert outcome.pixels.dtype == np.uint8
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -173,17 +173,23 @@ def test_huge_frames_are_refused_from_the_header(clip: Path, monkeypatch: pytest
         VideoSource(str(clip), ColourDetector())
 
 
-def test_a_video_that_is_shown_turned_is_read_turned(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("turns", "matrix"),
+    [(1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))],
+    ids=["quarter", "half", "three quarters"],
+)
+def test_a_video_that_is_shown_turned_is_read_turned(tmp_path: Path, turns: int, matrix: tuple) -> None:
     """Telephones store portrait pictures lying down, with a note how to turn them."""
 
     def lying(second: float) -> np.ndarray:
-        return np.ascontiguousarray(np.rot90(frame_at(second)[:, :192]))  # turned left by a quarter
+        return np.ascontiguousarray(np.rot90(frame_at(second)[:, :192], turns))  # turned left
 
     path = write_video(tmp_path / "phone.mp4", seconds=3, picture=lying)
     data = bytearray(path.read_bytes())
     upright = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
     at = data.index(upright, data.index(b"tkhd"))
-    data[at : at + 36] = struct.pack(">9i", 0, 0x10000, 0, -0x10000, 0, 0, 192 << 16, 0, 0x40000000)
+    a, b, c, d = (0x10000 * value for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 192 << 16, 192 << 16, 0x40000000)
     path.write_bytes(data)
     images, _ = read(path)
     assert images

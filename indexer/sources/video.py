@@ -12,23 +12,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.decode import printable
-from indexer.detector import REMEDY, Detector, PersonDetector, StillSceneDetector
+from indexer.detector import Detector, PersonDetector, StillSceneDetector
 from indexer.errors import SourceError
 from indexer.items import GalleryItem, RawImage, Rejected
+from indexer.sources.frames import read_frames, video_metadata
 from indexer.times import iso, parse
 from indexer.tracks import Crop, Passage, Tracker, TrackSettings
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 VIDEO_SUFFIXES = (
     ".mp4",
@@ -46,6 +41,7 @@ VIDEO_SUFFIXES = (
 )
 OPTIONS = ("camera", "start", "fps", "crops")
 EARLIEST_BELIEVED = 1990  # cameras with an unset clock write 1904 or 1970
+LATEST_BELIEVED = 9000
 MOST_PIXELS = 9_000_000
 Pixels = npt.NDArray[np.uint8]
 
@@ -76,9 +72,7 @@ class VideoSource:
         self._path = path.resolve()
         self._uri = printable(self._path)
         self.name = f"video:{self._uri}"
-        container, stream = _open(self._path)
-        with container:
-            self._start = self.options.start or _creation_time({**stream.metadata, **container.metadata})
+        self._start = self.options.start or _creation_time(video_metadata(self._path, MOST_PIXELS))
         self._detector = detector or PersonDetector()
         self._damage: list[str] = []
 
@@ -124,44 +118,7 @@ class VideoSource:
 
     def _frames(self) -> Iterator[tuple[float, Pixels]]:
         """(second, upright RGB frame) `fps` times a second; notes in `_damage` what could not be read."""
-        container, stream = _open(self._path)
-        stream.thread_type = "AUTO"
-        due, last = 0.0, 0.0
-        with container:
-            length = _length(container, stream)
-            frame_time = 1 / float(stream.average_rate) if stream.average_rate else 0.04
-            for count, frame in enumerate(self._decoded(container, stream)):
-                stamped = frame.pts is not None
-                last = max(last, frame.time - _beginning(stream) if stamped else count * frame_time)
-                if last < due - 1e-6:
-                    continue
-                due = max(due + 1 / self.options.fps, last)
-                yield last, _upright(frame)
-            if length is not None and last < length - max(2.0, 3 * frame_time):
-                self._note(f"the file says it lasts {length:.1f} s")
-
-    def _note(self, damage: str) -> None:
-        """Remember what could not be read: each kind once, and not more than a sentence can hold."""
-        if damage not in self._damage and len(self._damage) < 3:
-            self._damage.append(damage)
-
-    def _decoded(self, container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
-        """Every frame that can be decoded; a damaged packet costs its own frames only."""
-        import av
-
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                self._note(f"reading stopped: {error.strerror}")
-                return
-            try:
-                yield from packet.decode()
-            except av.error.FFmpegError as error:
-                self._note(f"a damaged part: {error.strerror}")
+        return read_frames(self._path, self.options.fps, MOST_PIXELS, self._damage)
 
 
 def split_options(place: str) -> tuple[Path, VideoOptions]:
@@ -204,55 +161,9 @@ def _number(given: Mapping[str, str], name: str, default: float, least: float, m
     return value
 
 
-def _open(path: Path) -> "tuple[InputContainer, VideoStream]":
-    """The container and its first video stream; raises SourceError."""
-    try:
-        import av
-    except ImportError as error:
-        raise SourceError(f"videos need PyAV, which is not installed; run {REMEDY}.") from error
-    try:
-        container = av.open(
-            str(path), mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SourceError(f"{path} cannot be read as a video: {reason}.") from error
-    if not container.streams.video:
-        container.close()
-        raise SourceError(f"{path} holds no video stream.")
-    stream = container.streams.video[0]
-    if stream.width * stream.height > MOST_PIXELS or not stream.width:
-        size = f"{stream.width}x{stream.height}"
-        container.close()
-        raise SourceError(
-            f"{path} has frames of {size} pixels, which are not read; convert it to at most 3840x2160."
-        )
-    return container, stream
-
-
-def _beginning(stream: "VideoStream") -> float:
-    """Second at which the stream's own clock starts."""
-    if stream.start_time is None or stream.time_base is None:
-        return 0.0
-    return float(stream.start_time * stream.time_base)
-
-
-def _length(container: "InputContainer", stream: "VideoStream") -> float | None:
-    """Seconds the file says the stream lasts, if it says so."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration else None
-
-
 def _creation_time(metadata: Mapping[str, str]) -> datetime | None:
     try:
         moment = parse(metadata["creation_time"])
     except (KeyError, ValueError):
         return None
-    return moment if moment.year >= EARLIEST_BELIEVED else None
-
-
-def _upright(frame: "VideoFrame") -> Pixels:
-    """RGB (height, width, 3), turned as the file says it is to be shown."""
-    pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+    return moment if EARLIEST_BELIEVED <= moment.year < LATEST_BELIEVED else None

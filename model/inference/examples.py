@@ -19,8 +19,8 @@ from model.errors import DatasetError
 from model.evaluate import load_told
 from model.people.write import PeopleOrder, write_people
 from model.progress import Progress
+from model.resizing import Resize
 from model.tokenizer import Tokenizer
-from model.transforms import Resize
 
 PICTURES_EACH = 3
 MEASURED_SEED, CALIBRATION_SEED = 4001, 4002
@@ -74,7 +74,7 @@ def drawn(encoder: PersonEncoder, samples: Sequence[Sample], most: int) -> tuple
         for path in chosen:
             pixels.append(resize(read_image(path)))
             progress.advance()
-    return torch.stack(pixels), Tokenizer(backbone.text.context_length).encode(captions)
+    return torch.from_numpy(np.stack(pixels)), Tokenizer(backbone.text.context_length).encode(captions)
 
 
 def apart(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
