@@ -3,9 +3,10 @@
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
+from indexer.bursts import Bursts
 from indexer.gallery import Gallery
 from indexer.items import Rejected
 from indexer.pipeline import EmbeddedBatch, embed_batches
@@ -49,13 +50,14 @@ def index_source(
     report: IndexReport,
     batch_size: int = 64,
     workers: int | None = None,
+    bursts: Bursts | None = None,
 ) -> None:
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
     Batches become durable in the order of the source, while the next ones are embedded. A run that is
     interrupted, or whose source fails, still stores what it has embedded, unless it is interrupted again
     meanwhile; its repetition adds nothing twice. An error of storing is raised from what else ended the run.
-    `workers` is that of `embed_batches`.
+    `workers` is that of `embed_batches`; `bursts`, if given, marks the new items.
     """
     started = time.monotonic()
     try:
@@ -65,7 +67,7 @@ def index_source(
                 for batch in embed_batches(
                     source, embedder, skip=gallery.known, batch_size=batch_size, workers=workers
                 ):
-                    storing.put(batch)
+                    storing.put(replace(batch, items=bursts.mark(batch.items)) if bursts else batch)
         if storing.since_generation:
             stats = gallery.stats()
             if stats.fresh * FRESH_SHARE > stats.items:
