@@ -7,10 +7,10 @@ vectors have at least the given cosine with the first of them share an attribute
 the key of that first one. It is a guess and is named as such: it is never stored as a track.
 
 Off unless asked for. A guess that joins two people in the same uniform hides one behind the other in
-grouped results, and only those who know their cameras can say how likely that is. With `--shard`, only the
-crops of one share can be joined.
+grouped results, and only those who know their cameras can say how likely that is. With `--shard`, only crops
+of one share can be joined.
 
-What is stored already is not seen again: a run that goes on where another was stopped begins new bursts there.
+What is stored already is not seen again: a run that goes on where another was stopped begins new bursts.
 """
 
 import hashlib

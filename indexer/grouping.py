@@ -37,8 +37,8 @@ def search_groups(
     """The k best groups of one unit vector (dimension,) under a filter, ranked by their best crops.
 
     Exact: the groups, their best crops and their order are those of a search over all rows. The ranking is
-    read as far as k groups take, and at least as far as k groups of 1 + `others` crops could fill; `others` of
-    a group are its next best crops within that part of the ranking, at most `others` of them.
+    read as far as k groups take, and at least over k * (1 + `others`) crops; the others of a group are its
+    next best crops within that part of the ranking, at most `others` of them.
     """
     if k < 1 or others < 0:
         raise ValueError("k must be at least 1 and others at least 0")

@@ -73,6 +73,7 @@ class ParquetTable:
                 file,
                 buffer_size=1 << 16,
                 pre_buffer=False,
+                page_checksum_verification=True,  # where the writer left checksums
                 thrift_string_size_limit=LARGEST_HEADER,
                 thrift_container_size_limit=LARGEST_HEADER,
             )

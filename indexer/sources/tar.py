@@ -57,8 +57,8 @@ def members(file: BinaryIO, wanted: tuple[str, ...], most: int) -> Iterator[Memb
     except BrokenTar:
         raise
     except Exception as error:  # hostile bytes reach the parsers of headers and of compressed data
-        after = f" after {name}" if name else ""
-        raise BrokenTar(f"broke at byte {forward.tell():,}{after}: {_why(error)}") from None
+        near = f" near {name}" if name else ""
+        raise BrokenTar(f"broke at byte {forward.tell():,}{near}: {_why(error)}") from None
 
 
 def _member(forward: "_Forward", info: tarfile.TarInfo, name: str, most: int) -> Member:
@@ -79,7 +79,10 @@ class _Forward:
     """A file as tarfile wants it, that only goes forward and bounds what a header can make it read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        beginning = file.read(4)
+        try:
+            beginning = file.read(4)
+        except OSError as error:
+            raise BrokenTar(f"broke at byte 0: {_why(error)}") from None
         if beginning.startswith(_ZSTD):
             raise BrokenTar("is compressed by zstd, which is not read; use gzip or none")
         joined = _Joined(beginning, file)
