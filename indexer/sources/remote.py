@@ -28,6 +28,7 @@ PAUSES = (0.2, 1.0)
 
 BLOCK = 4_000_000
 NOT_FOUND = "was not found"
+NO_PARTS = "can only be read from beginning to end there; copy it to this machine"
 REMEDIES = {"gs": "pip install gcsfs"}
 REMEDY = "pip install cskt[cloud]"
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def open_seekable(url: Url) -> BinaryIO:
     reading = _Reading(file)
     if not reading.seekable():
         reading.close()
-        raise Unreachable("can only be read from beginning to end there; copy it to this machine")
+        raise Unreachable(NO_PARTS)
     return cast(BinaryIO, io.BufferedReader(reading, 1 << 16))
 
 
@@ -207,6 +208,8 @@ def _may_pass(error: Exception) -> bool:
         return error.may_pass
     if status := _status(error):
         return status == 429 or status >= 500
+    if type(error).__name__ in ("ClientPayloadError", "ServerDisconnectedError"):  # broken off
+        return True
     lasting = (
         FileNotFoundError,
         PermissionError,
@@ -229,6 +232,8 @@ def _why(error: Exception) -> str:
         return "did not answer in time"
     if isinstance(error, _Redirected):
         return "is elsewhere now, which is not followed: name the address that its server sends on to"
+    if isinstance(error, ValueError) and "range requests" in str(error):
+        return NO_PARTS
     if status := _status(error):
         return f"was answered with HTTP status {status}"
     return f"cannot be read ({type(error).__name__})"

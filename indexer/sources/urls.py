@@ -15,14 +15,14 @@ USUAL_PORTS = {"https": ":443", "http": ":80"}
 _BEGINNING = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _URL = re.compile(
     r"(?P<protocol>[A-Za-z][A-Za-z0-9+.-]*)://"
-    r"(?:(?P<secret>[^/?#@]*)@)?"
+    r"(?:(?P<secret>[^/?#@\[\]]*)@)?"
     r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?"
     r"(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?"
 )
 _OBJECT = re.compile(
     r"(?P<protocol>[A-Za-z][A-Za-z0-9]*)://(?:(?P<secret>[^/@]*)@)?(?P<host>[A-Za-z0-9._-]+)(?P<path>/.*)?"
 )
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]|::")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class UrlError(Exception):
@@ -66,7 +66,7 @@ class Url:
     def beside(self, named: str) -> "Url":
         """The file a manifest at this URL names by a path: relative to it, or from the root of its origin."""
         path = posixpath.normpath(posixpath.join(self.folder, named))
-        if _FORBIDDEN.search(path.replace(" ", "")):
+        if _FORBIDDEN.search(path.replace(" ", "")) or "::" in path:
             raise UrlError(f"{named!r} is no path.")
         if self.protocol in WEB:
             path = path.replace(" ", "%20").replace("?", "%3F").replace("#", "%23")
@@ -86,7 +86,8 @@ def read_url(text: str) -> Url:
         known = ", ".join(f"{name}://" for name in PROTOCOLS)
         raise UrlError(f"{protocol}:// addresses are not opened; known are {known}.")
     match = (_URL if protocol in WEB else _OBJECT).fullmatch(text)
-    if match is None or _FORBIDDEN.search(text.replace(" ", "") if protocol not in WEB else text):
+    signs = text if protocol in WEB else text.replace(" ", "")
+    if match is None or _FORBIDDEN.search(signs) or "::" in text[match.end("host") :]:
         raise UrlError(f"a {protocol}:// address is not well formed; write {protocol}://place/path.")
     parts = match.groupdict()
     port = parts.get("port") or ""
