@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from indexer.decode import UnreadableImageError
 from indexer.errors import SourceError
 from indexer.items import GalleryItem, RawImage, Rejected
+from indexer.sources.ahead import read_ahead
 from indexer.sources.parquet import ParquetTable
 from indexer.sources.places import LocalFile, Place, RemoteFile, place_of
 from indexer.sources.rows import Row, RowError, item_of, text_of
@@ -55,15 +56,18 @@ class ManifestSource:
         self.total: int | None = self._check(shown)
 
     def __iter__(self) -> Iterator[RawImage | Rejected]:
+        if isinstance(self._place, RemoteFile) or self._scope.origins:
+            yield from read_ahead(self._entries(), self._read)
+            return
         for entry in self._entries():
-            if isinstance(entry, Rejected):
-                yield entry
-                continue
-            item, data = entry
-            try:
-                yield RawImage(item, data if isinstance(data, bytes) else data.image())
-            except UnreadableImageError as error:
-                yield Rejected(item.key, item.uri, self.name, str(error))
+            yield entry if isinstance(entry, Rejected) else self._read(entry)
+
+    def _read(self, entry: tuple[GalleryItem, bytes | Place]) -> RawImage | Rejected:
+        item, data = entry
+        try:
+            return RawImage(item, data if isinstance(data, bytes) else data.image())
+        except UnreadableImageError as error:
+            return Rejected(item.key, item.uri, self.name, str(error))
 
     def _check(self, shown: str) -> int:
         """Count the rows and make sure of the path column, before anything is indexed."""
