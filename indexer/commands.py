@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.filter_options import add_filter_options, filter_of
 from indexer.gallery_commands import add_gallery, add_kind_option
+from indexer.grouped_results import MOST_OTHERS, grouped_json, more
+from indexer.index_options import add_options, bursts_of, scope_of
 from indexer.remove_command import add_remove
 from indexer.texts import storable
 from model.arguments import add_form_options, count
@@ -14,6 +16,7 @@ from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
     from indexer.gallery import Gallery
+    from indexer.grouping import Group
     from indexer.indexing import IndexReport
     from indexer.items import Hit
     from model.embedder import Embedder
@@ -32,10 +35,13 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
-        "index", help="embed the people of folders, manifests or videos into a gallery"
+        "index", help="embed the people of folders, manifests, tar shards or videos into a gallery"
     )
     parser.add_argument(
-        "sources", nargs="+", metavar="SOURCE", help="folder:DIR, manifest:FILE, video:FILE or a path"
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="folder:DIR, manifest:FILE, shards:TAR, video:FILE, a path or a URL",
     )
     parser.add_argument(
         "--gallery", required=True, metavar="G", help="folder of the gallery; made if need be"
@@ -47,6 +53,7 @@ def _add_index(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--workers", type=count, metavar="N", help="processes that decode images (default: one for each core)"
     )
     add_kind_option(parser)
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run_index)
 
@@ -60,6 +67,9 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--top-k", type=int, default=10, metavar="K", help=f"how many hits (1 to {MAX_TOP_K})"
     )
     add_filter_options(parser)
+    parser.add_argument(
+        "--group", action="store_true", help="one result for each track or burst, the rest behind it"
+    )
     parser.add_argument("--json", action="store_true", help="print the hits as JSON")
     parser.set_defaults(run=run_search)
 
@@ -72,7 +82,8 @@ def run_index(arguments: argparse.Namespace) -> int:
     from indexer.sources import open_source
     from model.embedder import open_embedder
 
-    sources = [open_source(uri) for uri in arguments.sources]
+    scope = scope_of(arguments)
+    sources = [open_source(uri, scope) for uri in arguments.sources]
     encoder = arguments.encoder or _encoder_of(arguments.gallery)
     with Decoders(arguments.workers) as decoders:
         decoders.start(sum(source.total or 0 for source in sources))  # while the encoder is opened
@@ -85,7 +96,15 @@ def run_index(arguments: argparse.Namespace) -> int:
             for source in sources:
                 report = IndexReport(source.name)
                 try:
-                    index_source(gallery, source, embedder, report, arguments.batch_size, decoders=decoders)
+                    index_source(
+                        gallery,
+                        source,
+                        embedder,
+                        report,
+                        arguments.batch_size,
+                        decoders=decoders,
+                        bursts=bursts_of(arguments),
+                    )
                 finally:
                     _print_report(report, len(gallery), embedder.precision, arguments.json)
             _tell_overdue(gallery, arguments.gallery)
@@ -150,6 +169,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     """Print the best hits of one sentence."""
     from indexer.errors import GalleryError
     from indexer.gallery import check_encoder, open_gallery
+    from indexer.grouping import Group, search_groups
     from model.embedder import open_embedder
 
     text = arguments.text.strip()
@@ -165,8 +185,12 @@ def run_search(arguments: argparse.Namespace) -> int:
         embedder = open_embedder(arguments.encoder or gallery.encoder)
         check_encoder(gallery, embedder.name, embedder.fingerprint)
         _warn_if_cut(embedder, text)
-        hits = gallery.search(embedder.embed_texts([text]), arguments.top_k, where)[0]
-        _print_hits(hits, gallery, text, arguments.json)
+        vectors = embedder.embed_texts([text])
+        if arguments.group:
+            groups = search_groups(gallery, vectors[0], arguments.top_k, MOST_OTHERS, where)
+        else:
+            groups = [Group(hit, ()) for hit in gallery.search(vectors, arguments.top_k, where)[0]]
+        _print_hits(groups, gallery, text, arguments.json, arguments.group)
     finally:
         gallery.close()
     return 0
@@ -182,18 +206,19 @@ def _warn_if_cut(embedder: "Embedder", text: str) -> None:
         )
 
 
-def _print_hits(hits: "list[Hit]", gallery: "Gallery", text: str, as_json: bool) -> None:
+def _print_hits(groups: "list[Group]", gallery: "Gallery", text: str, as_json: bool, grouped: bool) -> None:
     if as_json:
-        print(json.dumps({"query": text, "items": len(gallery), "hits": [_hit(hit) for hit in hits]}))
+        hits = [grouped_json(group, _hit) if grouped else _hit(group.best) for group in groups]
+        print(json.dumps({"query": text, "items": len(gallery), "hits": hits}))
         return
-    if not hits:
+    if not groups:
         cameras = ", ".join(gallery.stats().cameras) or "none"
         why = f"the filter lets none of {len(gallery)} items through (cameras there are: {cameras})"
         print(terminal_safe(f"nothing found: {why if len(gallery) else 'the gallery is empty'}."))
-    for place, hit in enumerate(hits, 1):
-        item = hit.item
+    for place, group in enumerate(groups, 1):
+        hit, item = group.best, group.best.item
         track = f"track {item.track}" if item.track else None
-        facts = [fact for fact in (item.camera, item.seen_at, track, item.uri) if fact]
+        facts = [fact for fact in (item.camera, item.seen_at, track, item.uri, more(group)) if fact]
         print(terminal_safe(f"{place:3d}. {hit.score:.3f}  " + "  ".join(facts)))
 
 

@@ -3,9 +3,10 @@
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
+from indexer.bursts import Bursts
 from indexer.decoders import Decoders
 from indexer.gallery import Gallery
 from indexer.items import Rejected
@@ -51,13 +52,14 @@ def index_source(
     batch_size: int = 64,
     workers: int | None = None,
     decoders: Decoders | None = None,
+    bursts: Bursts | None = None,
 ) -> None:
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
     Batches become durable in the order of the source, while the next ones are embedded. A run that is
     interrupted, or whose source fails, still stores what it has embedded, unless it is interrupted again
     meanwhile; its repetition adds nothing twice. An error of storing is raised from what else ended the run.
-    `workers` and `decoders` are those of `embed_batches`.
+    `workers` and `decoders` are those of `embed_batches`; `bursts`, if given, marks the new items.
     """
     started = time.monotonic()
     try:
@@ -72,7 +74,7 @@ def index_source(
                     workers=workers,
                     decoders=decoders,
                 ):
-                    storing.put(batch)
+                    storing.put(replace(batch, items=bursts.mark(batch.items)) if bursts else batch)
         if storing.since_generation and gallery.fresh() * FRESH_SHARE > len(gallery):
             gallery.build_generation()
     finally:

@@ -19,13 +19,28 @@ WALLS = {
     "faiss": ("indexer/vectors/",),
     "pymilvus": ("indexer/milvus/",),
     "av": ("indexer/sources/frame_process.py",),
+    "pyarrow": ("indexer/sources/parquet.py",),
+    "fsspec": ("indexer/sources/remote.py",),
+    "aiohttp": ("indexer/sources/remote.py",),
     "fastapi": ("service/",),
     "starlette": ("service/",),
     "uvicorn": ("service/",),
     "onnx": ("model/onnx/",),
     "onnxruntime": ("model/onnx/",),
 }
-HEAVY = ("torch", "open_clip", "faiss", "fastapi", "av", "openvino", "numpy", "PIL", "pydantic")
+HEAVY = (
+    "torch",
+    "open_clip",
+    "faiss",
+    "fastapi",
+    "av",
+    "openvino",
+    "numpy",
+    "PIL",
+    "pydantic",
+    "pyarrow",
+    "fsspec",
+)
 NEEDED_BY_NO_ENCODER = ("open_clip", "torchvision", "timm", "torch._dynamo", "sympy", "huggingface_hub")
 VAGUE_NAMES = {"utils", "helpers", "common", "base", "core", "misc"}
 

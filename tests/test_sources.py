@@ -1,6 +1,7 @@
 """The contract every source keeps, over all registered schemes, and how a source is named."""
 
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,10 +41,19 @@ def make_video(root: Path) -> Path:
     return root / "cut.mkv"
 
 
+def make_shards(root: Path) -> Path:
+    make_folder(root)
+    with tarfile.open(root / "people.tar", "w") as tar:
+        for name in ("a", "b", "broken", "c"):
+            tar.add(root / "people" / f"{name}.jpg", f"{name}.jpg")
+    return root / "people.tar"
+
+
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "folder": make_folder,
     "manifest": make_manifest,
     "video": make_video,
+    "shards": make_shards,
 }
 """A place for each scheme that holds at least two good entries and one that must be rejected."""
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from indexer.errors import SourceError
 from indexer.items import Box, GalleryItem, RawImage, Rejected
-from indexer.sources.manifest import ManifestSource, RowError, read_box, typed
+from indexer.sources.manifest import ManifestSource
+from indexer.sources.rows import RowError, read_box, typed
 
 
 @pytest.fixture

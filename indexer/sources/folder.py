@@ -13,6 +13,7 @@ from pathlib import Path
 from indexer.decode import UnreadableImageError, printable, read_file
 from indexer.errors import SourceError
 from indexer.items import GalleryItem, RawImage, Rejected
+from indexer.sources.scope import EVERYTHING, Scope
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -23,18 +24,19 @@ class FolderSource:
     Links are followed, each folder is entered once. Raises SourceError when there is no folder or no image.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, scope: Scope = EVERYTHING) -> None:
+        self._share = scope.share
         self._root = Path(place).expanduser()
         if not self._root.is_dir():
             what = "is a file, not a folder" if self._root.exists() else "does not exist"
             raise SourceError(f"{place} {what}; name a folder of images, a manifest or a video.")
         self._root = self._root.resolve()
         self.name = f"folder:{printable(self._root)}"
-        self.total: int | None = sum(1 for _ in self._paths())
-        if not self.total:
+        if not any(True for _ in _walk(str(self._root), entered=set())):
             raise SourceError(
                 f"{place} holds no image; looked for {', '.join(IMAGE_SUFFIXES)} there and below."
             )
+        self.total: int | None = sum(1 for _ in self._paths())
 
     def __iter__(self) -> Iterator[RawImage | Rejected]:
         for path in self._paths():
@@ -50,7 +52,10 @@ class FolderSource:
             yield RawImage(GalleryItem(key=key, uri=key, source=self.name), data)
 
     def _paths(self) -> "Iterator[str | Unlisted]":
-        return _walk(str(self._root), entered=set())
+        """What belongs to this run's share."""
+        for path in _walk(str(self._root), entered=set()):
+            if self._share.holds(path.folder if isinstance(path, Unlisted) else printable(path)):
+                yield path
 
 
 @dataclass(frozen=True)

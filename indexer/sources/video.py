@@ -22,6 +22,7 @@ from indexer.detector import Detector, PersonDetector, StillSceneDetector
 from indexer.errors import SourceError
 from indexer.items import GalleryItem, RawImage, Rejected
 from indexer.sources.frames import read_frames, video_metadata
+from indexer.sources.scope import EVERYTHING, Scope
 from indexer.times import iso, parse
 from indexer.tracks import Crop, Passage, Tracker, TrackSettings
 
@@ -57,7 +58,7 @@ class VideoOptions:
 
 
 class VideoSource:
-    """The people of one video file. `total` is None: how many come shows at the end.
+    """The people of one video file. `total` is None: how many come shows at the end. A share has all or none.
 
     Raises SourceError at once when the file is no video, an option is wrong, or the detector is missing; what
     cannot be read later (a truncated or damaged file) is yielded as Rejected after everything that could.
@@ -65,19 +66,22 @@ class VideoSource:
 
     total: int | None = None
 
-    def __init__(self, place: str, detector: Detector | None = None) -> None:
+    def __init__(self, place: str, detector: Detector | None = None, scope: Scope = EVERYTHING) -> None:
         path, self.options = split_options(place)
         if not path.is_file():
             raise SourceError(f"{path} does not exist or is no file; name a video.")
         self._path = path.resolve()
         self._uri = printable(self._path)
         self.name = f"video:{self._uri}"
+        self._share = scope.share
         self._start = self.options.start or _creation_time(video_metadata(self._path, MOST_PIXELS))
         self._detector = detector or PersonDetector()
         self._damage: list[str] = []
 
     def __iter__(self) -> Iterator[RawImage | Rejected]:
         self._damage = []
+        if not self._share.holds(self._uri):
+            return
         tracker = Tracker(TrackSettings(crops=self.options.crops))
         detector = StillSceneDetector(self._detector)
         second = 0.0
