@@ -240,7 +240,7 @@ def test_listings_name_only_what_lies_directly_inside(monkeypatch) -> None:
             return url
 
         def ls(self, url: str, detail: bool) -> list[dict[str, str]]:
-            names = ["a.jpg", "deep/x.jpg", "sub/", "../up.jpg", "", "."]
+            names = ["a.jpg", "?C=N;O=D", "deep/x.jpg", "sub/", "../up.jpg", "", "."]
             found = [*(f"http://h/p/{name}" for name in names), "http://evil/p/e.jpg", "http://h/pq/x.jpg"]
             return [{"name": name, "type": "directory" if name.endswith("/") else "file"} for name in found]
 

@@ -86,10 +86,13 @@ def list_folder(url: Url) -> list[Entry]:
         found = set[Entry]()
         root = _inside(_system(url)._strip_protocol(url.full.rstrip("/")))
         for facts in _system(url).ls(url.full.rstrip("/") + "/", detail=True):
-            path = _inside(facts["name"])
+            named = facts["name"]
+            if url.protocol in WEB:  # what sorts an index page is no part of a file's name
+                named = named.partition("?")[0].partition("#")[0]
+            path = _inside(named)
             name = path.removeprefix(root + "/").strip("/")
             if path.startswith(root + "/") and name and "/" not in name and name not in (".", ".."):
-                found.add(Entry(name.partition("?")[0], facts["type"] == "directory"))
+                found.add(Entry(name, facts["type"] == "directory"))
         return sorted(found, key=lambda entry: entry.name)
 
     return _tried(once)
