@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from gallery_makers import FILTERS, brute_force, make_item, queries, writer
+from filter_makers import FILTERS
+from gallery_makers import brute_force, make_item, queries, writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,10 +26,16 @@ def name_of(item):
     return item.attributes.get("burst", item.key)
 
 
+def ranked(entries, query, k, where):
+    """The keys of the best entries; in a new gallery their ids are 1, 2, 3..."""
+    ids = {entry.item.key: id for id, entry in enumerate(entries, 1)}
+    return [key for key, _ in brute_force(entries, query, k, where, ids)]
+
+
 def grouped_by_hand(entries, query, where):
     """Every group of the whole ranking: its keys, best first."""
     items, groups = {entry.item.key: entry.item for entry in entries}, {}
-    for key, _ in brute_force(entries, query, len(entries) or 1, where):
+    for key in ranked(entries, query, len(entries) or 1, where):
         groups.setdefault(name_of(items[key]), []).append(key)
     return list(groups.values())
 
@@ -67,7 +74,7 @@ def test_groups_are_those_of_the_whole_ranking(tmp_path_factory, data) -> None:
             counting = CountingGallery(gallery)
             found = search_groups(counting, query, k, others, where)
             assert [group.best.item.key for group in found] == [group[0] for group in truth[:k]]
-            read = {key for key, _ in brute_force(entries, query, counting.asked[-1], where)}
+            read = set(ranked(entries, query, counting.asked[-1], where))
             for group, whole in zip(found, truth, strict=False):
                 expected = [key for key in whole[1 : 1 + others] if key in read]
                 assert [hit.item.key for hit in group.others] == expected

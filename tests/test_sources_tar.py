@@ -143,7 +143,7 @@ def test_names_that_lead_elsewhere_are_only_texts(tmp_path, monkeypatch) -> None
         (b"no tar at all " * 100, "broke at byte"),
         (b"\x28\xb5\x2f\xfd" + b"\0" * 100, "is compressed by zstd, which is not read; use gzip or none"),
         (b"\x1f\x8b" + b"\0" * 100, "compressed data"),
-        (gzip.compress(tar({"a.jpg": b"1"}))[:-40], "compressed data end too early"),
+        (gzip.compress(tar({"a.jpg": b"1"}), mtime=0)[:-40], "compressed data end too early"),
     ],
 )
 def test_hostile_archives_end_with_a_sentence(data: bytes, why: str) -> None:
