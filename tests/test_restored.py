@@ -18,6 +18,7 @@ from gallery_makers import (
 )
 from gallery_processes import OtherProcess
 
+from indexer.errors import FingerprintMismatch
 from indexer.gallery import open_gallery
 from indexer.local.backup import back_up, restore
 from indexer.local.store import Store
@@ -160,6 +161,23 @@ def test_killed_anywhere_while_restoring_it_is_the_old_or_the_new(tmp_path, othe
         gallery.close()
     assert counts == sorted(counts, reverse=True)
     assert set(counts) == {79, 59}
+
+
+def test_a_backup_of_another_encoders_vectors_leaves_questions_whole(tmp_path):
+    """Whoever asks by the encoder that was replaced gets its answers until he opens the gallery anew."""
+    entries = filled(tmp_path / "g")
+    shutil.copytree(tmp_path / "g", tmp_path / "other")
+    sql(tmp_path / "other", "UPDATE gallery SET encoder = 'other', fingerprint = ?", ["cd" * 32])
+    back_up(tmp_path / "other", tmp_path / "b.db")
+    reader = open_gallery(tmp_path / "g")
+    assert_finds(reader, entries, queries(2))
+    restore(tmp_path / "b.db", tmp_path / "g")
+    assert_finds(reader, entries, queries(3))
+    with pytest.raises(FingerprintMismatch, match="moved on to the encoder other"):
+        reader.refresh()
+    assert_finds(reader, entries, queries(4))
+    reader.close()
+    assert_holds(tmp_path / "g", entries)
 
 
 def test_the_epoch_rises_above_both(tmp_path):

@@ -14,7 +14,7 @@ from indexer.local.ledger import key_hash
 from indexer.local.replacement import copy_pages
 from indexer.local.schema import ERASED, NO_ITEM, REMOVED, TO_ERASE
 from indexer.local.store import Store
-from indexer.local.writer import TABLES_OF_ITEMS
+from indexer.local.writer import TABLES_OF_ITEMS, forget_rejected_beside
 
 Entry = tuple[bytes, str, int]
 """Of a removal: hash of the key, when, whether erased."""
@@ -63,18 +63,18 @@ def _remove_again(connection: sqlite3.Connection, salt: bytes, entries: Iterable
             known[digest], missing[digest] = erased, entry
     ids = _found(connection, "item", salt, missing)
     rejected = _found(connection, "rejected", salt, missing)
+    forgotten = [digest for digest, (*_, erased) in missing.items() if erased != REMOVED]
+    forget_rejected_beside(connection, [ids[digest] for digest in forgotten if digest in ids])
+    _delete(connection, "rejected", "id", [rejected[digest] for digest in forgotten if digest in rejected])
+    for table, column in (("item", "id"), *((table, "item_id") for table in TABLES_OF_ITEMS)):
+        _delete(connection, table, column, ids.values())
     for digest, at, erased in missing.values():
-        id = ids.get(digest, NO_ITEM)
-        if erased != REMOVED:
-            traces = digest in ids or digest in rejected or digest in before
-            erased = TO_ERASE if traces or erased == TO_ERASE else ERASED
-            _forget_rejected(connection, id, rejected.get(digest))
-        for table, column in (("item", "id"), *((table, "item_id") for table in TABLES_OF_ITEMS)):
-            connection.execute(f"DELETE FROM {table} WHERE {column} = ?", [id])
+        traces = erased == TO_ERASE or digest in ids or digest in rejected or digest in before
+        state = REMOVED if erased == REMOVED else TO_ERASE if traces else ERASED
         connection.execute(
             "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
-            [id, digest, at, erased],
+            [ids.get(digest, NO_ITEM), digest, at, state],
         )
     return len(ids)
 
@@ -89,9 +89,8 @@ def _found(
     return {digest: id for digest, id in hashed if digest in wanted}
 
 
-def _forget_rejected(connection: sqlite3.Connection, item: int, rejected: int | None) -> None:
-    connection.execute("DELETE FROM rejected WHERE id = ?", [rejected])
-    connection.execute("DELETE FROM rejected WHERE uri = (SELECT uri FROM item WHERE id = ?)", [item])
+def _delete(connection: sqlite3.Connection, table: str, column: str, ids: Iterable[int]) -> None:
+    connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in ids])
 
 
 def _rise_above(connection: sqlite3.Connection, epochs: Iterable[int]) -> None:

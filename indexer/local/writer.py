@@ -145,8 +145,10 @@ class Writer:
         removed, moment = 0, schema.now()
         with self.transaction() as connection:
             (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+            if erase:
+                forget_rejected_beside(connection, ids)
             for id in ids:
-                for key, uri in connection.execute("SELECT key, uri FROM item WHERE id = ?", [id]).fetchall():
+                for (key,) in connection.execute("SELECT key FROM item WHERE id = ?", [id]).fetchall():
                     connection.execute(
                         "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
                         (id, key_hash(salt, key), moment, schema.TO_ERASE if erase else schema.REMOVED),
@@ -154,8 +156,6 @@ class Writer:
                     connection.execute("DELETE FROM item WHERE id = ?", [id])
                     for table in TABLES_OF_ITEMS:
                         connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
-                    if erase:
-                        connection.execute("DELETE FROM rejected WHERE key = ? OR uri = ?", [key, uri])
                     removed += 1
         return removed
 
@@ -267,6 +267,16 @@ def _new_places(connection: sqlite3.Connection, keys: Sequence[str]) -> list[int
     taken = _stored_or_removed(connection, keys)
     first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in taken}
     return sorted(first.values())
+
+
+def forget_rejected_beside(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Drop what was rejected under the keys or at the places of these items."""
+    for chunk in in_chunks(ids):
+        items = f"FROM item WHERE id IN ({marks(chunk)})"
+        connection.execute(
+            f"DELETE FROM rejected WHERE key IN (SELECT key {items}) OR uri IN (SELECT uri {items})",
+            [*chunk, *chunk],
+        )
 
 
 def _forget_rejected(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
