@@ -76,7 +76,7 @@ def test_goes_on_after_a_stop_while_drawing(plan: DemoPlan, monkeypatch: pytest.
 
 
 def test_goes_on_after_a_stop_while_indexing(plan: DemoPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(source, embedder, *, skip, batch_size, workers) -> Iterator[object]:
+    def stopped(source, embedder, *, skip, batch_size, workers, decoders) -> Iterator[object]:
         yield next(iter(embed_batches(source, embedder, skip=skip, batch_size=2)))
         raise KeyboardInterrupt
 
