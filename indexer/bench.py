@@ -34,8 +34,9 @@ def add_bench_gallery(subparsers: "argparse._SubParsersAction[argparse.ArgumentP
 
 def run_bench_gallery(arguments: argparse.Namespace) -> int:
     """Measure what was asked for; 0 whether or not the goals are met."""
-    from indexer.bench_engine import DIMENSION, EngineOrder, measure_engine
+    from indexer.bench_engine import EngineOrder, measure_engine
     from indexer.bench_indexing import measure_indexing
+    from indexer.bench_vectors import DIMENSION
     from indexer.local.coarse_building import check_kind
     from model.embedder import open_embedder
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 from tiny_encoder import tiny_checkpoint
 
-from indexer.bench_engine import vectors_of
 from indexer.bench_indexing import RepeatedSource, write_crops
 from indexer.bench_peers import at_recall
+from indexer.bench_vectors import vectors_of
 from model.bench_report import commit, measured, publish, resident_bytes, table
 from model.embedder import open_embedder
 from model.errors import ConfigError
@@ -96,7 +96,7 @@ def test_gallery_engine(workplace: Path, tmp_path: Path) -> None:
     assert cli.main([*command, "--quick", "--json", str(file)]) == 0
     results = check_report(file)
     for kind in ("exact", "SQ8"):
-        median = results[f"{kind}: one query, 10 hits with facts, median (baseline: faiss exact)"]
+        median = results[f"{kind}: one query, 10 hits with facts, median (baseline: faiss's call)"]
         assert median["goal"] == pytest.approx(1.1 * median["baseline"])
         assert results[f"{kind}: recall@10"]["value"] == 1  # so few rows are scanned whatever the kind
     for share in ("50", "10", "1", "0.1", "0.01"):

@@ -66,7 +66,7 @@ def approximate(request, tmp_path_factory):
     gallery.add(entries[-100:])
     kept = [entry for number, entry in enumerate(entries) if number % 10]
     gallery.remove([entry.item.key for number, entry in enumerate(entries) if not number % 10])
-    assert gallery._current().coarse is not None
+    assert gallery.current().coarse is not None
     yield lambda: (gallery, kept)
     gallery.close()
 
@@ -90,7 +90,7 @@ def test_a_reader_searches_by_the_file_as_it_was_tuned(approximate):
     reader = open_gallery(gallery.folder)
     asked = queries(4, 20)
     assert reader.search(asked, 7) == gallery.search(asked, 7)
-    assert reader._current().coarse.file == gallery._current().coarse.file
+    assert reader.current().coarse.file == gallery.current().coarse.file
     reader.close()
 
 
@@ -110,13 +110,13 @@ def test_it_is_made_anew_when_enough_has_changed_and_not_before(tmp_path):
     gallery = writer(tmp_path / "g", "ivf")
     gallery.add(make_items(0, 800))
     gallery.build_generation()
-    first = gallery._current().coarse.file
+    first = gallery.current().coarse.file
     gallery.add(make_items(800, 150))
     gallery.build_generation()
-    assert gallery._current().coarse.file == first
+    assert gallery.current().coarse.file == first
     gallery.remove([f"key-{number}" for number in range(100)])
     gallery.build_generation()
-    second = gallery._current().coarse.file
+    second = gallery.current().coarse.file
     assert (second.rows, second.up_to) == (850, 950)
     assert [path.suffix for path in derived_files(tmp_path / "g")].count(".coarse") == 1
     gallery.close()
@@ -158,9 +158,9 @@ def test_a_damaged_one_costs_a_warning_and_speed(tmp_path, caplog, damage):
     gallery = open_gallery(tmp_path / "g", write=True)
     gallery.build_generation()
     assert gallery.verify() == []
-    assert gallery._current().coarse is not None
+    assert gallery.current().coarse is not None
     assert reader.refresh()
-    assert reader._current().coarse is not None
+    assert reader.current().coarse is not None
     reader.close()
     gallery.close()
 
@@ -176,7 +176,7 @@ def test_small_galleries_are_scanned_whatever_their_kind(tmp_path):
     gallery = writer(tmp_path / "g", "hnsw")
     gallery.add(make_items(0, 400))
     gallery.build_generation()
-    assert gallery._current().coarse is None
+    assert gallery.current().coarse is None
     assert sql(tmp_path / "g", "SELECT count(*) FROM coarse") == [(0,)]
     gallery.close()
 
@@ -210,6 +210,6 @@ def test_on_a_device_every_row_is_scanned(approximate):
     gallery, entries = approximate()
     reader = LocalGallery(gallery.folder, devices=("cpu",))
     assert_finds(reader, entries, queries(5), 20)
-    assert reader._current().coarse is None
-    assert {type(part.index) for part in reader._current().parts if part.segment} == {DeviceIndex}
+    assert reader.current().coarse is None
+    assert {type(part.index) for part in reader.current().parts if part.segment} == {DeviceIndex}
     reader.close()

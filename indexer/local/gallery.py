@@ -152,13 +152,13 @@ class LocalGallery:
                 f"vectors of shape {vectors.shape} or k={k} where (queries, {self.dimension}), k >= 1 fit"
             )
         answer = partial(answers, queries=vectors, k=k, where=where, pool=self._scanners)
-        hits, whole = answer(self._store, self._current())
+        hits, whole = answer(self._store, self.current())
         with suppress(FingerprintMismatch):  # then: these people, as the encoder of this question knew them
             for _ in range(_SEARCH_ATTEMPTS):
                 if whole:
                     return hits
                 self.refresh()
-                hits, whole = answer(self._store, self._current())
+                hits, whole = answer(self._store, self.current())
             with self._store.one_moment():
                 moment = take(self._store, self.folder, self._snapshot, self._loading)
                 hits, _ = answer(self._store, moment)
@@ -166,7 +166,7 @@ class LocalGallery:
 
     def ids(self, where: Filter | None = None) -> Ids:
         """The ids of the items that a filter lets through, ascending."""
-        return self._current().ids(where)
+        return self.current().ids(where)
 
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
@@ -174,9 +174,9 @@ class LocalGallery:
 
     def facts(self) -> tuple[Facts, ...]:
         """The filterable facts of all rows as columns, for counting."""
-        return tuple(part.facts for part in self._current().parts)
+        return tuple(part.facts for part in self.current().parts)
 
-    def _current(self) -> Snapshot:
+    def current(self) -> Snapshot:
         """What this gallery shows: for a writer always everything, for a reader as of the last refresh."""
         if self._writer or self._snapshot is None:
             self.refresh()
@@ -200,7 +200,7 @@ class LocalGallery:
         """Bring the index files up to date: they cover every row and hold no removed one."""
         writer = self._writing()
         build_segments(writer, self._store, self.folder)
-        bring_up_coarse(writer, self._store, self.folder, self._current)
+        bring_up_coarse(writer, self._store, self.folder, self.current)
 
     def use_kind(self, kind: str) -> None:
         """Search by another kind of index from the next build on; GalleryError if there is no such kind."""

@@ -1,0 +1,120 @@
+"""Searching in `cskt bench gallery`: each kind of index against FAISS, its recall, facts, and filters."""
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from indexer.bench_vectors import Vectors
+from indexer.filters import Compare
+from indexer.gallery import open_gallery
+from indexer.local.gallery import LocalGallery
+from indexer.vectors.plain_faiss import PlainIndex
+from model.bench_report import Result, measured
+
+HITS = 10
+MEDIAN = "median"
+SELECTIVITIES = (0.5, 0.1, 0.01, 0.001, 0.0001)
+GOAL_OVERHEAD, GOAL_FACTS_MS, GOAL_FILTER, GOAL_RECALL = 1.1, 1.0, 3.0, 0.99
+
+
+def opened(folder: Path) -> LocalGallery:
+    """A reader that has read everything searches need."""
+    gallery = LocalGallery(folder)
+    gallery.refresh()
+    return gallery
+
+
+def measure_kind(folder: Path, kind: str, plain: PlainIndex, queries: Vectors) -> list[Result]:
+    """Latency and rate of one kind of index, its recall, and for the exact one facts and filters."""
+    began = time.perf_counter()
+    gallery = open_gallery(folder, write=True)
+    gallery.use_kind(kind)
+    gallery.build_generation()
+    gallery.close()
+    build = time.perf_counter() - began
+    reader = opened(folder)
+    try:
+        results = [measured(f"{kind}: making it", build, "s")]
+        results += _latency(kind, reader, plain, queries)
+        if kind == "exact":
+            results += _facts(reader, queries) + _filters(reader, queries)
+        return results
+    finally:
+        reader.close()
+
+
+def _latency(kind: str, reader: LocalGallery, plain: PlainIndex, queries: Vectors) -> list[Result]:
+    """One query at a time: ours, FAISS's call for this kind, its scan in turns; then two threads at once."""
+    call, ours, raw, scan, found = _faiss_call(reader, plain), [], [], [], 0
+    for query in queries:
+        began = time.perf_counter()
+        hits = reader.search(query[None], HITS)[0]
+        ours.append(time.perf_counter() - began)
+        raw.append(seconds(partial(call, query)))
+        began = time.perf_counter()
+        rows = plain.search(query, HITS)
+        scan.append(time.perf_counter() - began)
+        found += len({int(hit.item.attributes["number"]) for hit in hits} & set(rows))
+    with ThreadPoolExecutor(2) as pool:
+        began = time.perf_counter()
+        list(pool.map(lambda query: reader.search(query[None], HITS), queries))
+        rate = len(queries) / (time.perf_counter() - began)
+    p50, p99 = (float(np.percentile(ours, share)) * 1000 for share in (50, 99))
+    raw50, scan50, scan99 = (1000 * float(np.percentile(*of)) for of in ((raw, 50), (scan, 50), (scan, 99)))
+    name = f"{kind}: one query, {HITS} hits with facts"
+    goal = GOAL_OVERHEAD * raw50
+    return [
+        measured(f"{name}, {MEDIAN} (baseline: faiss's call)", p50, "ms", baseline=raw50, at_most=goal),
+        measured(f"{name}, 50th of 100 (baseline: faiss, exact)", p50, "ms", baseline=scan50),
+        measured(f"{name}, 99th of 100 (baseline: faiss, exact)", p99, "ms", baseline=scan99),
+        measured(f"{kind}: queries a second, two threads", rate, "1/s", baseline=1000 / scan50),
+        measured(f"{kind}: recall@{HITS}", found / (HITS * len(queries)), "", at_least=GOAL_RECALL),
+    ]
+
+
+def _faiss_call(reader: LocalGallery, plain: PlainIndex) -> Callable[[Vectors], object]:
+    """The FAISS search that this kind comes down to, for one query (dimension,), and nothing around it."""
+    coarse = reader.current().coarse
+    if coarse is None:
+        return lambda query: plain.search(query, HITS)
+    index, count = coarse.index, HITS * coarse.file.tuning.widen
+    return lambda query: index.propose(query[None], count)
+
+
+def _facts(reader: LocalGallery, queries: Vectors) -> list[Result]:
+    ids = [[hit.id for hit in hits] for hits in reader.search(queries, HITS)]
+    spent = [seconds(partial(list, map(reader.get, some))) for some in ids]
+    name = f"reading the facts of {HITS} hits, one by one"
+    return [measured(name, 1000 * statistics.median(spent), "ms", at_most=GOAL_FACTS_MS)]
+
+
+def _filters(reader: LocalGallery, queries: Vectors) -> list[Result]:
+    """Latency by the share of rows that a filter leaves; each filter is asked for the first time once."""
+    results = []
+    for share in SELECTIVITIES:
+        where = Compare("attributes.number", "<", max(1, int(share * len(reader))))
+        first = seconds(partial(reader.search, queries[:1], HITS, where))
+        ours, free = [], []
+        for query in queries:
+            ours.append(seconds(partial(reader.search, query[None], HITS, where)))
+            free.append(seconds(partial(reader.search, query[None], HITS)))
+        p50, base = 1000 * statistics.median(ours), 1000 * statistics.median(free)
+        name = f"a filter that leaves {100 * share:g} %"
+        goal = GOAL_FILTER * base
+        results += [
+            measured(f"{name} (baseline: unfiltered)", p50, "ms", baseline=base, at_most=goal),
+            measured(f"{name}, the first time", 1000 * first, "ms", baseline=base, at_most=goal),
+        ]
+    return results
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
