@@ -21,6 +21,7 @@ from model.errors import CsktError
 from service.batching import MicroBatcher
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem
 from service.facets import Facet, count_facets
+from service.labels import encoder_label
 from service.serving import Serving, TextEncoder, open_serving, use_cores
 from service.settings import Settings
 
@@ -223,7 +224,7 @@ class Searcher:
             serving.gallery.search(serving.encoder.embed_texts([text]), 1)
         self._retired.append((time.monotonic(), self._gallery))
         self._serving, self._stock_due, self._stock_at = serving, True, -math.inf
-        log.info("the gallery has moved to the encoder %s", serving.encoder.name)
+        log.info("the gallery has moved to the encoder %s", encoder_label(serving.encoder.name))
 
     def _close_retired(self) -> None:
         while self._retired and time.monotonic() - self._retired[0][0] > RETIRED_SECONDS:
