@@ -1,6 +1,7 @@
 """Erasing: afterwards a search of every byte below the folder finds nothing of the person."""
 
 import hashlib
+import random
 import shutil
 
 import numpy as np
@@ -127,12 +128,18 @@ def test_no_byte_is_left(tmp_path, gallery):
 def test_copies_that_the_database_left_in_rearranged_pages_go_too(tmp_path):
     """SQLite's secure_delete overwrites a deleted row where it stands, not where it stood once."""
     gallery = open_gallery(tmp_path / "g", create_for=ENCODER, write=True)
-    keys = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(4000)]
+    keys = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(3000)]
     for start in range(0, len(keys), 500):
         some = [GalleryItem(key, "u", "s") for key in keys[start : start + 500]]
         gallery.add([EmbeddedItem(item, make_item(0).vector, b"") for item in some])
-    before = bytes_below(tmp_path / "g")
-    often = [key for key in keys if before.count(key.encode()) > 3]
+    chance = random.Random(1)
+    longer = [(f'{{"note": "{"x" * chance.randint(50, 900)}"}}', key) for key in chance.sample(keys, 1500)]
+    with gallery._writer.transaction() as connection:  # pages overflow and are rearranged
+        connection.executemany("UPDATE item SET attributes = ? WHERE key = ?", longer)
+    gallery.close()  # and the log is in the database
+    before = (tmp_path / "g" / "gallery.db").read_bytes()
+    often = [key for key in keys if before.count(key.encode()) > 2]  # in its row, and in the index of keys
+    gallery = open_gallery(tmp_path / "g", write=True)
     assert often
     back_up(tmp_path / "g", tmp_path / "b.db")
     gallery.remove(often, erase=True)

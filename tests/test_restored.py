@@ -18,8 +18,9 @@ from gallery_makers import (
 )
 from gallery_processes import OtherProcess
 
-from indexer.errors import FingerprintMismatch
+from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.gallery import open_gallery
+from indexer.items import Rejected
 from indexer.local.backup import back_up, restore
 from indexer.local.store import Store
 
@@ -178,6 +179,30 @@ def test_a_backup_of_another_encoders_vectors_leaves_questions_whole(tmp_path):
     assert_finds(reader, entries, queries(4))
     reader.close()
     assert_holds(tmp_path / "g", entries)
+
+
+def test_what_a_backup_knows_as_rejected_of_an_erased_key_goes_too(tmp_path):
+    """The picture was torn when the backup was made, and lay elsewhere; later it was mended, and erased."""
+    gallery, (mended, kept) = writer(tmp_path / "g"), make_items(70, 2)
+    bad = [Rejected(entry.item.key, f"torn/{entry.item.key}", "s", "torn.") for entry in (mended, kept)]
+    gallery.add(make_items(0, 3), bad)
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery.add([mended, kept])
+    gallery.remove([mended.item.key], erase=True)
+    gallery.close()
+    restore(tmp_path / "b.db", tmp_path / "g")
+    assert b"torn/key-70" not in bytes_below(tmp_path / "g")
+    assert b"torn/key-71" in bytes_below(tmp_path / "g")
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    filled(tmp_path / "g", 10)
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "letter.txt").write_text("theirs")
+    with pytest.raises(GalleryError, match="holds other files"):
+        restore(tmp_path / "b.db", tmp_path / "theirs")
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["letter.txt"]
 
 
 def test_the_epoch_rises_above_both(tmp_path):
