@@ -248,3 +248,17 @@ def test_a_copy_of_the_folder_is_the_same_gallery(tmp_path):
     assert_finds(moved, entries, queries(3))
     assert moved.dimension == DIMENSION
     moved.close()
+
+
+def test_what_changed_is_found_without_reading_every_item(tmp_path):
+    gallery = writer(tmp_path / "g")
+    gallery.add(make_items(0, 50))
+    gallery.update("key-7", {"coat": "green"})
+    asked = []
+    gallery._store.connection().set_trace_callback(asked.append)
+    gallery._store.changed_facts(0)
+    (plan,) = [row[3] for row in sql(tmp_path / "g", f"EXPLAIN QUERY PLAN {asked[-1]}")]
+    assert "USING INDEX item_changed" in plan
+    assert [row[0] for row in gallery._store.changed_facts(0)] == [8]
+    assert gallery._store.changed_facts(1) == []
+    gallery.close()

@@ -228,8 +228,8 @@ class Store:
         return self._fact_rows("id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
 
     def changed_facts(self, after_changes: int) -> list[FactRow]:
-        """The facts of the items that changed after so many changes, ascending."""
-        return self._fact_rows("changed > ? ORDER BY id", [max(after_changes, 0)])
+        """The facts of the items that changed after so many changes, in any order; reads no others."""
+        return self._fact_rows("changed > 0 AND changed > ?", [after_changes])
 
     def _fact_rows(self, condition: str, values: list[int]) -> list[FactRow]:
         query = f"SELECT id, source, camera, track, seen_at, attributes FROM item WHERE {condition}"
