@@ -86,7 +86,7 @@ def _embed_rest(folder: Path, store: Store, encoder: Encoder, progress: Progress
     while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
         vectors = _embed(crops, encoder)
         with _writing(folder) as writer, writer.transaction() as connection:
-            candidate.add(connection, [id for id, _ in crops], vectors)
+            candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
         embedded += len(crops)
         progress.advance(len(crops))
     return embedded
@@ -124,11 +124,11 @@ def switch(folder: Path, encoder: Encoder) -> None:
             while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
                 vectors = _embed(crops, encoder)
                 with writer.transaction() as connection:
-                    candidate.add(connection, [id for id, _ in crops], vectors)
+                    candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
             with closing(Store(folder, candidate=True)) as other:
                 build_segments(writer, other, folder)
             with writer.transaction() as connection:
-                candidate.switch(connection)
+                candidate.switch(connection, encoder.fingerprint)
 
 
 def previous_encoder(folder: Path) -> str:

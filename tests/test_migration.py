@@ -268,8 +268,8 @@ def test_a_switch_that_fails_leaves_the_living_encoder(place, monkeypatch):
     prepare(place, new)
     original = candidate.switch
 
-    def interrupted(connection):
-        original(connection)
+    def interrupted(connection, fingerprint):
+        original(connection, fingerprint)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(candidate, "switch", interrupted)
