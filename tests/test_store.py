@@ -2,7 +2,9 @@
 
 import shutil
 import sqlite3
+import threading
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFul
 from indexer.gallery import open_gallery
 from indexer.items import Box, EmbeddedItem, GalleryItem, Rejected
 from indexer.local.database import connect_writer
+from indexer.local.store import Store
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 VALUES = (
@@ -248,3 +251,16 @@ def test_a_copy_of_the_folder_is_the_same_gallery(tmp_path):
     assert_finds(moved, entries, queries(3))
     assert moved.dimension == DIMENSION
     moved.close()
+
+
+def test_threads_that_have_ended_leave_no_connection_open(tmp_path):
+    writer(tmp_path / "g").close()
+    store = Store(tmp_path / "g")
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        thread = threading.Thread(target=store.count, args=["item"])
+        thread.start()
+        thread.join()
+    assert len(list(Path("/proc/self/fd").iterdir())) < files + 10
+    assert store.count("item") == 0
+    store.close()
