@@ -264,3 +264,14 @@ def test_threads_that_have_ended_leave_no_connection_open(tmp_path):
     assert len(list(Path("/proc/self/fd").iterdir())) < files + 10
     assert store.count("item") == 0
     store.close()
+
+
+def test_a_new_gallery_in_a_folder_open_to_all_is_its_owners_alone(tmp_path):
+    tmp_path.chmod(0o755)
+    gallery = writer(tmp_path)
+    gallery.add(make_items(0, 5))
+    gallery.build_generation()
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
+    gallery.close()
+    assert {name for name, mode in modes.items() if mode} <= {"writer.lock"}  # it holds a process number
+    assert {"gallery.db", "gallery.db-wal", "gallery.db-shm", "segments"} <= modes.keys()
