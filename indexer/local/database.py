@@ -95,7 +95,12 @@ def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute("COMMIT")
+            _end(connection)
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # an error of the disk has ended it already
+        connection.execute("COMMIT")
 
 
 @contextmanager
