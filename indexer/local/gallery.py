@@ -38,7 +38,6 @@ from indexer.local.building import (
 from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
-from indexer.local.facts import Facts
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
@@ -171,10 +170,6 @@ class LocalGallery:
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         return self._store.ids_of(keys)
-
-    def facts(self) -> tuple[Facts, ...]:
-        """The filterable facts of all rows as columns, for counting."""
-        return tuple(part.facts for part in self._current().parts)
 
     def _current(self) -> Snapshot:
         """What this gallery shows: for a writer always everything, for a reader as of the last refresh."""
