@@ -4,6 +4,7 @@ The gallery is searched and added to meanwhile. What is embedded is kept if the 
 it goes on where it was. The previous encoder's vectors stay until they are discarded.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from indexer.local.store import Store
 from indexer.local.writer import Writer
 from indexer.pipeline import ImageEmbedder
 from model.progress import Progress
+
+log = logging.getLogger(__name__)
 
 COMPARED_HITS = 10
 _ITEMS_AT_ONCE = 64
@@ -150,12 +153,16 @@ def discard(folder: Path) -> None:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[Writer]:
-    """The writer's place, waited for while somebody else has it."""
+    """The writer's place, waited for while somebody else has it; says so once."""
+    told = False
     while True:
         try:
             writer = Writer(folder)
             break
-        except GalleryBusy:
+        except GalleryBusy as error:
+            if not told:
+                log.warning("the migration goes on later: %s", error)
+            told = True
             time.sleep(_BUSY_SECONDS)
     with closing(writer):
         yield writer

@@ -1,9 +1,12 @@
-"""Two migrations at once: vectors of one encoder never enter the table of another."""
+"""Writers beside a migration: vectors of two encoders never meet, and each writer has its turn."""
+
+import threading
 
 import numpy as np
 import pytest
 from gallery_makers import ENCODER, make_items, sql, writer
 
+from indexer import migration
 from indexer.errors import GalleryError
 from indexer.local import candidate
 from indexer.local.writer import Writer
@@ -46,3 +49,20 @@ def test_who_comes_too_late_changes_nothing(folder, meanwhile):
     assert sql(folder, "SELECT fingerprint FROM gallery") == [
         (NEXT[1] if meanwhile == "switched" else ENCODER[1],)
     ]
+
+
+def test_a_migration_waits_for_another_writer_and_says_so_once(folder, monkeypatch, caplog):
+    monkeypatch.setattr(migration, "_BUSY_SECONDS", 0.01)
+    writing = Writer(folder)
+    with writing.transaction() as connection:
+        candidate.begin(connection, *NEXT)
+    waiting = threading.Thread(target=migration.discard, args=[folder])
+    waiting.start()
+    while not caplog.records:
+        waiting.join(0.01)
+    assert sql(folder, "SELECT count(*) FROM candidate") == [(1,)]
+    writing.close()
+    waiting.join()
+    assert sql(folder, "SELECT count(*) FROM candidate") == [(0,)]
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert "goes on later" in message
