@@ -21,6 +21,7 @@ from indexer.decoders import usual_workers
 from indexer.errors import GalleryBusy, GalleryError
 from indexer.local import candidate
 from indexer.local.building import build_segments
+from indexer.local.rows import NORM_TOLERANCE
 from indexer.local.snapshot import take
 from indexer.local.store import Store
 from indexer.local.writer import Writer
@@ -169,7 +170,7 @@ def _writing(folder: Path) -> Iterator[Writer]:
 
 
 def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.float32]:
-    """Unit vectors (crops, dimension); GalleryError for a crop that is missing or cannot be read."""
+    """Unit vectors (crops, dimension); GalleryError for a crop that cannot be read or embedded."""
     import torch
 
     def pixels(crop: candidate.Crop) -> npt.NDArray[np.uint8]:
@@ -183,4 +184,11 @@ def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.
             ) from error
 
     with ThreadPoolExecutor(usual_workers()) as pool:
-        return encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))
+        vectors = encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))
+    for (id, _), length in zip(crops, np.linalg.norm(vectors, axis=1).tolist(), strict=True):
+        if not abs(length - 1) < NORM_TOLERANCE:  # one that is not finite would spoil every search
+            raise GalleryError(
+                f"the encoder {encoder.name} gave no unit vector for the stored crop of item {id}: try "
+                f"another --precision, or remove the item with `cskt remove --id {id}`."
+            )
+    return vectors
