@@ -1,9 +1,12 @@
-"""A process for bytes that nobody vouches for: it may compute and answer, and nothing else.
+"""A process for bytes that nobody vouches for: it computes and answers, and can read and send nothing else.
 
 The parent starts a bare Python that runs one module, without the environment, the files and the terminal of
 its own. The child loads what it needs, then `confine` takes from it for ever: opening any file, socket or
 pipe, writing files, starting processes, dumping core, and more memory than `Limits` allow. It ends with its
 parent, however that ends: its channel closes, and what it is doing then has a time limit kept by the kernel.
+
+What needs no file to be opened is left to whoever takes such a process over: deleting and renaming files of
+this user, and signals to this user's processes. Against that, index as a user who owns nothing else.
 """
 
 import contextlib

@@ -32,7 +32,8 @@ def filter_of(arguments: argparse.Namespace) -> "Filter | None":
 
     try:
         seen_from, seen_until = (
-            moment and to_utc(moment) for moment in (arguments.seen_from, arguments.seen_until)
+            None if moment is None else to_utc(moment)  # an empty one must not choose everybody
+            for moment in (arguments.seen_from, arguments.seen_until)
         )
     except ValueError as error:
         raise GalleryError(f"{error}.") from error
@@ -40,8 +41,8 @@ def filter_of(arguments: argparse.Namespace) -> "Filter | None":
         arguments.camera or None,
         arguments.track or None,
         arguments.source or None,
-        seen_from or None,
-        seen_until or None,
+        seen_from,
+        seen_until,
     )
     parts = ([chosen] if chosen else []) + [parse_filter(text) for text in arguments.where]
     return AllOf(tuple(parts)) if len(parts) > 1 else next(iter(parts), None)

@@ -4,6 +4,7 @@ The gallery is searched and added to meanwhile. What is embedded is kept if the 
 it goes on where it was. The previous encoder's vectors stay until they are discarded.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,14 @@ from indexer.decoders import usual_workers
 from indexer.errors import GalleryBusy, GalleryError
 from indexer.local import candidate
 from indexer.local.building import build_segments
+from indexer.local.rows import NORM_TOLERANCE
 from indexer.local.snapshot import take
 from indexer.local.store import Store
 from indexer.local.writer import Writer
 from indexer.pipeline import ImageEmbedder
 from model.progress import Progress
+
+log = logging.getLogger(__name__)
 
 COMPARED_HITS = 10
 _ITEMS_AT_ONCE = 64
@@ -86,7 +90,7 @@ def _embed_rest(folder: Path, store: Store, encoder: Encoder, progress: Progress
     while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
         vectors = _embed(crops, encoder)
         with _writing(folder) as writer, writer.transaction() as connection:
-            candidate.add(connection, [id for id, _ in crops], vectors)
+            candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
         embedded += len(crops)
         progress.advance(len(crops))
     return embedded
@@ -124,11 +128,11 @@ def switch(folder: Path, encoder: Encoder) -> None:
             while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
                 vectors = _embed(crops, encoder)
                 with writer.transaction() as connection:
-                    candidate.add(connection, [id for id, _ in crops], vectors)
+                    candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
             with closing(Store(folder, candidate=True)) as other:
                 build_segments(writer, other, folder)
             with writer.transaction() as connection:
-                candidate.switch(connection)
+                candidate.switch(connection, encoder.fingerprint)
 
 
 def previous_encoder(folder: Path) -> str:
@@ -150,19 +154,23 @@ def discard(folder: Path) -> None:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[Writer]:
-    """The writer's place, waited for while somebody else has it."""
+    """The writer's place, waited for while somebody else has it; says so once."""
+    told = False
     while True:
         try:
             writer = Writer(folder)
             break
-        except GalleryBusy:
+        except GalleryBusy as error:
+            if not told:
+                log.warning("the migration goes on later: %s", error)
+            told = True
             time.sleep(_BUSY_SECONDS)
     with closing(writer):
         yield writer
 
 
 def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.float32]:
-    """Unit vectors (crops, dimension); GalleryError for a crop that is missing or cannot be read."""
+    """Unit vectors (crops, dimension); GalleryError for a crop that cannot be read or embedded."""
     import torch
 
     def pixels(crop: candidate.Crop) -> npt.NDArray[np.uint8]:
@@ -176,4 +184,11 @@ def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.
             ) from error
 
     with ThreadPoolExecutor(usual_workers()) as pool:
-        return encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))
+        vectors = encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))
+    for (id, _), length in zip(crops, np.linalg.norm(vectors, axis=1).tolist(), strict=True):
+        if not abs(length - 1) < NORM_TOLERANCE:  # one that is not finite would spoil every search
+            raise GalleryError(
+                f"the encoder {encoder.name} gave no unit vector for the stored crop of item {id}: try "
+                f"another --precision, or remove the item with `cskt remove --id {id}`."
+            )
+    return vectors

@@ -63,8 +63,11 @@ def add_retention(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_retention(arguments: argparse.Namespace) -> int:
     """Change a rule if asked to, then print all."""
+    from indexer.errors import GalleryError
     from indexer.gallery import open_gallery
 
+    if arguments.camera == _ALL_OTHERS:
+        raise GalleryError("the name of the camera is empty: leave --camera out to mean all others.")
     changes = arguments.off or arguments.set is not None
     gallery = open_gallery(arguments.gallery, write=changes)
     try:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from indexer.commands import add_commands as add_indexer_commands
 from model.commands import add_commands as add_model_commands
 from model.errors import CsktError
+from model.terminal import terminal_safe
 from service.commands import add_commands as add_service_commands
 
 EXIT_BAD_INPUT = 2
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments) or 0)
     except CsktError as error:
-        print(f"cskt: {error}", file=sys.stderr)
+        print(f"cskt: {terminal_safe(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("cskt: interrupted; what was stored is kept, run the command again to go on.", file=sys.stderr)

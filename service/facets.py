@@ -20,9 +20,10 @@ class Facet:
 
 
 def count_facets(gallery: Gallery, sample: int = SAMPLE) -> list[Facet]:
-    """Facets over up to `sample` rows spread evenly over the ids, by name."""
+    """Facets over up to `sample` rows spread evenly over those that there are, by name."""
     counters: dict[str, Counter[tuple[str, AttributeValue]]] = {}
-    for id in range(0, len(gallery) + 1, len(gallery) // sample + 1):
+    ids = gallery.ids()
+    for id in ids[:: len(ids) // sample + 1].tolist():
         item = gallery.get(id)
         for name, value in item.attributes.items() if item is not None else ():
             if isinstance(value, float):

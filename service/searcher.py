@@ -93,6 +93,7 @@ class Searcher:
         self._settings = settings or Settings()
         self._serving, self._reopen = Serving(embedder, gallery), reopen
         self._retired: list[tuple[float, Gallery]] = []
+        self._refusal, self._follow_at = "", -math.inf
         self._batcher = MicroBatcher[str, Encoded](
             self._encode, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting
         )
@@ -214,14 +215,30 @@ class Searcher:
         except FingerprintMismatch:
             if self._reopen is None:
                 raise
-            self._move_on(self._reopen())
+            self._follow(self._reopen)
         if self._stock_due and time.monotonic() - self._stock_at >= 10 * self._stock_seconds:
             self._take_stock()
 
+    def _follow(self, reopen: Callable[[], Serving]) -> None:
+        """Move on; where that fails, spend no more than a tenth of the time on trying again."""
+        started = time.monotonic()
+        if started < self._follow_at:
+            raise FingerprintMismatch(self._refusal)
+        try:
+            self._move_on(reopen())
+        except Exception as error:
+            self._refusal, ended = str(error), time.monotonic()
+            self._follow_at = ended + 10 * (ended - started)
+            raise
+
     def _move_on(self, serving: Serving) -> None:
         """Take up another encoder with its gallery; queries that are on their way end with the old ones."""
-        for text in WARM_UP:
-            serving.gallery.search(serving.encoder.embed_texts([text]), 1)
+        try:
+            for text in WARM_UP:
+                serving.gallery.search(serving.encoder.embed_texts([text]), 1)
+        except BaseException:
+            serving.gallery.close()
+            raise
         self._retired.append((time.monotonic(), self._gallery))
         self._serving, self._stock_due, self._stock_at = serving, True, -math.inf
         log.info("the gallery has moved to the encoder %s", encoder_label(serving.encoder.name))

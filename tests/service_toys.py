@@ -68,6 +68,9 @@ class ToyGallery:
     def known(self, keys: Sequence[str]) -> set[str]:
         return {row.item.key for row in self._rows} & set(keys)
 
+    def ids(self, where: Filter | None = None) -> npt.NDArray[np.int64]:
+        return np.arange(1, len(self._rows) + 1)
+
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         self._rows.extend(items)
         return len(items)

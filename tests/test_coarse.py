@@ -213,3 +213,10 @@ def test_on_a_device_every_row_is_scanned(approximate):
     assert reader.current().coarse is None
     assert {type(part.index) for part in reader.current().parts if part.segment} == {DeviceIndex}
     reader.close()
+
+
+@pytest.mark.parametrize("k", [50, 400, 2000])
+def test_as_many_are_found_as_are_wanted(approximate, k):
+    gallery, entries = approximate()
+    for hits in gallery.search(queries(9, 5), k):
+        assert len({hit.id for hit in hits}) == min(k, len(entries))

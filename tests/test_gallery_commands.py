@@ -48,9 +48,13 @@ def test_names_cannot_steer_the_terminal(tmp_path, capsys):
     gallery = writer(tmp_path / "g")
     gallery.add(make_items(0, 3), [Rejected("bad", "b\x1b[2J.jpg", "s\nt", "no\x1b picture")])
     gallery.close()
+    sql(tmp_path / "g", "UPDATE gallery SET encoder = 'e\x1b[2J'")
     status, out, _ = run(capsys, "gallery", "info", "--gallery", tmp_path / "g")
     assert status == 0
     assert "\x1b" not in out
+    status, _, err = run(capsys, "search", "a coat", "--gallery", tmp_path / "g")
+    assert status == 2
+    assert "\x1b" not in err
 
 
 @pytest.mark.parametrize(
@@ -157,6 +161,9 @@ def test_compact_gives_back_what_removed_items_took(tmp_path, capsys):
     ("command", "said"),
     [
         (["remove", "--gallery", "GALLERY"], "say what to remove"),
+        (["remove", "--gallery", "GALLERY", "--camera", "camera-1", "--until", "", "--yes"], "is no time"),
+        (["remove", "--gallery", "GALLERY", "--camera", "camera-1", "--where", "", "--yes"], "filter"),
+        (["gallery", "retention", "--gallery", "GALLERY", "--camera", "", "--set", "1h"], "camera is empty"),
         (["remove", "--gallery", "GALLERY", "--all", "--id", "1"], "--all does not go with"),
         (
             ["remove", "--gallery", "GALLERY", "--id", "1"],

@@ -257,6 +257,21 @@ def test_a_crop_that_cannot_be_read_is_named(place):
         prepare(place, ColourEncoder(1))
 
 
+def test_a_vector_that_is_none_is_refused(place, monkeypatch):
+    new = ColourEncoder(1)
+    embed = new.embed_pixels
+
+    def sometimes(pixels):
+        vectors = embed(pixels)
+        vectors[3] = np.nan
+        return vectors
+
+    monkeypatch.setattr(new, "embed_pixels", sometimes)
+    with pytest.raises(GalleryError, match=r"no unit vector for the stored crop of item 4: "):
+        prepare(place, new)
+    assert sql(place, "SELECT count(*) FROM candidate_vector") == [(0,)]
+
+
 def test_the_living_encoder_is_nothing_to_move_to(place):
     with pytest.raises(GalleryError, match="is one of the encoder turn-0 already"):
         prepare(place, ColourEncoder(0))
@@ -268,8 +283,8 @@ def test_a_switch_that_fails_leaves_the_living_encoder(place, monkeypatch):
     prepare(place, new)
     original = candidate.switch
 
-    def interrupted(connection):
-        original(connection)
+    def interrupted(connection, fingerprint):
+        original(connection, fingerprint)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(candidate, "switch", interrupted)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 from service_toys import ToyEncoder, ToyGallery, person
@@ -93,3 +94,37 @@ def test_what_cannot_follow_goes_on_with_what_it_has(reopen, caplog) -> None:
     play(Searcher(ToyEncoder(), rows, settings, fail if reopen else None), scene)
     (message,) = {record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING}
     assert ("of the settings" if reopen else "has moved on") in message
+
+
+def test_an_encoder_that_cannot_be_taken_up_costs_a_tenth_of_the_time() -> None:
+    tries, rows = [], people("toy0123456789abcdef", "red coat")
+    rows.moved = True
+
+    def slow() -> Serving:
+        tries.append(time.monotonic())
+        time.sleep(0.1)
+        raise FingerprintMismatch("the encoder of the settings is another one")
+
+    async def scene(searcher: Searcher) -> None:
+        while len(tries) < 2:
+            await asyncio.sleep(0.005)
+
+    play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01), slow), scene)
+    assert tries[1] - tries[0] > 1.0
+
+
+def test_what_was_opened_and_cannot_be_searched_is_closed_again() -> None:
+    rows, opened = people("toy0123456789abcdef", "red coat"), []
+    rows.moved = True
+
+    def broken() -> Serving:
+        opened.append(people(OTHER, "blue dress"))
+        return Serving(ToyEncoder(poison="a person", fingerprint=OTHER), opened[-1])
+
+    async def scene(searcher: Searcher) -> None:
+        while len(opened) < 2:
+            await asyncio.sleep(0.005)
+        assert (await searcher.search("coat", 1)).hits[0].item.attributes["upper"] == "red"
+
+    play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01), broken), scene)
+    assert all(gallery.closed for gallery in opened)

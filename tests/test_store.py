@@ -2,7 +2,9 @@
 
 import shutil
 import sqlite3
+import threading
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFul
 from indexer.gallery import open_gallery
 from indexer.items import Box, EmbeddedItem, GalleryItem, Rejected
 from indexer.local.database import connect_writer
+from indexer.local.store import Store
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 VALUES = (
@@ -262,3 +265,27 @@ def test_what_changed_is_found_without_reading_every_item(tmp_path):
     assert [row[0] for row in gallery._store.changed_facts(0)] == [8]
     assert gallery._store.changed_facts(1) == []
     gallery.close()
+
+
+def test_threads_that_have_ended_leave_no_connection_open(tmp_path):
+    writer(tmp_path / "g").close()
+    store = Store(tmp_path / "g")
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        thread = threading.Thread(target=store.count, args=["item"])
+        thread.start()
+        thread.join()
+    assert len(list(Path("/proc/self/fd").iterdir())) < files + 10
+    assert store.count("item") == 0
+    store.close()
+
+
+def test_a_new_gallery_in_a_folder_open_to_all_is_its_owners_alone(tmp_path):
+    tmp_path.chmod(0o755)
+    gallery = writer(tmp_path)
+    gallery.add(make_items(0, 5))
+    gallery.build_generation()
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")}
+    gallery.close()
+    assert {name for name, mode in modes.items() if mode} <= {"writer.lock"}  # it holds a process number
+    assert {"gallery.db", "gallery.db-wal", "gallery.db-shm", "segments"} <= modes.keys()

@@ -48,8 +48,14 @@ def begin(connection: sqlite3.Connection, encoder: str, fingerprint: str, dimens
         )
 
 
-def add(connection: sqlite3.Connection, ids: Sequence[int], vectors: npt.NDArray[np.float32]) -> None:
-    """Store the vectors (n, dimension) of items, but not of those that were removed meanwhile."""
+def add(
+    connection: sqlite3.Connection, fingerprint: str, ids: Sequence[int], vectors: npt.NDArray[np.float32]
+) -> None:
+    """Store the vectors (n, dimension) of items, but not of those that were removed meanwhile.
+
+    GalleryError if the other encoder is no longer the one with this fingerprint.
+    """
+    _check(connection, fingerprint)
     values = [row.tobytes() for row in vectors.astype("<f2")]
     connection.executemany(
         "INSERT OR IGNORE INTO candidate_vector SELECT id, ?2, ?3 FROM item WHERE id = ?1",
@@ -57,8 +63,20 @@ def add(connection: sqlite3.Connection, ids: Sequence[int], vectors: npt.NDArray
     )
 
 
-def switch(connection: sqlite3.Connection) -> None:
-    """Let the other encoder live and keep the living one as the previous; every item must have its vector."""
+def _check(connection: sqlite3.Connection, fingerprint: str) -> None:
+    if connection.execute("SELECT fingerprint FROM candidate").fetchone() != (fingerprint,):
+        raise GalleryError(
+            "another process has switched or discarded the vectors that are being prepared: see by `cskt "
+            "gallery info` which encoder the gallery has now, and start again if you want another."
+        )
+
+
+def switch(connection: sqlite3.Connection, fingerprint: str) -> None:
+    """Let the other encoder, which must be this one, live and keep the living one as the previous.
+
+    GalleryError unless every item has its vector.
+    """
+    _check(connection, fingerprint)
     missing = "SELECT count(*) FROM item WHERE id NOT IN (SELECT item_id FROM candidate_vector)"
     (count,) = connection.execute(missing).fetchone()
     if count:

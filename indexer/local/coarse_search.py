@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -49,26 +50,30 @@ class Coarse:
     def search(
         self, parts: Sequence[LivingRows], queries: Vectors, k: int, pool: Executor | None
     ) -> tuple[Scores, Ids]:
-        """Scores and ids (queries, k): of what it proposes, and of every row that it does not cover."""
+        """Scores and ids (queries, k): of what it proposes, and of every row that it does not cover.
+
+        A query for which it proposes too few to find k rows, as a graph may, is answered by scanning all.
+        """
         covered = [part for part in parts if part.up_to <= self.file.up_to]
         others = [(part.index, part.living) for part in parts if part.up_to > self.file.up_to]
         scores, ids = rank(others, queries, k, pool)
-        rows = []
-        for place, query in enumerate(np.asarray(queries, np.float32)):
-            near_scores, near = self._proposed(covered, query, k)
+        asked = np.asarray(queries, np.float32)
+        propose = partial(self._proposed, covered, k)
+        found = pool.map(propose, asked) if pool else map(propose, asked)
+        for place, (near_scores, near) in enumerate(found):
             known = ids[place] >= 0
-            rows.append(
-                best(
-                    np.concatenate([scores[place][known], near_scores]),
-                    np.concatenate([ids[place][known], near]),
-                    k,
-                )
+            scores[place], ids[place] = best(
+                np.concatenate([scores[place][known], near_scores]),
+                np.concatenate([ids[place][known], near]),
+                k,
             )
-        if not rows:
-            return scores, ids
-        return np.stack([row for row, _ in rows]), np.stack([row for _, row in rows])
+        short = np.flatnonzero(ids[:, -1] < 0)
+        if len(short):
+            everything = [(part.index, part.living) for part in parts]
+            scores[short], ids[short] = rank(everything, queries[short], k, pool)
+        return scores, ids
 
-    def _proposed(self, parts: Sequence[LivingRows], query: Vectors, k: int) -> tuple[Scores, Ids]:
+    def _proposed(self, parts: Sequence[LivingRows], k: int, query: Vectors) -> tuple[Scores, Ids]:
         """Exact scores of living rows likely to be near; more are asked for where many were removed."""
         count, rows = k * self.file.tuning.widen, len(self.index)
         while True:

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -40,7 +40,9 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """A durable connection; creates the file, without tables, where there is none."""
+    """A durable connection; creates the file, its owner's alone and without tables, where there is none."""
+    with suppress(OSError):  # it is there, or SQLite says why it cannot be made
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with sentences(path):
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=_WAIT_SECONDS
@@ -93,7 +95,12 @@ def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute("COMMIT")
+            _end(connection)
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # an error of the disk has ended it already
+        connection.execute("COMMIT")
 
 
 @contextmanager

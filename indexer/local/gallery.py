@@ -38,12 +38,12 @@ from indexer.local.building import (
 from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
-from indexer.local.facts import Facts
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
+from indexer.vectors.faiss_index import use_one_core
 from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
 
@@ -75,7 +75,7 @@ class LocalGallery:
             self._watch: sqlite3.Connection = self._store.new_connection()
             self._seen_version = -1
             self._snapshot: Snapshot | None = None
-            self._scanners = ThreadPoolExecutor(_cores(), thread_name_prefix="cskt-scan")
+            self._scanners = ThreadPoolExecutor(_cores(), "cskt-scan", use_one_core)
             self._loading = Loading(self._scanners, Placement(devices))
             if self._writer:
                 self._mend(self._writer)
@@ -171,10 +171,6 @@ class LocalGallery:
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         return self._store.ids_of(keys)
-
-    def facts(self) -> tuple[Facts, ...]:
-        """The filterable facts of all rows as columns, for counting."""
-        return tuple(part.facts for part in self.current().parts)
 
     def current(self) -> Snapshot:
         """What this gallery shows: for a writer always everything, for a reader as of the last refresh."""

@@ -9,7 +9,7 @@ import numpy as np
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem
 from indexer.texts import storable
 
-_NORM_TOLERANCE = 1e-2
+NORM_TOLERANCE = 1e-2
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
@@ -46,7 +46,7 @@ def stored_vectors(items: Sequence[EmbeddedItem], dimension: int) -> list[tuple[
             raise ValueError(f"{entry.item.key}: a vector of shape {entry.vector.shape}, not ({dimension},)")
     matrix = np.concatenate([entry.vector for entry in items]).reshape(len(items), dimension)
     norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
-    wrong = np.flatnonzero(~(np.abs(norms - 1) < _NORM_TOLERANCE))
+    wrong = np.flatnonzero(~(np.abs(norms - 1) < NORM_TOLERANCE))
     if len(wrong):
         raise ValueError(f"{items[wrong[0]].item.key}: a vector that is not of unit length")
     data, size = torch.from_numpy(matrix).half().numpy().tobytes(), 2 * dimension  # thrice as fast as numpy

@@ -63,7 +63,7 @@ class Store:
         )
         self.path = file or folder / DATABASE
         self._threads = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[tuple[threading.Thread | None, sqlite3.Connection]] = []
         self._guard = threading.Lock()
         if file is None:
             found_something(folder)
@@ -116,20 +116,24 @@ class Store:
         """This thread's connection."""
         known: sqlite3.Connection | None = getattr(self._threads, "connection", None)
         if known is None:
-            known = self._threads.connection = self.new_connection()
+            known = self._threads.connection = self.new_connection(threading.current_thread())
         return known
 
-    def new_connection(self) -> sqlite3.Connection:
-        """A further connection, closed with the store."""
+    def new_connection(self, owner: threading.Thread | None = None) -> sqlite3.Connection:
+        """A further connection, closed with the store, or by another thread when its `owner` has ended."""
         connection = connect_reader(self.path)
         with self._guard:
-            self._connections.append(connection)
+            ended = [entry for entry in self._connections if entry[0] is not None and not entry[0].is_alive()]
+            for entry in ended:
+                entry[1].close()
+                self._connections.remove(entry)
+            self._connections.append((owner, connection))
         return connection
 
     def close(self) -> None:
         """Close every thread's connection."""
         with self._guard:
-            for connection in self._connections:
+            for _, connection in self._connections:
                 connection.close()
             self._connections.clear()
 

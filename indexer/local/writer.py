@@ -98,7 +98,8 @@ class Writer:
     def add(self, dimension: int, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected]) -> int:
         """Store one batch durably; returns how many items were new.
 
-        An item is no longer rejected; a key rejected again keeps its place with the latest reason.
+        An item is no longer rejected; a key rejected again keeps its place with the latest reason. What is
+        stored or was removed is not rejected: a key that was erased does not come back in clear.
         """
         vectors = stored_vectors(items, dimension)
         moment = schema.now()
@@ -113,11 +114,13 @@ class Writer:
             jpegs = [(id, items[place].thumbnail) for id, place in numbered]
             _insert(connection, "thumbnail", [row for row in jpegs if row[1]])
             _forget_rejected(connection, keys)
+            bad_rows = [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected]
+            taken = _stored_or_removed(connection, [row[0] for row in bad_rows])
             connection.executemany(
                 "INSERT INTO rejected (key, uri, source, reason) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT(key) DO UPDATE SET uri = excluded.uri, source = excluded.source, "
                 "reason = excluded.reason",
-                [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected],
+                [row for row in bad_rows if row[0] not in taken],
             )
         return len(new)
 
@@ -160,10 +163,17 @@ class Writer:
         return removed
 
     def mark_traces(self, keys: Sequence[str]) -> None:
-        """Mark as to be erased what is left of keys that were removed before, or were only rejected."""
+        """Mark as to be erased what is left of keys that were removed before, or were only rejected.
+
+        What is stored is left to `remove`.
+        """
         with self.transaction() as connection:
             (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
             for key in map(storable, keys):
+                if connection.execute("SELECT EXISTS (SELECT 1 FROM item WHERE key = ?)", [key]).fetchone()[
+                    0
+                ]:
+                    continue
                 digest = key_hash(salt, key)
                 connection.execute(
                     "UPDATE removal SET erased = ? WHERE key_hash = ? AND erased = ?",

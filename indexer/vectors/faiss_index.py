@@ -19,6 +19,14 @@ _GATHER_BELOW = 256
 """So few allowed rows are scored directly instead of scanning past all the others."""
 
 
+def use_one_core() -> None:
+    """Let FAISS use one core for what the calling thread asks of it.
+
+    A single query gains nothing from more, and would wait until every core has time for it.
+    """
+    faiss.omp_set_num_threads(1)
+
+
 class FaissIndex:
     """Half-precision rows in FAISS.
 

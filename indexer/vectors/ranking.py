@@ -22,7 +22,7 @@ def rank(parts: Sequence[Part], queries: Vectors, k: int, pool: Executor | None 
     if not len(queries):
         return np.empty((0, k)), np.empty((0, k), np.int64)
     asked = [(index, allowed) for index, allowed in parts if len(index)]
-    if pool is not None and len(queries) == 1 and len(asked) > 1:
+    if pool is not None and len(queries) == 1:
         proposed = list(pool.map(lambda part: part[0].shortlist(queries, k, part[1]), asked))
     else:
         proposed = [index.shortlist(queries, k, allowed) for index, allowed in asked]

@@ -1,0 +1,68 @@
+"""Writers beside a migration: vectors of two encoders never meet, and each writer has its turn."""
+
+import threading
+
+import numpy as np
+import pytest
+from gallery_makers import ENCODER, make_items, sql, writer
+
+from indexer import migration
+from indexer.errors import GalleryError
+from indexer.local import candidate
+from indexer.local.writer import Writer
+
+NEXT = ("next", "cd" * 32, 4)
+FOUR = np.eye(4, dtype=np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    gallery = writer(tmp_path / "g")
+    gallery.add(make_items(0, 4))
+    gallery.close()
+    return tmp_path / "g"
+
+
+@pytest.mark.parametrize("meanwhile", ["switched", "discarded", "discarded, and another one begun"])
+def test_who_comes_too_late_changes_nothing(folder, meanwhile):
+    writing = Writer(folder)
+    with writing.transaction() as connection:
+        candidate.begin(connection, *NEXT)
+        candidate.add(connection, NEXT[1], [1, 2, 3, 4], FOUR)
+        if meanwhile == "switched":
+            candidate.switch(connection, NEXT[1])
+        else:
+            candidate.discard(connection)
+            if "begun" in meanwhile:
+                candidate.begin(connection, "another", "ef" * 32, 4)
+    before = [sql(folder, f"SELECT * FROM {table}") for table in ("gallery", "vector", "candidate_vector")]
+    for late in (
+        lambda connection: candidate.add(connection, NEXT[1], [4], FOUR[3:]),
+        lambda connection: candidate.switch(connection, NEXT[1]),
+    ):
+        with pytest.raises(GalleryError, match="another process"), writing.transaction() as connection:
+            late(connection)
+    writing.close()
+    assert before == [
+        sql(folder, f"SELECT * FROM {table}") for table in ("gallery", "vector", "candidate_vector")
+    ]
+    assert sql(folder, "SELECT fingerprint FROM gallery") == [
+        (NEXT[1] if meanwhile == "switched" else ENCODER[1],)
+    ]
+
+
+def test_a_migration_waits_for_another_writer_and_says_so_once(folder, monkeypatch, caplog):
+    monkeypatch.setattr(migration, "_BUSY_SECONDS", 0.01)
+    writing = Writer(folder)
+    with writing.transaction() as connection:
+        candidate.begin(connection, *NEXT)
+    waiting = threading.Thread(target=migration.discard, args=[folder])
+    waiting.start()
+    while not caplog.records:
+        waiting.join(0.01)
+    assert sql(folder, "SELECT count(*) FROM candidate") == [(1,)]
+    writing.close()
+    waiting.join()
+    assert sql(folder, "SELECT count(*) FROM candidate") == [(0,)]
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert "goes on later" in message
