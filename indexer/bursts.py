@@ -3,8 +3,9 @@
 Cameras and detectors give the same person several times a second. Where no tracker has said which crops
 belong together, likeness and nearness can suggest it. Crops of one camera (or, without cameras, of one folder
 or shard) that come within `seconds` of each other (or, without times, directly one after the other) and whose
-vectors have at least the given cosine with the first of them share an attribute `burst`, a short id made from
-the key of that first one. It is a guess and is named as such: it is never stored as a track.
+vectors have at least the given cosine with the first of them share an attribute `burst`, a short random id
+(it may outlive who is erased, so it tells nothing of a key). It is a guess and is named as such: it is never
+stored as a track.
 
 Off unless asked for. A guess that joins two people in the same uniform hides one behind the other in
 grouped results, and only those who know their cameras can say how likely that is. With `--shard`, only crops
@@ -13,7 +14,7 @@ of one share can be joined.
 What is stored already is not seen again: a run that goes on where another was stopped begins new bursts.
 """
 
-import hashlib
+import secrets
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -71,7 +72,7 @@ class Bursts:
         moment = parse(item.seen_at) if item.seen_at else None
         burst = self._continued(stream, entry, moment)
         if burst is None:
-            burst = _Burst(_id(item.key), entry.vector, item.uri, stream.count, moment)
+            burst = _Burst(secrets.token_hex(6), entry.vector, item.uri, stream.count, moment)
         else:
             stream.open.remove(burst)
             burst = replace(burst, uri=item.uri, place=stream.count, moment=moment)
@@ -106,7 +107,3 @@ def _stream_name(item: GalleryItem) -> str:
         return f"camera {item.camera}"
     before, mark, _ = item.uri.partition("#")
     return before if mark else before.rpartition("/")[0]
-
-
-def _id(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -27,6 +27,15 @@ def test_a_backup_is_one_private_file_that_holds_everything(tmp_path):
     assert [path.name for path in file.parent.iterdir()] == ["one.db"]
 
 
+def test_what_a_killed_backup_left_goes_with_the_next_to_the_same_name(tmp_path):
+    filled(tmp_path / "g", 10)
+    for name in (".[1].db.0123abcd.tmp", ".[1].db.0123abcd.tmp-journal", ".1.db.0123abcd.tmp", ".[1].db.tmp"):
+        (tmp_path / name).write_text("half a gallery")
+    back_up(tmp_path / "g", tmp_path / "[1].db")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"g", "[1].db", ".1.db.0123abcd.tmp", ".[1].db.tmp"}
+
+
 def test_backups_of_a_gallery_that_is_written_hold_whole_batches(tmp_path):
     gallery, done = writer(tmp_path / "g"), threading.Event()
 

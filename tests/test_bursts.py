@@ -98,12 +98,11 @@ def test_likeness_does_not_creep_away_from_the_first() -> None:
     assert pattern(marks(entries)) == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
-def test_ids_are_short_stable_and_made_from_the_first_key() -> None:
+def test_ids_are_short_and_tell_nothing_of_a_key() -> None:
     entries = [crop(number) for number in range(3)]
     [mark] = set(marks(entries))
-    assert mark == marks([crop(0)])[0]
-    assert mark != marks(entries[1:])[0]
     assert len(mark) == 12
+    assert mark != marks(entries)[0]  # whoever knows a key cannot ask whether its person was here
 
 
 def test_facts_are_left_as_they_are() -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
@@ -78,7 +79,10 @@ def _copy(store: Store, temporary: Path, file: Path) -> tuple[int, int]:
 
 @contextmanager
 def _new_file(file: Path, gallery: Path, force: bool) -> Iterator[Path]:
-    """A temporary name beside the file, which becomes its name when the block has ended well."""
+    """A temporary name beside the file, which becomes its name when the block has ended well.
+
+    What an earlier backup to the same name has left there, because it was killed, is deleted.
+    """
     if file.resolve().is_relative_to(gallery.resolve()):
         raise GalleryError(
             f"{file} is inside the gallery: keep backups elsewhere, on another disk if you can."
@@ -86,6 +90,8 @@ def _new_file(file: Path, gallery: Path, force: bool) -> Iterator[Path]:
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         _refuse_to_overwrite(file, force)
+        for left in file.parent.glob(f".{escape(file.name)}.????????.tmp*"):
+            left.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         yield temporary
         with temporary.open("rb") as written:

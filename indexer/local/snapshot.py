@@ -52,10 +52,6 @@ class Part:
     segment: int | None = None
     living: Mask | None = None
 
-    def __len__(self) -> int:
-        """Rows that can be found."""
-        return len(self.index) if self.living is None else int(np.count_nonzero(self.living))
-
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -70,10 +66,6 @@ class Snapshot:
     coarse: Coarse | None
     distrusted: frozenset[str] = frozenset()
     _masks: dict[Filter, tuple[Mask, ...]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """Rows that can be found."""
-        return sum(map(len, self.parts))
 
     def search(
         self, queries: Vectors, k: int, where: Filter | None, pool: Executor | None = None

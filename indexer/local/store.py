@@ -89,7 +89,8 @@ class Store:
         if version < SCHEMA_VERSION and self.path.name != DATABASE:
             raise GalleryError(
                 f"{self.path} is of an older cskt (format {version}): copy it as {DATABASE} into a new "
-                "folder and bring that up to date once with `cskt gallery compact`."
+                "folder and bring that up to date once with `cskt gallery compact`. Who was removed from "
+                "the gallery since then is in it: remove them again."
             )
         if version < SCHEMA_VERSION:
             raise GalleryError(
