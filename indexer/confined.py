@@ -5,8 +5,8 @@ its own. The child loads what it needs, then `confine` takes from it for ever: o
 pipe, writing files, starting processes, dumping core, and more memory than `Limits` allow. It ends with its
 parent, however that ends: its channel closes, and what it is doing then has a time limit kept by the kernel.
 
-What needs no file to be opened is left to whoever takes such a process over: deleting and renaming files of
-this user, and signals to this user's processes. Against that, index as a user who owns nothing else.
+Where the kernel has Landlock, it also takes from it deleting and renaming files, the network and signals to
+other processes (see `landlock.py`); elsewhere those are left to whoever takes such a process over.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from indexer.channel import Channel, ChannelClosed, NonsenseReceived
 from indexer.errors import GalleryError
+from indexer.landlock import give_up_everything
 
 OUT_OF_MEMORY = 75
 """Exit code of a child that could not go on for want of memory."""
@@ -131,10 +132,12 @@ def confine(limits: Limits) -> None:
         os.dup2(nowhere.fileno(), 2)  # until now errors of starting were shown
     with contextlib.suppress(OSError):  # short of memory, the system is to end this process first
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    size = _address_space()
+    give_up_everything()
     closed = [resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE]
     if not limits.threads:
         closed.append(resource.RLIMIT_NPROC)
-    if (size := _address_space()) is not None:
+    if size is not None:
         resource.setrlimit(resource.RLIMIT_AS, (size + limits.memory, size + limits.memory))
     for limit in closed:
         resource.setrlimit(limit, (0, 0))

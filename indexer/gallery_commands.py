@@ -107,7 +107,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     finally:
         gallery.close()
     for problem in problems:
-        print(problem)
+        print(terminal_safe(problem))
     if problems:
         return EXIT_PROBLEMS
     print(f"sound: {items} items, every vector and index file checked.")
@@ -128,7 +128,7 @@ def run_compact(arguments: argparse.Namespace) -> int:
     finally:
         gallery.close()
     print(f"{stats.items} items in {_megabytes(stats.bytes_on_disk)} ({_megabytes(before)} before).")
-    print(f"index: {stats.index}.")
+    print(terminal_safe(f"index: {stats.index}."))
     return 0
 
 

@@ -70,7 +70,11 @@ def run_migrate(arguments: argparse.Namespace) -> int:
         _print_compared(compare(folder, old, encoder, queries), arguments.json)
     if arguments.back or arguments.switch:
         switch(folder, encoder)
-        open_gallery(address, write=True).close()
+        opened = open_gallery(address, write=True)
+        try:
+            opened.build_generation()
+        finally:
+            opened.close()
         print(f"switched: the gallery is one of {terminal_safe(encoder.name)} now.", file=sys.stderr)
     else:
         print("nothing is switched yet: say --switch to let it take over.", file=sys.stderr)

@@ -18,7 +18,7 @@ from indexer.local.derived import write_file
 from indexer.local.snapshot import Snapshot
 from indexer.local.store import Store
 from indexer.local.writer import Writer
-from indexer.vectors import factory_of
+from indexer.vectors import EXACT, factory_of
 from indexer.vectors.coarse import CoarseIndex, Tuning, UnknownKindError, new_index, training_rows, tune
 from indexer.vectors.ranking import rank
 from indexer.vectors.vector_index import Ids, StoredVectors, Vectors
@@ -65,6 +65,8 @@ def bring_up_coarse(writer: Writer, store: Store, folder: Path, current: Callabl
     snapshot = current()
     made = _make(factory, identity.dimension, snapshot)
     if made is None:
+        with writer.transaction() as connection:  # else each build would try again
+            connection.execute("UPDATE gallery SET index_kind = ?", [EXACT])
         return _drop(writer, store, folder)
     written = write_file(folder, ".coarse", made[0].write)
     covered, last_removal = (snapshot.moment.last_id, len(made[0])), snapshot.moment.last_removal
@@ -96,15 +98,18 @@ def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex
         index = CoarseIndex.build(factory, dimension, training, _batches(snapshot))
     except ValueError as error:
         log.warning(
-            "no index %s can be made of %d rows (%s): every row is scanned.", factory, len(ids), error
+            "no index %s can be made of %d rows (%s): the kind is exact from now on.",
+            factory,
+            len(ids),
+            error,
         )
         return None
     probes = _probes(random, training)
     tuning = tune(index, RECALL_K, len(probes), RECALL_GOAL, _Recall(snapshot, index, probes).measured)
     if tuning.recall < RECALL_GOAL:
         log.warning(
-            "the index %s finds only %.1f %% of the %d best at its widest, not %.0f %%: it is not used, "
-            "every row is scanned.",
+            "the index %s finds only %.1f %% of the %d best at its widest, not %.0f %%: it is refused, "
+            "and the kind is exact from now on.",
             *(factory, 100 * tuning.recall, RECALL_K, 100 * RECALL_GOAL),
         )
         return None

@@ -92,11 +92,6 @@ class Column:
         mask[self.places[met]] = True
         return mask
 
-    def counts(self) -> list[tuple[AttributeValue, int]]:
-        """Each value and how many rows have it, in the order of the values."""
-        numbers = np.bincount(self.codes, minlength=len(self.values) + 1)[1:].tolist()
-        return list(zip(self.values.listed(), numbers, strict=True))
-
 
 def _within(codes: Codes, spans: Spans, highest: int) -> Mask:
     """Which codes lie in one of the spans, of which no two overlap unless they are the same."""

@@ -30,13 +30,15 @@ _LEAST_ROOM = 131_072
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. It may be closed from another thread."""
     with sentences(path):
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
             timeout=_WAIT_SECONDS,
         )
+        connection.execute("PRAGMA trusted_schema=OFF")  # a backup may come from anywhere
+        return connection
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:

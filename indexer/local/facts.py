@@ -91,11 +91,6 @@ class Facts:
             mask[low:high] = True
         return mask
 
-    def counts(self, field: str) -> list[tuple[AttributeValue, int]]:
-        """The field's values, each with the number of rows that have it: numbers before texts, ascending."""
-        column = self.columns.get(storable(field))
-        return [] if column is None else column.counts()
-
     def write(self, sink: Sink) -> None:
         """Write the facts so that `read` restores them. OSErrors of the sink pass through."""
         sink.write(facts_file.to_bytes(self.ids, self.columns))

@@ -1,10 +1,10 @@
 """The tables of the gallery's database, and how an older one is brought up to date."""
 
-import secrets
+import hashlib
 import sqlite3
 from datetime import UTC, datetime
 
-from indexer.local.ledger import SALT_BYTES, key_hash
+from indexer.local.ledger import key_hash
 
 APPLICATION_ID = 0x43534B54
 """Stands in the file's header ("CSKT"): another program's database is never taken for a gallery."""
@@ -88,7 +88,7 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
     """
     if version != 1:
         return
-    salt, moment = secrets.token_bytes(SALT_BYTES), now()
+    moment, salt = now(), _shared_salt(connection)
     for name in ("item_camera", "item_seen_at", "item_source", "item_track"):
         connection.execute(f"DROP INDEX IF EXISTS {name}")
     for table in _FROM_1:
@@ -118,6 +118,12 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
     for table in _FROM_1:
         connection.execute(f"DROP TABLE old_{table}")
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _shared_salt(connection: sqlite3.Connection) -> bytes:
+    """A salt that every copy of a gallery of format 1 comes to: each knows whom another has removed."""
+    facts = connection.execute("SELECT fingerprint, created_at FROM gallery").fetchone()
+    return hashlib.sha256("\n".join(facts).encode()).digest()
 
 
 def now() -> str:
