@@ -121,7 +121,7 @@ class ConfinedProcess:
             return f"took longer than {self._limits.cpu_seconds:g} s."
         if ended == OUT_OF_MEMORY:
             return "needs too much memory."
-        if ended is None:
+        if ended is None or isinstance(error, NonsenseReceived):
             return "the decoder gave an answer that makes no sense."
         return f"the decoder died on it ({f'signal {-ended}' if ended < 0 else f'exit code {ended}'})."
 
