@@ -1,0 +1,39 @@
+"""kill -9 at random moments: the writer dies in the middle of anything, the next one goes on."""
+
+import random
+
+from launcher import decided
+from truth import Truth
+
+LIVES_PER_GALLERY = 25
+"""Then a new one is begun, so that its creation is killed too and checks stay quick."""
+
+MOST_ACKNOWLEDGEMENTS = 8
+LONGEST_PAUSE = 0.03
+ENDLESS = 1_000_000
+
+
+def kills(worker, folder, seed, count):
+    """Kill `count` writers; all that was wrong after any of them."""
+    chance, findings = random.Random(seed), []
+    for first in range(0, count, LIVES_PER_GALLERY):
+        place = folder / f"killed-{seed}-{first}"
+        findings += one_gallery(worker, place, chance, min(LIVES_PER_GALLERY, count - first))
+    return [f"seed {seed}: {finding}" for finding in findings]
+
+
+def one_gallery(worker, folder, chance, lives):
+    truth, unheard = Truth(), None
+    for life in range(lives):
+        # A source that never heard whether its last batch arrived sends it again.
+        script = [["open"], unheard] if unheard and unheard[0] == "add" else [["open"]]
+        moment = chance.randint(0, MOST_ACKNOWLEDGEMENTS), chance.random() * LONGEST_PAUSE
+        walk = worker.walk(
+            folder, truth, seed=chance.random(), script=script, steps=ENDLESS, kill_after=moment
+        )
+        report = worker.check(folder, walk.truth, walk.in_flight, going_on=life == lives - 1)
+        findings = [*walk.findings, *walk.refusals, *report["findings"], *filter(None, [report["refused"]])]
+        if findings:
+            return [f"life {life} of {folder.name}, killed after {moment}: {text}" for text in findings]
+        truth, unheard = decided(report), walk.in_flight
+    return []

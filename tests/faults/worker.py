@@ -1,0 +1,158 @@
+"""The process that is killed, starved and cut off. It stays itself: for each line it reads it forks one that works.
+
+So its libraries are loaded once. Each line is a job as JSON; what the job says comes back as JSON lines, then how it
+ended. Started with the shim (LD_PRELOAD) its file calls can be made to fail; the environment variable CSKT_MUTANT
+takes one safety away from the gallery's code.
+"""
+
+import json
+import logging
+import os
+import random
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from gallery_makers import writer
+from mutants import MUTANTS
+from shim import Shim
+from truth import Truth, check, check_going_on, entry, key, wrong_answers
+
+from indexer.errors import CsktError
+
+ENDLESS = 1_000_000
+
+
+def say(**message):
+    """One line in one write: whole, or not there."""
+    os.write(1, json.dumps(message).encode() + b"\n")
+
+
+class Walker:
+    """Does operations on a gallery and says what was begun, what was acknowledged, and what was refused."""
+
+    def __init__(self, folder, truth, mark):
+        self.folder, self.truth, self.mark = folder, truth, mark
+        self.gallery = None
+
+    def do(self, operation):
+        """Twice if it is refused; False if it is refused again."""
+        for possible in ([self.truth], [self.truth, self.truth.after(operation)]):
+            say(begin=operation)
+            self.mark(json.dumps({"begin": operation}))
+            try:
+                answer = getattr(self, operation[0])(*operation[1:])
+            except CsktError as error:
+                if str(self.folder) not in str(error):
+                    say(finding=f"{operation} was refused without naming the gallery: {error}")
+                say(refused=operation, why=str(error))
+                continue
+            except Exception:
+                say(finding=f"{operation} failed without a sentence: {traceback.format_exc()}")
+                return False
+            allowed = [one.copy().apply(operation) for one in possible]
+            if operation[0] != "search" and answer not in allowed:
+                say(finding=f"{operation} answered {answer} instead of {allowed}")
+            self.truth.apply(operation)
+            self.mark(json.dumps({"done": operation}))
+            say(done=operation)
+            return True
+        return False
+
+    def open(self):
+        self.gallery = writer(self.folder)
+
+    def reopen(self):
+        if self.gallery is not None:
+            gallery, self.gallery = self.gallery, None
+            gallery.close()
+        self.open()
+
+    def close(self):
+        self.gallery.close()
+
+    def add(self, numbers):
+        return self.gallery.add([entry(number) for number in numbers])
+
+    def remove(self, numbers):
+        return self.gallery.remove([key(number) for number in numbers])
+
+    def build(self):
+        self.gallery.build_generation()
+
+    def search(self):
+        for wrong in wrong_answers(self.gallery, self.truth, self.truth.ever):
+            say(finding=f"searching: {wrong}")
+
+
+def walk(job, shim):
+    """Do the operations of the job's script, then random ones."""
+    if shim:
+        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT, 0o600) if "log" in job else -1
+        shim.watch(job["root"], log)
+        shim.plan(*job.get("plan", ()))
+    walker = Walker(job["folder"], Truth(*job["truth"]), shim.mark if shim else lambda _: None)
+    chance, script = random.Random(job["seed"]), list(job["script"])
+    for _ in range(len(script) + job["steps"]):
+        if not walker.do(script.pop(0) if script else walker.truth.choose(chance)):
+            break
+    if shim:
+        say(seen=shim.seen(), hits=shim.hits())
+
+
+def checked(job, _):
+    """Say what is wrong with a gallery."""
+    warnings = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: warnings.append(record.getMessage())
+    logging.getLogger().addHandler(handler)
+    findings, truth, folder = [], Truth(*job["truth"]), job["folder"]
+    refused = ""
+    try:
+        findings, truth = check(folder, truth, job["in_flight"], damaged=job["damaged"])
+        if not findings and job["going_on"] and truth.created:
+            findings += check_going_on(folder, truth)
+    except CsktError as error:
+        refused = str(error)
+    except Exception:
+        findings.append(traceback.format_exc())
+    say(findings=findings, refused=refused, truth=truth.state(), warnings=warnings)
+
+
+def warm():
+    """Load what a gallery loads, and make items, before the first fork."""
+    with tempfile.TemporaryDirectory() as folder:
+        walker = Walker(folder, Truth(), lambda _: None)
+        walker.open()
+        walker.add(range(300))
+        walker.build()
+        walker.close()
+        check(folder, Truth(True, list(range(300)), [], 300))
+
+
+def main():
+    shim = Shim() if "LD_PRELOAD" in os.environ else None
+    logging.getLogger().addHandler(logging.NullHandler())
+    warm()
+    if name := os.environ.get("CSKT_MUTANT"):
+        MUTANTS[name].apply()
+    say(ready=True)
+    for line in sys.stdin:
+        job = json.loads(line)
+        child = os.fork()
+        if not child:
+            say(pid=os.getpid())
+            try:
+                {"walk": walk, "check": checked}[job["do"]](job, shim)
+            except BaseException:
+                say(noise=traceback.format_exc())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        say(ended=status)
+
+
+if __name__ == "__main__":
+    main()
