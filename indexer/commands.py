@@ -10,9 +10,10 @@ from model.arguments import add_form_options, count
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
+    from indexer.filters import Filter
     from indexer.gallery import Gallery
     from indexer.indexing import IndexReport
-    from indexer.items import Filter, Hit
+    from indexer.items import Hit
     from model.embedder import Embedder
 
 MAX_TOP_K = 1000
@@ -170,9 +171,9 @@ def run_search(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _filter(arguments: argparse.Namespace) -> "Filter":
+def _filter(arguments: argparse.Namespace) -> "Filter | None":
     from indexer.errors import GalleryError
-    from indexer.items import Filter
+    from indexer.filters import from_choices
     from indexer.times import to_utc
 
     attributes = {}
@@ -189,7 +190,7 @@ def _filter(arguments: argparse.Namespace) -> "Filter":
         raise GalleryError(f"{error}.") from error
     names = (arguments.camera, arguments.track, arguments.source)
     cameras, tracks, sources = (tuple(given) if given else None for given in names)
-    return Filter(cameras, tracks, sources, seen_from or None, seen_until or None, attributes)
+    return from_choices(cameras, tracks, sources, seen_from or None, seen_until or None, attributes)
 
 
 def _warn_if_cut(embedder: "Embedder", text: str) -> None:

@@ -3,7 +3,7 @@
 `open_gallery` is the only way in; the engine behind it is chosen by the address.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
-from indexer.items import EmbeddedItem, Filter, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.filters import Filter
+from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
 
 
 class Gallery(Protocol):
@@ -44,8 +45,23 @@ class Gallery(Protocol):
         """Store one batch in one durable transaction; returns how many items were new."""
         ...
 
-    def remove(self, keys: Sequence[str]) -> int:
-        """Remove items for good, never to be indexed again; returns how many there were."""
+    def update(self, key: str, attributes: Mapping[str, AttributeValue | None]) -> bool:
+        """Set attributes of one item, None takes one away; returns whether the item is there."""
+        ...
+
+    def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
+        """Remove items for good, never to be indexed again; returns how many there were.
+
+        `erase`: when it returns, nothing of them is left in the gallery but a hash of each key.
+        """
+        ...
+
+    def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
+        """The same by ids."""
+        ...
+
+    def ids(self, where: Filter | None = None) -> npt.NDArray[np.int64]:
+        """The ids of the items that a filter lets through, ascending."""
         ...
 
     def search(
@@ -67,7 +83,11 @@ class Gallery(Protocol):
         ...
 
     def build_generation(self) -> None:
-        """Write a new index file over all rows; searches move to it."""
+        """Bring the index files up to date: all rows, no removed ones; searches move to them."""
+        ...
+
+    def compact(self) -> None:
+        """The same, and give the space of what was removed back to the disk."""
         ...
 
     def refresh(self) -> bool:
@@ -87,16 +107,20 @@ class Gallery(Protocol):
         ...
 
 
+DEFAULT_KIND = "auto"
 Create = tuple[str, str, int]
 """Name, fingerprint and dimension of the encoder a new gallery is for."""
 
 
-def open_gallery(address: str | Path, *, create_for: Create | None = None, write: bool = False) -> Gallery:
+def open_gallery(
+    address: str | Path, *, create_for: Create | None = None, write: bool = False, kind: str = DEFAULT_KIND
+) -> Gallery:
     """Open the gallery at a folder (or `local:FOLDER`).
 
     `write` takes the writer's lock until `close`. `create_for`, only with `write`, makes the gallery where
-    there is none; where there is one, it must have been made by that encoder (FingerprintMismatch). Without
-    it, a missing gallery is GalleryMissing. Further: GalleryCorrupt, GalleryBusy, GalleryFull, GalleryError.
+    there is none, with this kind of index (see indexer.vectors.KINDS); where there is one, it must have been
+    made by that encoder (FingerprintMismatch). Without it, a missing gallery is GalleryMissing. Further:
+    GalleryCorrupt, GalleryBusy, GalleryFull, GalleryError.
     """
     if create_for is not None and not write:
         raise ValueError("a gallery can only be created for writing")
@@ -107,7 +131,7 @@ def open_gallery(address: str | Path, *, create_for: Create | None = None, write
         raise GalleryError(
             f"unknown kind of gallery {address}: give a folder, or one of {', '.join(ENGINES)}:ADDRESS."
         )
-    gallery = ENGINES[scheme](rest, create_for, write)
+    gallery = ENGINES[scheme](rest, create_for, write, kind)
     if create_for is not None:
         try:
             check_encoder(gallery, create_for[0], create_for[1])
@@ -126,14 +150,13 @@ def check_encoder(gallery: Gallery, encoder: str, fingerprint: str) -> None:
         )
 
 
-def _open_local(address: str, create_for: Create | None, write: bool) -> Gallery:
+def _open_local(address: str, create_for: Create | None, write: bool, kind: str) -> Gallery:
     from indexer.local.gallery import LocalGallery
     from indexer.local.store import Identity
-    from indexer.vectors import DEFAULT_KIND
 
     if not address:
         raise GalleryMissing("no gallery was named: give its folder.")
-    return LocalGallery(Path(address), Identity(*create_for, DEFAULT_KIND) if create_for else None, write)
+    return LocalGallery(Path(address), Identity(*create_for, kind) if create_for else None, write)
 
 
-ENGINES: dict[str, Callable[[str, Create | None, bool], Gallery]] = {"local": _open_local}
+ENGINES: dict[str, Callable[[str, Create | None, bool, str], Gallery]] = {"local": _open_local}

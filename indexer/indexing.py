@@ -13,7 +13,7 @@ from indexer.sources import GallerySource
 from model.embedder import Embedder
 from model.progress import Progress
 
-ROWS_PER_GENERATION = 100_000
+ROWS_PER_GENERATION = 65_536
 """A long run builds an index file this often, so that searches meanwhile stay quick."""
 
 FRESH_SHARE = 10

@@ -64,22 +64,6 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which rows a search may return. Every part given must hold; None means no restriction.
-
-    cameras, tracks, sources: any of the names. seen_from (inclusive) and seen_until (exclusive): ISO 8601
-    UTC; rows without a time never match a time restriction. attributes: name -> the value it must equal.
-    """
-
-    cameras: tuple[str, ...] | None = None
-    tracks: tuple[str, ...] | None = None
-    sources: tuple[str, ...] | None = None
-    seen_from: str | None = None
-    seen_until: str | None = None
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Hit:
     """One row of a ranking. `id` is the gallery's stable integer id; `score` the cosine in [-1, 1]."""
 
@@ -100,6 +84,8 @@ class GalleryStats:
     generation: int | None
     indexed_in_generation: int
     fresh: int
+    index_kind: str
+    index: str
     sources: Mapping[str, int]
     cameras: Mapping[str, int]
     first_seen: str | None

@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar, TypeVarTuple
 import numpy as np
 import numpy.typing as npt
 
+from indexer.filters import Filter
 from indexer.gallery import Gallery
-from indexer.items import Filter, GalleryItem, GalleryStats, Hit
+from indexer.items import GalleryItem, GalleryStats, Hit
 from model.errors import CsktError
 from service.batching import MicroBatcher
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem

@@ -4,10 +4,11 @@ import sqlite3
 from pathlib import Path
 
 import numpy as np
-from hypothesis import strategies as st
+from filter_makers import passes
 
+from indexer.filters import Filter
 from indexer.gallery import open_gallery
-from indexer.items import Box, EmbeddedItem, Filter, GalleryItem
+from indexer.items import Box, EmbeddedItem, GalleryItem
 
 DIMENSION = 12
 ENCODER = ("toy", "ab" * 32, DIMENSION)
@@ -47,26 +48,15 @@ def writer(folder):
     return open_gallery(folder, create_for=ENCODER, write=True)
 
 
-def passes(item, where):
-    """The words of Filter's docstring, as plain Python."""
-    if where is None:
-        return True
-    return (
-        (where.cameras is None or item.camera in where.cameras)
-        and (where.tracks is None or item.track in where.tracks)
-        and (where.sources is None or item.source in where.sources)
-        and (where.seen_from is None or (item.seen_at is not None and item.seen_at >= where.seen_from))
-        and (where.seen_until is None or (item.seen_at is not None and item.seen_at < where.seen_until))
-        and all(item.attributes.get(name) == value for name, value in where.attributes.items())
-    )
+def brute_force(entries, query, k, where=None, ids=None):
+    """(key, score) of the best entries in the order they were added: score falling, the earlier first.
 
-
-def brute_force(entries, query, k, where=None):
-    """(key, score) of the best entries in the order they were added: score falling, the earlier first."""
+    `ids`: the id of each key, for filters that ask for it.
+    """
     scored = [
         (-float(np.sum(entry.vector.astype(np.float16).astype(np.float64) * query.astype(np.float64))), place)
         for place, entry in enumerate(entries)
-        if passes(entry.item, where)
+        if where is None or passes(entry.item, where, ids and ids[entry.item.key])
     ]
     return [(entries[place].item.key, min(1.0, -negative)) for negative, place in sorted(scored)[:k]]
 
@@ -74,17 +64,23 @@ def brute_force(entries, query, k, where=None):
 def assert_finds(gallery, entries, wanted, k=5, where: Filter | None = None):
     """Every query is answered exactly as brute force over the entries answers it, facts included."""
     facts = {entry.item.key: entry.item for entry in entries}
+    ids = None if where is None else dict(sql(gallery.folder, "SELECT key, id FROM item"))
     answers = gallery.search(wanted, k, where)
     assert len(answers) == len(wanted)
     for hits, query in zip(answers, wanted, strict=True):
-        expected = brute_force(entries, query, k, where)
+        expected = brute_force(entries, query, k, where, ids)
         assert [hit.item.key for hit in hits] == [key for key, _ in expected]
         np.testing.assert_allclose([hit.score for hit in hits], [score for _, score in expected], atol=1e-9)
         assert all(hit.item == facts[hit.item.key] for hit in hits)
 
 
 def index_files(folder):
-    return sorted(Path(folder, "generations").glob("*.index"))
+    return sorted(Path(folder, "segments").glob("*.rows"))
+
+
+def derived_files(folder):
+    """Every file made from the database."""
+    return sorted(path for path in Path(folder, "segments").iterdir() if path.suffix)
 
 
 def sql(folder, statement, values=()):
@@ -95,22 +91,3 @@ def sql(folder, statement, values=()):
             return connection.execute(statement, values).fetchall()
     finally:
         connection.close()
-
-
-def names(kind, count):
-    return st.none() | st.lists(
-        st.sampled_from([f"{kind}-{number}" for number in range(count)]), max_size=3, unique=True
-    ).map(tuple)
-
-
-MOMENTS = st.none() | st.integers(0, 59).map(lambda minute: f"2026-05-01T12:{minute:02d}:00.000Z")
-FILTERS = st.builds(
-    Filter,
-    cameras=names("camera", 4),
-    tracks=names("track", 5),
-    sources=names("folder", 3),
-    seen_from=MOMENTS,
-    seen_until=MOMENTS,
-    attributes=st.dictionaries(st.just("coat"), st.sampled_from(["red", "blue", "grey"]))
-    | st.dictionaries(st.sampled_from(["bag", "no such"]), st.booleans()),
-)

@@ -7,9 +7,11 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from filter_makers import passes
 from PIL import Image
 
-from indexer.items import EmbeddedItem, Filter, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.filters import Filter
+from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
 
 DIMENSION = 64
 FINGERPRINT = "toy0123456789abcdef"
@@ -74,7 +76,7 @@ class ToyGallery:
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
         allowed = [
-            (id, row) for id, row in enumerate(self._rows, 1) if where is None or _matches(row.item, where)
+            (id, row) for id, row in enumerate(self._rows, 1) if where is None or passes(row.item, where, id)
         ]
         rankings = []
         for vector in vectors:
@@ -111,6 +113,8 @@ class ToyGallery:
             generation=1,
             indexed_in_generation=len(items),
             fresh=0,
+            index_kind="exact",
+            index="every row is scanned: exact",
             sources={name: sum(i.source == name for i in items) for name in {i.source for i in items}},
             cameras={
                 name: sum(i.camera == name for i in items) for name in {i.camera for i in items} if name
@@ -125,17 +129,6 @@ class ToyGallery:
 
     def close(self) -> None:
         self.closed = True
-
-
-def _matches(item: GalleryItem, where: Filter) -> bool:
-    return (
-        (where.cameras is None or item.camera in where.cameras)
-        and (where.tracks is None or item.track in where.tracks)
-        and (where.sources is None or item.source in where.sources)
-        and (where.seen_from is None or (item.seen_at is not None and item.seen_at >= where.seen_from))
-        and (where.seen_until is None or (item.seen_at is not None and item.seen_at < where.seen_until))
-        and all(item.attributes.get(name) == value for name, value in where.attributes.items())
-    )
 
 
 def person(words: str, number: int, hour: int = 12) -> EmbeddedItem:

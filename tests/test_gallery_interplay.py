@@ -1,6 +1,7 @@
 """Any order of add, remove, rebuild, restart and refresh leaves the gallery in agreement with a dict."""
 
-from gallery_makers import FILTERS, assert_finds, make_items, queries, writer
+from filter_makers import FILTERS
+from gallery_makers import assert_finds, make_items, queries, writer
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test

@@ -96,11 +96,11 @@ def test_a_few_new_rows_are_found_without_a_new_index_file(tmp_path, pictures, e
         main(["index", f"manifest:{pictures / 'people.csv'}", "--gallery", address, "--encoder", encoder])
         == 0
     )
-    before = sorted((tmp_path / "g" / "generations").iterdir())
+    before = sorted((tmp_path / "g" / "segments").iterdir())
     Image.new("RGB", (32, 64), "blue").save(tmp_path / "one.png")
     (tmp_path / "one.csv").write_text("path\none.png\n", "utf-8")
     assert main(["index", f"manifest:{tmp_path / 'one.csv'}", "--gallery", address]) == 0
-    assert sorted((tmp_path / "g" / "generations").iterdir()) == before
+    assert sorted((tmp_path / "g" / "segments").iterdir()) == before
     capsys.readouterr()
     assert main(["search", "anyone", "--gallery", address, "--top-k", "100", "--json"]) == 0
     assert len(printed_json(capsys)[0]["hits"]) == IMAGES + 1
@@ -161,7 +161,7 @@ def test_info_and_verify(gallery, capsys):
 
 
 def test_verify_names_a_damaged_index_file(gallery, capsys):
-    (file,) = (Path(gallery) / "generations").glob("*.index")
+    (file,) = (Path(gallery) / "segments").glob("*.rows")
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)

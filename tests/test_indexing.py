@@ -59,7 +59,9 @@ class Shelf:
 
     def stats(self) -> GalleryStats:
         size, built = len(self.keys), max(self.built, default=0)
-        return GalleryStats(size, 0, 1, "toy", "f", None, built, size - built, {}, {}, None, None, 0)
+        return GalleryStats(
+            size, 0, 1, "toy", "f", None, built, size - built, "exact", "", {}, {}, None, None, 0
+        )
 
 
 class People:

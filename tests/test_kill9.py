@@ -87,7 +87,7 @@ def test_killed_again_and_again(tmp_path, writers):
     assert gallery.add(make_items(stored, BATCH)) == BATCH
     gallery.build_generation()
     assert gallery.verify() == []
-    left = {path.name for path in (folder / "generations").iterdir()}
-    recorded = {name for (name,) in sql(folder, "SELECT file FROM generation")}
-    assert left == recorded == {path.name for path in index_files(folder)}
+    left = {path.name for path in (folder / "segments").iterdir()}
+    assert left == {name for row in sql(folder, "SELECT rows_file, facts_file FROM segment") for name in row}
+    assert {path.name for path in index_files(folder)} <= left
     gallery.close()

@@ -8,7 +8,7 @@ import pytest
 from service_toys import ToyEncoder, ToyGallery, embed, person
 
 from indexer.errors import GalleryCorrupt
-from indexer.items import Filter
+from indexer.filters import OneOf
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem
 from service.facets import count_facets
 from service.searcher import MAX_CHARACTERS, Searcher, clean_text
@@ -64,7 +64,7 @@ def test_each_of_many_concurrent_queries_gets_its_own_answer_from_few_batches() 
 
 def test_filter_reaches_the_gallery() -> None:
     async def scene(searcher: Searcher) -> None:
-        found = await searcher.search("red coat", 50, Filter(cameras=("camera-2",)))
+        found = await searcher.search("red coat", 50, OneOf("camera", ("camera-2",)))
         assert {hit.item.camera for hit in found.hits} == {"camera-2"}
         assert len(found.hits) == 4
 

@@ -1,15 +1,20 @@
-"""Every registered vector index ranks exactly as brute force over the stored vectors, filtered or not."""
+"""Every exact index ranks exactly as brute force alone or with others, filtered or not."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.vectors import KINDS
+from indexer.vectors.exact import ExactIndex
+from indexer.vectors.faiss_index import FaissIndex
+from indexer.vectors.ranking import rank
 
-EVERY_KIND = pytest.mark.parametrize("kind", sorted(KINDS))
+EVERY_KIND = pytest.mark.parametrize("kind", [ExactIndex, FaissIndex])
 
 
 def unit_rows(rng, rows, dimension):
@@ -28,7 +33,12 @@ def brute_force(ids, vectors, query, k, allowed=None):
 
 
 def assert_equals_brute_force(index, ids, vectors, queries, k, allowed=None):
-    scores, found = index.search(queries, k, None if allowed is None else np.array(sorted(allowed), np.int64))
+    mask = None if allowed is None else np.isin(index.ids, list(allowed))
+    assert_ranking(rank([(index, mask)], queries, k), ids, vectors, queries, k, allowed)
+
+
+def assert_ranking(ranking, ids, vectors, queries, k, allowed=None):
+    scores, found = ranking
     assert scores.shape == found.shape == (len(queries), k)
     for row, query in enumerate(queries):
         expected = brute_force(ids, vectors, query, k, allowed)
@@ -52,7 +62,7 @@ def test_search_equals_brute_force(kind, seed, rows, distinct, share, k):
     ids = np.cumsum(rng.integers(1, 4, rows)).astype(np.int64)
     vectors = unit_rows(rng, distinct, 16)[rng.integers(0, distinct, rows)]  # repeated rows tie exactly
     queries = unit_rows(rng, 3, 16).astype(np.float32)
-    index = KINDS[kind].create(16)
+    index = kind(16)
     half = rows // 2
     index.add(ids[:half], vectors[:half])
     index.add(ids[half:], vectors[half:])
@@ -66,11 +76,11 @@ def test_search_equals_brute_force(kind, seed, rows, distinct, share, k):
 @EVERY_KIND
 def test_ties_go_to_the_lower_id_however_many_rows_are_equal(kind):
     vector = unit_rows(np.random.default_rng(1), 1, 32)
-    index = KINDS[kind].create(32)
+    index = kind(32)
     index.add(np.arange(3000, dtype=np.int64) * 2, np.repeat(vector, 3000, axis=0))
-    _, found = index.search(vector.astype(np.float32), 5)
+    _, found = rank([(index, None)], vector.astype(np.float32), 5)
     assert found[0].tolist() == [0, 2, 4, 6, 8]
-    _, found = index.search(vector.astype(np.float32), 3, np.arange(1001, 6000, dtype=np.int64))
+    _, found = rank([(index, index.ids > 1000)], vector.astype(np.float32), 3)
     assert found[0].tolist() == [1002, 1004, 1006]
 
 
@@ -85,7 +95,7 @@ def test_near_ties_below_single_precision_are_ordered_by_the_true_score(kind):
         place = rng.integers(0, 512)
         vectors[row, place] = np.nextafter(vectors[row, place], np.float16(2))
     ids = np.arange(1, 401, dtype=np.int64)
-    index = KINDS[kind].create(512)
+    index = kind(512)
     index.add(ids, vectors)
     assert_equals_brute_force(index, ids, vectors, unit_rows(rng, 4, 512).astype(np.float32), 50)
 
@@ -101,7 +111,7 @@ def test_rounding_of_the_fast_pass_never_hides_the_best(kind, k):
     query = np.full(256, 0.061, np.float32)
     query[0] = 0.003
     ids = np.arange(1, 1001, dtype=np.int64)
-    index = KINDS[kind].create(256)
+    index = kind(256)
     index.add(ids, vectors)
     assert_equals_brute_force(index, ids, vectors, query[None], k)
     assert_equals_brute_force(index, ids, vectors, query[None], k, set(range(1, 1000)))
@@ -111,49 +121,71 @@ def test_rounding_of_the_fast_pass_never_hides_the_best(kind, k):
 def test_one_row_in_ten_thousand_is_found_through_a_filter(kind):
     rng = np.random.default_rng(5)
     vectors, ids = unit_rows(rng, 20_000, 24), np.arange(1, 20_001, dtype=np.int64)
-    index = KINDS[kind].create(24)
+    index = kind(24)
     index.add(ids, vectors)
     for allowed in ({7, 19_999}, set(range(1, 20_001, 7)), set(range(300, 20_001))):
         assert_equals_brute_force(index, ids, vectors, unit_rows(rng, 2, 24).astype(np.float32), 10, allowed)
 
 
-@EVERY_KIND
-def test_what_was_written_is_read_back(kind):
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), k=st.integers(1, 30), share=st.sampled_from([None, 0.02, 0.5]))
+@pytest.mark.parametrize("queries", [1, 3])
+def test_several_indexes_rank_as_one(seed, k, share, queries):
+    rng = np.random.default_rng(seed)
+    cuts = [0, *sorted(rng.integers(0, 700, 3).tolist()), 700]
+    ids = np.cumsum(rng.integers(1, 4, 700)).astype(np.int64)
+    vectors = unit_rows(rng, 200, 16)[rng.integers(0, 200, 700)]
+    allowed = None if share is None else set(ids[rng.random(700) < share].tolist())
+    parts = []
+    for number, (start, stop) in enumerate(pairwise(cuts)):
+        index = (ExactIndex, FaissIndex)[number % 2](16)
+        index.add(ids[start:stop], vectors[start:stop])
+        parts.append((index, None if allowed is None else np.isin(index.ids, list(allowed))))
+    asked = unit_rows(rng, queries, 16).astype(np.float32)
+    with ThreadPoolExecutor(2) as pool:
+        assert_ranking(rank(parts, asked, k, pool), ids, vectors, asked, k, allowed)
+
+
+def written(index):
+    """What an index writes, as a buffer."""
+    stream = io.BytesIO()
+    index.write(stream)
+    return np.frombuffer(stream.getvalue(), np.uint8).copy()
+
+
+def test_what_was_written_is_read_back():
     rng = np.random.default_rng(7)
     ids, vectors = np.arange(10, 700, dtype=np.int64), unit_rows(rng, 690, 48)
-    index = KINDS[kind].create(48)
+    index = FaissIndex(48)
     index.add(ids, vectors)
-    buffer = io.BytesIO()
-    index.write(buffer)
-    buffer.seek(0)
-    restored = KINDS[kind].read(buffer, 48)
+    restored = FaissIndex.read(written(index), 48)
     assert_equals_brute_force(restored, ids, vectors, unit_rows(rng, 3, 48).astype(np.float32), 12)
-    restored.add(np.array([5000], np.int64), vectors[:1])
-    assert len(restored) == 691
-    assert len(index) == 690
+    assert np.array_equal(restored.vectors_at(np.arange(690)), vectors.astype(np.float32))
+    with pytest.raises(ValueError, match="takes no further rows"):
+        restored.add(np.array([5000], np.int64), vectors[:1])
 
 
-@EVERY_KIND
-@pytest.mark.parametrize("damage", ["truncated", "noise", "dimension"])
-def test_what_is_no_such_index_is_refused(kind, damage):
-    index = KINDS[kind].create(8)
+@pytest.mark.parametrize("damage", ["truncated", "noise", "dimension", "another index"])
+def test_what_is_no_such_index_is_refused(damage):
+    index = FaissIndex(8)
     index.add(np.arange(50, dtype=np.int64), unit_rows(np.random.default_rng(0), 50, 8))
-    buffer = io.BytesIO()
-    index.write(buffer)
-    data = {"truncated": buffer.getvalue()[:300], "noise": b"\x07" * 900, "dimension": buffer.getvalue()}[
-        damage
-    ]
-    with pytest.raises(ValueError):  # noqa: PT011  (each library words it differently)
-        KINDS[kind].read(io.BytesIO(data), 16 if damage == "dimension" else 8)
+    data, dimension = written(index), 16 if damage == "dimension" else 8
+    if damage == "truncated":
+        data = data[:300].copy()
+    elif damage == "noise":
+        data = np.full(900, 7, np.uint8)
+    elif damage == "another index":
+        data = faiss.serialize_index(faiss.IndexIDMap(faiss.IndexFlatIP(8)))
+    with pytest.raises(ValueError, match="FAISS index"):
+        FaissIndex.read(data, dimension)
 
 
-@EVERY_KIND
-def test_a_full_disk_is_not_swallowed_while_writing(kind):
+def test_a_full_disk_is_not_swallowed_while_writing():
     class FullDisk:
         def write(self, data):
             raise OSError(28, "No space left on device")
 
-    index = KINDS[kind].create(8)
+    index = FaissIndex(8)
     index.add(np.arange(50, dtype=np.int64), unit_rows(np.random.default_rng(0), 50, 8))
     with pytest.raises(OSError, match="No space left"):
         index.write(FullDisk())
@@ -161,7 +193,7 @@ def test_a_full_disk_is_not_swallowed_while_writing(kind):
 
 @EVERY_KIND
 def test_ids_must_ascend(kind):
-    index = KINDS[kind].create(8)
+    index = kind(8)
     rows = unit_rows(np.random.default_rng(0), 2, 8)
     index.add(np.array([4, 9]), rows)
     for ids in ([9, 10], [12, 11], [3, 20]):

@@ -1,4 +1,4 @@
-"""The gallery's database file: its tables, its connections, and its failures as sentences.
+"""The gallery's database file: its connections, and its failures as sentences.
 
 SQLite in WAL mode with synchronous=FULL: what was committed survives a power cut, and readers never wait.
 `secure_delete` overwrites what is removed.
@@ -8,50 +8,22 @@ import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
 
-APPLICATION_ID = 0x43534B54
-"""Stands in the file's header ("CSKT"): another program's database is never taken for a gallery."""
-
-SCHEMA_VERSION = 1
 PAGE_BYTES = 16_384
+Value = TypeVar("Value")
 _WAIT_SECONDS = 20.0
 _SIGNS_OF_A_FULL_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_VALUES_PER_QUERY = 500
 _LEAST_ROOM = 131_072
 """SQLite needs some pages beside the database; without room for them it reports no full disk, but these."""
-
-SCHEMA = """
-CREATE TABLE gallery (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    encoder TEXT NOT NULL, fingerprint TEXT NOT NULL, dimension INTEGER NOT NULL,
-    index_kind TEXT NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE item (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- only ever rises: the order in which rows were acknowledged
-    key TEXT NOT NULL UNIQUE, uri TEXT NOT NULL, source TEXT NOT NULL,
-    box TEXT, camera TEXT, seen_at TEXT, track TEXT, attributes TEXT NOT NULL);
-CREATE INDEX item_camera ON item (camera, seen_at);
-CREATE INDEX item_seen_at ON item (seen_at);
-CREATE INDEX item_source ON item (source);
-CREATE INDEX item_track ON item (track) WHERE track IS NOT NULL;
-CREATE TABLE vector (  -- float16, low byte first, and the crc32 of those bytes
-    item_id INTEGER PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE thumbnail (item_id INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE rejected (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE, uri TEXT NOT NULL, source TEXT NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE removal (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    item_id INTEGER NOT NULL, key TEXT NOT NULL UNIQUE, removed_at TEXT NOT NULL);
-CREATE TABLE generation (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    file TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, row_count INTEGER NOT NULL,
-    built_to INTEGER NOT NULL, index_kind TEXT NOT NULL, library TEXT NOT NULL, created_at TEXT NOT NULL);
-"""
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -105,6 +77,29 @@ def sentences(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(error, path) from error
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Everything read inside shows one moment of the database."""
+    with sentences(path):
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("COMMIT")
+
+
+def marks(values: Sequence[object]) -> str:
+    """A question mark for each value, for a list in a query."""
+    return ", ".join("?" * len(values))
+
+
+def in_chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
+    """The values, so many at a time that a query can hold them."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, _VALUES_PER_QUERY)):
+        yield chunk
 
 
 def full_disk(error: OSError) -> bool:

@@ -1,22 +1,33 @@
 """The embedded gallery: one folder with a SQLite database, the truth, and FAISS files derived from it."""
 
+import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.items import EmbeddedItem, Filter, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.errors import GalleryBusy
+from indexer.filters import Filter
+from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.local.building import build_segments, damaged_segments, tidy
+from indexer.local.catalogue import forget_coarse, stale_segments
+from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
-from indexer.local.generations import DamagedFileError, Generation, check_file, sweep, write_file
-from indexer.local.snapshot import Snapshot, advance, build, load, log
+from indexer.local.facts import Facts
+from indexer.local.snapshot import Snapshot, take
+from indexer.local.statistics import gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
+from indexer.vectors.vector_index import Ids
 
 _SEARCH_ATTEMPTS = 3
+_MOST_SCANNERS = 32
 
 
 class LocalGallery:
@@ -28,6 +39,9 @@ class LocalGallery:
 
     def __init__(self, folder: Path, create: Identity | None = None, write: bool = False) -> None:
         self.folder = folder
+        self._scanners: ThreadPoolExecutor | None = None
+        if create is not None:
+            check_kind(create.kind, create.dimension)
         self._writer = Writer(folder, create) if write else None
         try:
             self._store = Store(folder)
@@ -35,8 +49,9 @@ class LocalGallery:
             self._watch: sqlite3.Connection = self._store.new_connection()
             self._seen_version = -1
             self._snapshot: Snapshot | None = None
+            self._scanners = ThreadPoolExecutor(_cores(), thread_name_prefix="cskt-scan")
             if self._writer:
-                self._mend()
+                self._mend(self._writer)
         except BaseException:
             self.close()
             raise
@@ -58,7 +73,7 @@ class LocalGallery:
 
     def __len__(self) -> int:
         """Number of stored items."""
-        return self._store.count("vector")
+        return self._store.count("item")
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are stored already or were removed; rejected ones are tried again."""
@@ -68,9 +83,33 @@ class LocalGallery:
         """Store one batch in one durable transaction; returns how many items were new."""
         return self._writing().add(self.dimension, items, rejected)
 
-    def remove(self, keys: Sequence[str]) -> int:
-        """Remove items for good; the next generation is without them. Returns how many there were."""
-        return self._writing().remove(keys)
+    def update(self, key: str, attributes: Mapping[str, AttributeValue | None]) -> bool:
+        """Set attributes of one item, None takes one away; returns whether the item is there."""
+        return self._writing().update(key, attributes)
+
+    def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
+        """Remove items for good; returns how many there were. `erase`: see `remove_ids`."""
+        return self.remove_ids(self._writing().ids_of(keys), erase=erase)
+
+    def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
+        """Remove items for good by their ids; returns how many there were.
+
+        The next `build_generation` is without them. `erase` leaves no trace of them but a hash of each key:
+        index files are written anew and the log is emptied before it returns (GalleryBusy if a reader
+        prevents that; repeated, it goes on where it was).
+        """
+        writer = self._writing()
+        removed = writer.remove(ids, erase)
+        if not erase:
+            with suppress(GalleryBusy):  # the next checkpoint does it
+                writer.empty_log(wait=0)
+        else:
+            with writer.transaction() as connection:
+                forget_coarse(connection, self.fingerprint)
+            build_segments(writer, self._store, self.folder)
+            writer.empty_log()
+            self.build_generation()
+        return removed
 
     def search(
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
@@ -81,11 +120,7 @@ class LocalGallery:
                 f"vectors of shape {vectors.shape} or k={k} where (queries, {self.dimension}), k >= 1 fit"
             )
         for _ in range(_SEARCH_ATTEMPTS):
-            if self._writer or self._snapshot is None:
-                self.refresh()
-            snapshot = self._snapshot
-            assert snapshot is not None
-            scores, ids = snapshot.search(self._store, vectors, k, where)
+            scores, ids = self._current().search(vectors, k, where, self._scanners)
             facts = self._store.items(ids[ids >= 0].tolist())
             if len(facts) == len(np.unique(ids[ids >= 0])):
                 break
@@ -98,6 +133,22 @@ class LocalGallery:
             ]
             for row, best in zip(ids, scores, strict=True)
         ]
+
+    def ids(self, where: Filter | None = None) -> Ids:
+        """The ids of the items that a filter lets through, ascending."""
+        return self._current().ids(where)
+
+    def facts(self) -> tuple[Facts, ...]:
+        """The filterable facts of all rows as columns, for counting."""
+        return tuple(part.facts for part in self._current().parts)
+
+    def _current(self) -> Snapshot:
+        """What this gallery shows: for a writer always everything, for a reader as of the last refresh."""
+        if self._writer or self._snapshot is None:
+            self.refresh()
+        snapshot = self._snapshot
+        assert snapshot is not None
+        return snapshot
 
     def get(self, id: int) -> GalleryItem | None:
         """The facts of one row, or None."""
@@ -112,18 +163,17 @@ class LocalGallery:
         return self._store.rejected(limit)
 
     def build_generation(self) -> None:
-        """Write a new index file over all rows, unless the newest has them all; the one before it is kept."""
-        writer, last, rows = self._writing(), self._store.last_id(), len(self)
-        recorded = self._store.generations()
-        if not rows:
-            self._drop(recorded)  # nothing that was removed stays in a file
-            return
-        if recorded and (recorded[0].built_to, recorded[0].rows) == (last, rows):
-            return
-        kind = self._store.identity.kind
-        index = build(self._store, kind, 0, last)
-        writer.record_generation(write_file(self.folder, index), len(index), last, kind)
-        self._drop([old for place, old in enumerate(recorded) if place > 0 or self._holds_removed(old)])
+        """Bring the index files up to date: they cover every row and hold no removed one."""
+        writer = self._writing()
+        build_segments(writer, self._store, self.folder)
+        if self._store.identity.kind != "exact":
+            bring_up_coarse(writer, self._store, self.folder, self._current())
+
+    def compact(self) -> None:
+        """Build, and give the space of what was removed back to the disk."""
+        self.build_generation()
+        self._writing().vacuum()
+        self._writing().empty_log()
 
     def refresh(self) -> bool:
         """Take up what was committed since; True if anything changed. Cheap; call it each second."""
@@ -132,32 +182,13 @@ class LocalGallery:
                 version = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             if self._snapshot is not None and version == self._seen_version:
                 return False
-            old = self._snapshot
-            new = load(self._store, self.folder) if old is None else advance(self._store, self.folder, old)
-            self._snapshot, self._seen_version = new, version
+            self._snapshot = take(self._store, self.folder, self._snapshot)
+            self._seen_version = version
             return True
 
     def stats(self) -> GalleryStats:
         """Counts and facts for people."""
-        store, recorded = self._store, self._store.generations()
-        first, last = store.seen_range()
-        snapshot, items = self._snapshot, len(self)
-        used = snapshot.generation if snapshot else next(iter(recorded), None)
-        return GalleryStats(
-            items=items,
-            rejected=store.count("rejected"),
-            dimension=self.dimension,
-            encoder=self.encoder,
-            fingerprint=self.fingerprint,
-            generation=used.id if used else None,
-            indexed_in_generation=used.rows if used else 0,
-            fresh=items - store.count("vector", used.built_to) if used else items,
-            sources=store.count_by("source"),
-            cameras=store.count_by("camera"),
-            first_seen=first,
-            last_seen=last,
-            bytes_on_disk=sum(map(_size, self.folder.rglob("*"))),
-        )
+        return gallery_stats(self._store, self.folder)
 
     def verify(self) -> list[str]:
         """Every inconsistency found, one sentence each; empty when the gallery is sound."""
@@ -165,6 +196,8 @@ class LocalGallery:
 
     def close(self) -> None:
         """Release files and locks; safe to call twice."""
+        if self._scanners is not None:
+            self._scanners.shutdown()
         if store := getattr(self, "_store", None):
             store.close()
         if self._writer:
@@ -176,30 +209,15 @@ class LocalGallery:
             raise ValueError("the gallery was opened for reading")
         return self._writer
 
-    def _holds_removed(self, generation: Generation) -> bool:
-        return self._store.count("vector", generation.built_to) != generation.rows
-
-    def _drop(self, generations: list[Generation]) -> None:
-        self._writing().forget_generations([generation.id for generation in generations])
-        sweep(self.folder, {generation.file.name for generation in self._store.generations()})
-
-    def _mend(self) -> None:
-        """Clear away what an interrupted writer left; replace damaged index files."""
-        damaged = []
-        for generation in self._store.generations():
-            try:
-                check_file(self.folder, generation.file)
-            except DamagedFileError as error:
-                log.warning("%s: it is rebuilt from the database.", error)
-                damaged.append(generation)
-        self._drop(damaged)
-        if damaged:
-            self.build_generation()
+    def _mend(self, writer: Writer) -> None:
+        """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
+        damaged = damaged_segments(self._store, self.folder)
+        if damaged or stale_segments(self._store, erased_only=True):
+            build_segments(writer, self._store, self.folder, damaged)
+            writer.empty_log()
+        tidy(writer, self._store, self.folder)
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; a folder, or a file that has just gone, has none."""
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_SCANNERS)

@@ -1,121 +1,204 @@
-"""What one search sees: the newest sound index file, and exact buffers over every row that came after it.
+"""What one search sees: every committed row of one moment, in exact parts, and what a filter leaves of them.
 
-A snapshot never changes; taking up new rows makes a new one that shares the large parts with the old.
+A snapshot never changes; taking up what was committed makes a new one that shares the large parts with the
+old. Rows without a sound segment are read from the database.
 """
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from indexer.items import Filter
-from indexer.local.filters import cache_key
-from indexer.local.generations import DamagedFileError, Generation, read_file
-from indexer.local.store import Store
-from indexer.vectors import DEFAULT_KIND, KINDS
-from indexer.vectors.scoring import merge
-from indexer.vectors.vector_index import Ids, Scores, VectorIndex, Vectors
+from indexer.filters import Filter
+from indexer.local import catalogue
+from indexer.local.coarse_search import Coarse, load_coarse
+from indexer.local.derived import DamagedFileError
+from indexer.local.facts import FactRow, Facts
+from indexer.local.segments import SEGMENT_ROWS, Segment, gaps, read_rows, read_segment
+from indexer.local.store import Moment, Store
+from indexer.vectors.exact import ExactIndex
+from indexer.vectors.faiss_index import FaissIndex
+from indexer.vectors.ranking import rank
+from indexer.vectors.scoring import positions_of
+from indexer.vectors.vector_index import Ids, Mask, Scores, VectorIndex, Vectors
 
 log = logging.getLogger(__name__)
 
 TAIL_ROWS = 4096
 """Fresh rows up to this many are read again at each refresh; more become a part that stays."""
 
-_REMEMBERED_FILTERS = 32
+_REMEMBERED_FILTERS = 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the rows: their vectors, their facts, and which of them still live (None: all).
+
+    Its ids are after < id <= up_to; it shows the gallery after `changed_to` changes and the removals up to
+    `removed_to`. `segment` is the id of the segment it was read from, None if it comes from the database.
+    """
+
+    index: VectorIndex
+    facts: Facts
+    after: int
+    up_to: int
+    changed_to: int
+    removed_to: int
+    segment: int | None = None
+    living: Mask | None = None
+
+    def __len__(self) -> int:
+        """Rows that can be found."""
+        return len(self.index) if self.living is None else int(np.count_nonzero(self.living))
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Parts with disjoint, rising ids; `parts` stay in the next snapshot, `tail` is replaced."""
+    """Parts with disjoint ids, rising. The last may be a `tail`, which the next snapshot replaces."""
 
-    generation: Generation | None
-    newest: int
-    parts: tuple[VectorIndex, ...]
-    frozen_to: int
-    tail: VectorIndex | None
-    dead: Ids
-    _allowed: dict[object, Ids] = field(default_factory=dict)
+    moment: Moment
+    parts: tuple[Part, ...]
+    tail: bool
+    coarse: Coarse | None
+    _masks: dict[Filter, tuple[Mask, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Rows that can be found."""
-        return sum(map(len, self._everything())) - len(self.dead)
+        return sum(map(len, self.parts))
 
-    def _everything(self) -> tuple[VectorIndex, ...]:
-        return self.parts if self.tail is None else (*self.parts, self.tail)
-
-    def search(self, store: Store, queries: Vectors, k: int, where: Filter | None) -> tuple[Scores, Ids]:
+    def search(
+        self, queries: Vectors, k: int, where: Filter | None, pool: Executor | None = None
+    ) -> tuple[Scores, Ids]:
         """Scores and ids (queries, k) of the best allowed rows; -inf and -1 where there are fewer."""
-        allowed = self._selection(store, where)
-        found = [part.search(queries, k, allowed) for part in self._everything()]
-        return merge(found, len(queries), k)
+        if where is None and self.coarse is not None:
+            return self.coarse.search(self.parts, queries, k, pool)
+        masks = self.masks(where)
+        return rank(
+            [(part.index, mask) for part, mask in zip(self.parts, masks, strict=True)], queries, k, pool
+        )
 
-    def _selection(self, store: Store, where: Filter | None) -> Ids | None:
-        """The allowed ids, remembered for the filters asked last; None if all rows are allowed."""
-        if where is None or where == Filter():
-            if not len(self.dead):
-                return None
-            key: object = None
-        else:
-            key = cache_key(where)
-        selection = self._allowed.get(key)
-        if selection is None:
-            if key is None:
-                selection = np.concatenate([np.setdiff1d(part.ids, self.dead) for part in self._everything()])
-            else:
-                selection = store.allowed(where or Filter())
-            if len(self._allowed) >= _REMEMBERED_FILTERS:
-                self._allowed.clear()
-            self._allowed[key] = selection
-        return selection
+    def masks(self, where: Filter | None) -> tuple[Mask | None, ...]:
+        """For each part which rows a filter leaves; remembered for the filters asked last."""
+        if where is None:
+            return tuple(part.living for part in self.parts)
+        known = self._masks.get(where)
+        if known is None:
+            known = tuple(_left(part, where) for part in self.parts)
+            if len(self._masks) >= _REMEMBERED_FILTERS:
+                self._masks.clear()
+            self._masks[where] = known
+        return known
+
+    def ids(self, where: Filter | None) -> Ids:
+        """The ids of the living rows that a filter leaves, ascending."""
+        found = [
+            part.index.ids if mask is None else part.index.ids[mask]
+            for part, mask in zip(self.parts, self.masks(where), strict=True)
+        ]
+        return np.concatenate([*found, np.empty(0, np.int64)])
 
 
-def load(store: Store, folder: Path) -> Snapshot:
-    """The snapshot of everything committed, from the newest sound index file on; warns of damaged ones."""
-    recorded = store.generations()
-    newest = _newest(recorded)
-    for generation in recorded:
+def _left(part: Part, where: Filter) -> Mask:
+    mask = part.facts.mask(where)
+    return mask if part.living is None else mask & part.living
+
+
+def take(store: Store, folder: Path, old: Snapshot | None = None) -> Snapshot:
+    """The snapshot of everything committed; of the old one what still holds is kept. Warns of damaged files.
+
+    All that is read from the database is of one moment. A file may vanish meanwhile, when the writer has
+    replaced it: then the next moment is tried.
+    """
+    damaged: set[int] = set()
+    loaded = {part.segment: part for part in old.parts if part.segment} if old else {}
+    while True:
         try:
-            index = read_file(folder, generation, store.identity.dimension)
-        except DamagedFileError as error:
-            if generation not in store.generations():  # replaced by a newer one while we read the list
-                return load(store, folder)
-            log.warning("%s: searching goes on from the database, which has everything.", error)
-            continue
-        return _advanced(store, generation, newest, (index,), generation.built_to)
-    return _advanced(store, None, newest, (), 0)
+            with store.one_moment():
+                return _take(store, folder, old, loaded, damaged)
+        except _UnreadableSegmentError as error:
+            if any(segment.id == error.segment for segment in catalogue.segments(store)):
+                log.warning("%s: searching goes on from the database, which has everything.", error)
+                damaged.add(error.segment)
 
 
-def advance(store: Store, folder: Path, old: Snapshot) -> Snapshot:
-    """The snapshot of everything committed now; a new index file is loaded, else only fresh rows are read."""
-    if _newest(store.generations()) != old.newest:
-        return load(store, folder)
-    return _advanced(store, old.generation, old.newest, old.parts, old.frozen_to)
+class _UnreadableSegmentError(Exception):
+    """The files of a segment are damaged, or were replaced since the moment that is being read."""
+
+    def __init__(self, segment: int, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.segment = segment
 
 
-def build(store: Store, kind: str, after: int, up_to: int) -> VectorIndex:
-    """An index of that kind over the stored rows with after < id <= up_to."""
-    index = KINDS[kind].create(store.identity.dimension)
-    for ids, vectors in store.vectors(after, up_to):
-        index.add(ids, vectors)
-    return index
-
-
-def _newest(recorded: list[Generation]) -> int:
-    return max((generation.id for generation in recorded), default=0)
-
-
-def _advanced(
-    store: Store, generation: Generation | None, newest: int, parts: tuple[VectorIndex, ...], frozen_to: int
+def _take(
+    store: Store, folder: Path, old: Snapshot | None, loaded: dict[int, Part], damaged: set[int]
 ) -> Snapshot:
-    """Read the rows behind `frozen_to`: a few into the tail, many into a further part."""
-    last = store.last_id()
-    tail = None
-    if last - frozen_to > TAIL_ROWS:
-        parts, frozen_to = (*parts, build(store, DEFAULT_KIND, frozen_to, last)), last
-    elif last > frozen_to:
-        tail = build(store, "numpy", frozen_to, last)
-    held = (*parts, tail) if tail is not None else parts
-    dead = store.removed()  # read last: whatever was removed while reading is on the list
-    dead = np.concatenate([dead[np.isin(dead, part.ids)] for part in held]) if held else dead[:0]
-    return Snapshot(generation, newest, parts, frozen_to, tail, dead)
+    store.read_identity()
+    moment = store.moment()
+    if old is not None and old.moment.epoch != moment.epoch:
+        old = None
+        loaded.clear()
+    sound = [segment for segment in catalogue.segments(store) if segment.id not in damaged]
+    for segment in sound:
+        if segment.id not in loaded:
+            loaded[segment.id] = _from_files(store, folder, segment)
+    parts = [loaded[segment.id] for segment in sound]
+    reusable = {part.after: part for part in old.parts if not part.segment} if old else {}
+    if old is not None and old.tail:
+        reusable.pop(old.parts[-1].after, None)
+    for after, up_to in gaps(sound, moment.last_id):
+        parts += _from_database(store, moment, after, up_to, reusable)
+    parts.sort(key=lambda part: part.after)
+    tail = bool(parts) and parts[-1].segment is None and len(parts[-1].index) <= TAIL_ROWS
+    coarse = load_coarse(store, folder, old.coarse if old else None)
+    return Snapshot(moment, _brought_up(store, moment, parts), tail, coarse)
+
+
+def _from_files(store: Store, folder: Path, segment: Segment) -> Part:
+    try:
+        content = read_segment(folder, segment, store.identity.dimension)
+    except DamagedFileError as error:
+        raise _UnreadableSegmentError(segment.id, error) from error
+    reach = (segment.after, segment.up_to)
+    return Part(content.index, content.facts, *reach, segment.changed_to, segment.removed_to, segment.id)
+
+
+def _from_database(
+    store: Store, moment: Moment, after: int, up_to: int, reusable: dict[int, Part]
+) -> Iterator[Part]:
+    """Parts over the rows of a range: those of the last snapshot, then new ones of what came since."""
+    while after in reusable and reusable[after].up_to <= up_to:
+        part = reusable[after]
+        yield part
+        after = part.up_to
+    while facts := store.fact_rows(after, up_to, SEGMENT_ROWS):
+        end = facts[-1][0] if len(facts) == SEGMENT_ROWS else up_to
+        empty = (ExactIndex if len(facts) <= TAIL_ROWS else FaissIndex)(store.identity.dimension)
+        index, columns = read_rows(store, after, end, facts, empty)
+        yield Part(index, columns, after, end, moment.changes, moment.last_removal)
+        after = end
+
+
+def _brought_up(store: Store, moment: Moment, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts with what was removed and changed since each was made."""
+    removed = store.removed(min((part.removed_to for part in parts), default=moment.last_removal))
+    changed = store.changed_facts(min((part.changed_to for part in parts), default=moment.changes))
+    return tuple(_at_moment(part, moment, removed, changed) for part in parts)
+
+
+def _at_moment(part: Part, moment: Moment, removed: Ids, changed: list[FactRow]) -> Part:
+    living, facts = part.living, part.facts
+    gone = positions_of(removed, part.index.ids)
+    if len(gone):
+        living = np.ones(len(part.index), bool) if living is None else living.copy()
+        living[gone] = False
+    mine = [row for row in changed if part.after < row[0] <= part.up_to]
+    if mine:
+        facts = facts.changed(mine)
+    if (part.changed_to, part.removed_to) == (moment.changes, moment.last_removal):
+        return part
+    return replace(
+        part, living=living, facts=facts, changed_to=moment.changes, removed_to=moment.last_removal
+    )

@@ -5,26 +5,27 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import GalleryError, GalleryMissing
-from indexer.items import Box, Filter, GalleryItem, Rejected
-from indexer.local.database import APPLICATION_ID, SCHEMA_VERSION, connect_reader, damaged, sentences
-from indexer.local.filters import where_clause
-from indexer.local.generations import FOLDER, Generation, WrittenFile
+from indexer.items import Box, GalleryItem, Rejected
+from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
+from indexer.local.derived import FOLDER
+from indexer.local.facts import FactRow
+from indexer.local.ledger import key_hash
+from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
 from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
 DATABASE = "gallery.db"
 ROWS_PER_READ = 4096
-_KEYS_PER_QUERY = 500
 _ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes"
-_COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "generation"})
+_COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "candidate_vector"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,20 @@ class Identity:
     kind: str
 
 
+@dataclass(frozen=True)
+class Moment:
+    """How far the gallery has come, all of one moment.
+
+    epoch: rises when ids may stand for other rows or vectors; last_id: the highest stored; changes: how often
+    facts have changed; last_removal: the highest id in the ledger.
+    """
+
+    epoch: int
+    last_id: int
+    changes: int
+    last_removal: int
+
+
 class Store:
     """The database of the gallery in `folder`, read only. Opening checks that it is one."""
 
@@ -47,24 +62,34 @@ class Store:
         self._guard = threading.Lock()
         found_something(folder)
         try:
-            self.identity = self._identify(folder)
+            self._check(folder)
+            self._salt: bytes = self.row("SELECT salt FROM gallery")[0]
+            self.identity = self.read_identity()
         except BaseException:
             self.close()
             raise
 
-    def _identify(self, folder: Path) -> Identity:
-        (application,) = self._one("PRAGMA application_id")
-        if not application and not self._one("SELECT count(*) FROM sqlite_master")[0]:
+    def _check(self, folder: Path) -> None:
+        (application,) = self.row("PRAGMA application_id")
+        if not application and not self.row("SELECT count(*) FROM sqlite_master")[0]:
             raise damaged(self.path, "it is empty") if (folder / FOLDER).exists() else missing(folder)
         if application != APPLICATION_ID:
             raise GalleryError(f"{self.path} is no database of a cskt gallery: name another folder.")
-        (version,) = self._one("PRAGMA user_version")
+        (version,) = self.row("PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise GalleryError(
                 f"{self.path} was made by a newer cskt (format {version}): install that version."
             )
-        row = self._one("SELECT encoder, fingerprint, dimension, index_kind FROM gallery")
-        return Identity(*row)
+        if version < SCHEMA_VERSION:
+            raise GalleryError(
+                f"{self.path} was made by an older cskt (format {version}): bring it up to date once with "
+                f"`cskt gallery compact --gallery {folder}`."
+            )
+
+    def read_identity(self) -> Identity:
+        """Whose vectors the gallery holds now; another encoder may have taken over since it was opened."""
+        self.identity = Identity(*self.row("SELECT encoder, fingerprint, dimension, index_kind FROM gallery"))
+        return self.identity
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
@@ -87,56 +112,79 @@ class Store:
                 connection.close()
             self._connections.clear()
 
-    def _all(self, query: str, values: Iterable[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def one_moment(self) -> AbstractContextManager[None]:
+        """What this thread reads inside shows one moment of the gallery."""
+        return reading(self.connection(), self.path)
+
+    def rows(self, query: str, values: Iterable[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        """What a query answers."""
         with sentences(self.path):
             return self.connection().execute(query, tuple(values)).fetchall()
 
-    def _one(self, query: str, values: Iterable[object] = ()) -> tuple:  # type: ignore[type-arg]
-        rows = self._all(query, values)
+    def row(self, query: str, values: Iterable[object] = ()) -> tuple:  # type: ignore[type-arg]
+        """The one row that a query answers; GalleryCorrupt if there is none."""
+        rows = self.rows(query, values)
         if not rows:
             raise damaged(self.path, "a row that must be there is missing")
         return rows[0]
 
-    def count(self, table: str, up_to: int | None = None) -> int:
-        """Rows of a table; of `vector`, those whose id is at most `up_to`."""
+    def moment(self) -> Moment:
+        """How far the gallery has come."""
+        query = (
+            "SELECT epoch, (SELECT coalesce(max(item_id), 0) FROM vector), changes, "
+            "(SELECT coalesce(max(id), 0) FROM removal) FROM gallery"
+        )
+        return Moment(*self.row(query))
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
         if table not in _COUNTED:
             raise ValueError(f"no such table: {table}")
-        if up_to is None:
-            return int(self._one(f"SELECT count(*) FROM {table}")[0])
-        return int(self._one("SELECT count(*) FROM vector WHERE item_id <= ?", [up_to])[0])
+        return int(self.row(f"SELECT count(*) FROM {table}")[0])
 
     def count_by(self, column: str) -> dict[str, int]:
         """Items by `source` or by `camera` (those that have one), in the order of the names."""
         if column not in ("source", "camera"):
             raise ValueError(f"no counts by {column}")
         query = f"SELECT {column}, count(*) FROM item WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
-        return dict(self._all(query))
+        return dict(self.rows(query))
 
     def seen_range(self) -> tuple[str | None, str | None]:
         """The earliest and the latest time of an item."""
-        first, last = self._one("SELECT min(seen_at), max(seen_at) FROM item")
+        first, last = self.row("SELECT min(seen_at), max(seen_at) FROM item")
         return first, last
 
-    def last_id(self) -> int:
-        """The highest id of a stored vector; 0 without any."""
-        return int(self._one("SELECT coalesce(max(item_id), 0) FROM vector")[0])
+    def count_within(self, after: int, up_to: int) -> int:
+        """Items with after < id <= up_to."""
+        return int(self.row("SELECT count(*) FROM item WHERE id > ? AND id <= ?", [after, up_to])[0])
+
+    def has_rows(self, after: int, up_to: int) -> bool:
+        """Whether any vector has after < id <= up_to."""
+        query = "SELECT EXISTS (SELECT 1 FROM vector WHERE item_id > ? AND item_id <= ?)"
+        return bool(self.row(query, [after, up_to])[0])
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are stored or were removed; a rejected one may be mended by now."""
         asked = {storable(key): key for key in keys}
         found: set[str] = set()
-        for chunk in _chunks(asked, _KEYS_PER_QUERY):
-            marks = ", ".join("?" * len(chunk))
-            tables = (f"SELECT key FROM {table} WHERE key IN ({marks})" for table in ("item", "removal"))
-            found.update(asked[key] for (key,) in self._all(" UNION ".join(tables), chunk * 2))
+        for chunk in in_chunks(asked):
+            query = f"SELECT key FROM item WHERE key IN ({marks(chunk)})"
+            found.update(asked[key] for (key,) in self.rows(query, chunk))
+        if self.row("SELECT EXISTS (SELECT 1 FROM removal)")[0]:
+            found.update(self._removed_keys(asked))
         return found
+
+    def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
+        hashes = {key_hash(self._salt, stored): given for stored, given in asked.items()}
+        for chunk in in_chunks(hashes):
+            query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(chunk)})"
+            yield from (hashes[digest] for (digest,) in self.rows(query, chunk))
 
     def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:
         """The facts of those of the rows that exist."""
         found = {}
-        for chunk in _chunks(dict.fromkeys(ids), _KEYS_PER_QUERY):
-            marks = ", ".join("?" * len(chunk))
-            for row in self._all(f"SELECT {_ITEM_COLUMNS} FROM item WHERE id IN ({marks})", chunk):
+        for chunk in in_chunks(dict.fromkeys(ids)):
+            for row in self.rows(f"SELECT {_ITEM_COLUMNS} FROM item WHERE id IN ({marks(chunk)})", chunk):
                 found[row[0]] = self._item(row)
         return found
 
@@ -148,22 +196,33 @@ class Store:
         except (ValueError, TypeError) as error:
             raise damaged(self.path, f"the facts of item {id} cannot be read") from error
 
-    def allowed(self, where: Filter) -> Ids:
-        """The ids of the items the filter lets through, ascending."""
-        condition, values = where_clause(where)
-        rows = self._all(f"SELECT id FROM item WHERE {condition} ORDER BY id", values)
-        return np.fromiter((id for (id,) in rows), np.int64, len(rows))
+    def fact_rows(self, after: int, up_to: int, limit: int = -1) -> list[FactRow]:
+        """The filterable facts of the items with after < id <= up_to, ascending."""
+        return self._fact_rows("id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
 
-    def vectors(self, after: int, up_to: int) -> Iterator[tuple[Ids, StoredVectors]]:
-        """All stored vectors with after < id <= up_to, ascending, some thousands at a time."""
+    def changed_facts(self, after_changes: int) -> list[FactRow]:
+        """The facts of the items that changed after so many changes, ascending."""
+        return self._fact_rows("changed > ? ORDER BY id", [max(after_changes, 0)])
+
+    def _fact_rows(self, condition: str, values: list[int]) -> list[FactRow]:
+        query = f"SELECT id, source, camera, track, seen_at, attributes FROM item WHERE {condition}"
+        try:
+            return [(*row[:5], json.loads(row[5])) for row in self.rows(query, values)]
+        except ValueError as error:
+            raise damaged(self.path, "the attributes of an item cannot be read") from error
+
+    def vectors(
+        self, after: int, up_to: int, limit: int | None = None
+    ) -> Iterator[tuple[Ids, StoredVectors]]:
+        """Stored vectors with after < id <= up_to (the first `limit` of them), some thousands at a time."""
         query = (
             "SELECT item_id, value, crc FROM vector WHERE item_id > ? AND item_id <= ? "
             "ORDER BY item_id LIMIT ?"
         )
-        while rows := self._all(query, [after, up_to, ROWS_PER_READ]):
-            ids = np.array([id for id, _, _ in rows], np.int64)
-            yield ids, self._matrix(rows)
-            after = int(ids[-1])
+        left = limit if limit is not None else up_to - after
+        while left > 0 and (rows := self.rows(query, [after, up_to, min(ROWS_PER_READ, left)])):
+            yield np.array([id for id, _, _ in rows], np.int64), self._matrix(rows)
+            after, left = rows[-1][0], left - len(rows)
 
     def _matrix(self, rows: list[tuple[int, bytes, int]]) -> StoredVectors:
         size = 2 * self.identity.dimension
@@ -175,48 +234,39 @@ class Store:
 
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one item."""
-        rows = self._all("SELECT jpeg FROM thumbnail WHERE item_id = ?", [id])
+        rows = self.rows("SELECT jpeg FROM thumbnail WHERE item_id = ?", [id])
         return rows[0][0] if rows else None
 
     def rejected(self, limit: int) -> list[Rejected]:
         """The most recently rejected first."""
         query = "SELECT key, uri, source, reason FROM rejected ORDER BY id DESC LIMIT ?"
-        return [Rejected(*row) for row in self._all(query, [limit])]
+        return [Rejected(*row) for row in self.rows(query, [limit])]
 
-    def removed(self) -> Ids:
-        """The ids of removed items, ascending."""
-        return np.array([id for (id,) in self._all("SELECT item_id FROM removal ORDER BY 1")], np.int64)
-
-    def generations(self) -> list[Generation]:
-        """The recorded index files, newest first."""
-        query = (
-            "SELECT id, file, sha256, bytes, row_count, built_to, index_kind FROM generation ORDER BY id DESC"
-        )
-        return [
-            Generation(id, WrittenFile(file, digest, size), rows, built_to, kind)
-            for id, file, digest, size, rows, built_to, kind in self._all(query)
-        ]
+    def removed(self, after_removal: int = 0) -> Ids:
+        """The ids of the items removed after this entry of the ledger, ascending."""
+        query = "SELECT item_id FROM removal WHERE id > ? ORDER BY 1"
+        return np.array([id for (id,) in self.rows(query, [after_removal])], np.int64)
 
     def integrity(self) -> list[str]:
         """What SQLite's own check of every page finds."""
-        return [text for (text,) in self._all("PRAGMA integrity_check(20)") if text != "ok"]
+        return [text for (text,) in self.rows("PRAGMA integrity_check(20)") if text != "ok"]
 
     def unpaired(self) -> tuple[int, int]:
         """Items without a vector, and vectors without an item."""
         bare = "SELECT count(*) FROM item WHERE id NOT IN (SELECT item_id FROM vector)"
         lost = "SELECT count(*) FROM vector WHERE item_id NOT IN (SELECT id FROM item)"
-        return int(self._one(bare)[0]), int(self._one(lost)[0])
+        return int(self.row(bare)[0]), int(self.row(lost)[0])
 
     def checksums(self, after: int, count: int) -> list[tuple[int, bytes, int]]:
         """The next `count` rows (id, vector bytes, recorded crc) behind an id."""
         query = "SELECT item_id, value, crc FROM vector WHERE item_id > ? ORDER BY item_id LIMIT ?"
-        return self._all(query, [after, count])
+        return self.rows(query, [after, count])
 
 
 def found_something(folder: Path) -> None:
     """GalleryMissing or GalleryCorrupt unless the folder holds a database file."""
     if not (folder / DATABASE).is_file():
-        if any((folder / FOLDER).glob("*.index")):
+        if any((folder / FOLDER).glob("*.rows")):
             raise damaged(folder / DATABASE, "it is gone, its index files are there")
         raise missing(folder)
 
@@ -226,9 +276,3 @@ def missing(folder: Path) -> GalleryMissing:
     return GalleryMissing(
         f"there is no gallery at {folder}: make one with `cskt index SOURCE --gallery {folder}`."
     )
-
-
-def _chunks(values: Iterable[object], size: int) -> Iterator[list]:  # type: ignore[type-arg]
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -1,17 +1,20 @@
-"""Proof that a gallery is sound: pages, counts, vectors, index files, and what searches find."""
+"""Proof that a gallery is sound: pages, counts, vectors, and that the index files hold the same."""
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from indexer.local.generations import DamagedFileError, read_file
+from indexer.local import catalogue
+from indexer.local.derived import DamagedFileError, check_file
+from indexer.local.facts import Facts
+from indexer.local.segments import Segment, read_segment
 from indexer.local.store import Store
-from indexer.vectors.vector_index import Ids, Scores, VectorIndex, Vectors
+from indexer.vectors.vector_index import Ids
 
 _UNIT_TOLERANCE = 2e-2
-_SCORE_TOLERANCE = 1e-4
-_PROBES = 20
+_REMEDY = "the next `cskt index` into this gallery rebuilds it."
 
 
 def problems(folder: Path, store: Store) -> list[str]:
@@ -24,59 +27,76 @@ def problems(folder: Path, store: Store) -> list[str]:
         found.append(f"{bare} items have no vector.")
     if lost:
         found.append(f"{lost} vectors belong to no item.")
-    broken = _vector_problems(store)
+    broken = list(_vector_problems(store))
     if broken:  # nothing to compare the index files with
         return found + broken
-    for generation in store.generations():
+    with store.one_moment():
+        for segment in catalogue.segments(store):
+            found += _segment_problems(store, folder, segment)
+        coarse = catalogue.coarse_file(store)
+    if coarse is not None:
         try:
-            index = read_file(folder, generation, store.identity.dimension)
+            check_file(folder, coarse.file)
         except DamagedFileError as error:
-            found.append(f"{error}; the next `cskt index` into this gallery rebuilds it.")
-            continue
-        found += _index_problems(store, index, generation.file.name, generation.built_to)
+            found.append(f"{error}; {_REMEDY}")
     return found
 
 
-def _vector_problems(store: Store) -> list[str]:
+def _vector_problems(store: Store) -> Iterator[str]:
     """Rows whose bytes, length or norm cannot be right."""
-    found, after = [], 0
+    after = 0
     while rows := store.checksums(after, 4096):
         after = rows[-1][0]
         for id, value, crc in rows:
             if len(value) != 2 * store.identity.dimension:
-                found.append(f"the vector of item {id} has {len(value)} bytes.")
+                yield f"the vector of item {id} has {len(value)} bytes."
             elif zlib.crc32(value) != crc:
-                found.append(f"the vector of item {id} does not fit its checksum.")
-            elif (
-                not abs(float(np.linalg.norm(np.frombuffer(value, "<f2").astype(np.float32))) - 1)
-                < _UNIT_TOLERANCE
-            ):
-                found.append(f"the vector of item {id} is not of unit length.")
-    return found
+                yield f"the vector of item {id} does not fit its checksum."
+            elif not abs(_norm(value) - 1) < _UNIT_TOLERANCE:
+                yield f"the vector of item {id} is not of unit length."
 
 
-def _index_problems(store: Store, index: VectorIndex, name: str, built_to: int) -> list[str]:
-    """Whether the file covers exactly the rows it should, and finds what a scan of the database finds."""
-    ids, best, probes = _scan(store, built_to)
-    found = []
-    if len(np.setdiff1d(ids, index.ids)) or len(np.setdiff1d(index.ids, np.union1d(ids, store.removed()))):
-        found.append(f"{name} does not cover the items up to {built_to}.")
-    elif len(probes):
-        scores, _ = index.search(probes, 1)
-        wrong = int(np.sum(np.abs(scores[:, 0] - best) > _SCORE_TOLERANCE))
-        if wrong:
-            found.append(f"{name} answers {wrong} of {len(probes)} searches otherwise than the database.")
-    return found
+def _norm(value: bytes) -> float:
+    return float(np.linalg.norm(np.frombuffer(value, "<f2").astype(np.float32)))
 
 
-def _scan(store: Store, up_to: int) -> tuple[Ids, Scores, Vectors]:
-    """All ids, some stored vectors to ask for, and the best score that a plain scan gives each of them."""
-    ids = [chunk for chunk, _ in store.vectors(0, up_to)]
-    every = np.concatenate([*ids, np.empty(0, np.int64)])
-    wanted = every[np.linspace(0, len(every) - 1, min(_PROBES, len(every))).astype(np.int64)]
-    chosen = [vectors[np.isin(chunk, wanted)] for chunk, vectors in store.vectors(0, up_to)]
-    if not chosen:
-        return every, np.empty(0), np.empty((0, store.identity.dimension), np.float32)
-    probes = np.concatenate(chosen).astype(np.float32)
-    tops = [(vectors.astype(np.float32) @ probes.T).max(axis=0) for _, vectors in store.vectors(0, up_to)]
-    return every, np.max(tops, axis=0).astype(np.float64), probes
+def _segment_problems(store: Store, folder: Path, segment: Segment) -> Iterator[str]:
+    """Whether the files hold the very vectors and facts of the database, but for what came later."""
+    name = f"{segment.rows_file.name} with {segment.facts_file.name}"
+    try:
+        content = read_segment(folder, segment, store.identity.dimension)
+    except DamagedFileError as error:
+        yield f"{error}; {_REMEDY}"
+        return
+    removed: Ids = store.removed(segment.removed_to)
+    left = content.index.ids[~np.isin(content.index.ids, removed)]
+    stored = [(ids, vectors) for ids, vectors in store.vectors(segment.after, segment.up_to)]
+    ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in stored)])
+    if not np.array_equal(left, ids):
+        yield f"{name} does not cover the items up to {segment.up_to}; {_REMEDY}"
+        return
+    places = np.flatnonzero(np.isin(content.index.ids, ids))
+    vectors = np.concatenate([np.empty((0, store.identity.dimension), np.float16), *(v for _, v in stored)])
+    if not np.array_equal(content.index.vectors_at(places), vectors.astype(np.float32)):
+        yield f"{name} holds other vectors than the database; {_REMEDY}"
+    changed = store.changed_facts(segment.changed_to)
+    truth = Facts.from_rows(store.fact_rows(segment.after, segment.up_to))
+    if not _same(content.facts.changed(changed), truth, ids):
+        yield f"{name} holds other facts than the database; {_REMEDY}"
+
+
+def _same(facts: Facts, truth: Facts, ids: Ids) -> bool:
+    """Whether both say the same of these rows."""
+    return _told(facts, ids) == _told(truth, ids)
+
+
+def _told(facts: Facts, ids: Ids) -> dict[str, list[object]]:
+    """For each field what the rows have, with the type; fields that none has are left out."""
+    wanted = np.isin(facts.ids, ids)
+    told: dict[str, list[object]] = {}
+    for field, column in facts.columns.items():
+        values = [None, *((type(value), value) for value in column.values.listed())]
+        row = [values[code] for code in column.dense()[wanted].tolist()]
+        if any(row):
+            told[field] = row
+    return told

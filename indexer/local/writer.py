@@ -1,34 +1,35 @@
 """Writing the gallery's database: the one process that holds the lock, one transaction per batch."""
 
-import json
+import secrets
 import sqlite3
-import zlib
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
-
-from indexer.errors import GalleryError, GalleryFull
-from indexer.items import EmbeddedItem, GalleryItem, Rejected
+from indexer.errors import GalleryBusy, GalleryError, GalleryFull
+from indexer.items import AttributeValue, EmbeddedItem, Rejected
+from indexer.local import schema
 from indexer.local.database import (
-    APPLICATION_ID,
-    SCHEMA,
-    SCHEMA_VERSION,
     connect_writer,
     full_disk,
+    in_chunks,
+    marks,
     sentences,
     sync_folder,
     transaction,
 )
-from indexer.local.generations import FOLDER, WrittenFile
+from indexer.local.derived import FOLDER
+from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
+from indexer.local.rows import changed_attributes, item_row, stored_vectors
 from indexer.local.store import DATABASE, Identity, found_something
 from indexer.texts import storable
-from indexer.vectors import KINDS
 
 _OWN_NAMES = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "writer.lock", FOLDER}
-_NORM_TOLERANCE = 1e-2
+_OLD_FOLDER = "generations"
+_TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
+_WAIT_FOR_READERS = 20.0
 
 
 class Writer:
@@ -49,6 +50,7 @@ class Writer:
         try:
             if create is not None and self._empty():
                 self._create(folder, create)
+            self._upgrade(folder)
         except BaseException:
             self.close()
             raise
@@ -58,64 +60,138 @@ class Writer:
             return not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
     def _create(self, folder: Path, identity: Identity) -> None:
-        if any((folder / FOLDER).glob("*.index")):
+        if any((folder / FOLDER).glob("*.rows")):
             return  # the database was lost: opening the store says so
-        facts = (identity.encoder, identity.fingerprint, identity.dimension, identity.kind, _now())
-        with transaction(self._connection, self.path) as connection:
-            for statement in SCHEMA.split(";\n"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO gallery VALUES (1, ?, ?, ?, ?, ?)", facts)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        columns = "id, encoder, fingerprint, dimension, index_kind, created_at, salt"
+        facts = (identity.encoder, identity.fingerprint, identity.dimension, identity.kind)
+        with self.transaction() as connection:
+            schema.create(connection)
+            connection.execute(
+                f"INSERT INTO gallery ({columns}) VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (*facts, schema.now(), secrets.token_bytes(SALT_BYTES)),
+            )
         sync_folder(folder)
         sync_folder(folder.parent)
+
+    def _upgrade(self, folder: Path) -> None:
+        """Bring an older gallery up to date; its index files are of no use any more."""
+        with sentences(self.path):
+            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if application != schema.APPLICATION_ID or version >= schema.SCHEMA_VERSION:
+            return
+        with self.transaction() as connection:
+            schema.upgrade(connection, version)
+        self.empty_log()  # the renamed tables held keys that were removed
+        for path in (folder / _OLD_FOLDER).glob("*"):
+            path.unlink(missing_ok=True)
+        if (folder / _OLD_FOLDER).is_dir():
+            (folder / _OLD_FOLDER).rmdir()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """All or nothing, durable when the block has ended."""
+        return transaction(self._connection, self.path)
 
     def add(self, dimension: int, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected]) -> int:
         """Store one batch durably; returns how many items were new.
 
         An item is no longer rejected; a key rejected again keeps its place with the latest reason.
         """
-        rows = [(_item_row(entry.item), _stored(entry, dimension), entry.thumbnail) for entry in items]
-        with transaction(self._connection, self.path) as connection:
-            new = sum(_insert(connection, *row) for row in rows)
-            connection.executemany("DELETE FROM rejected WHERE key = ?", [row[:1] for row, *_ in rows])
+        vectors = stored_vectors(items, dimension)
+        moment = schema.now()
+        given = [item_row(entry.item, moment) for entry in items]
+        with self.transaction() as connection:
+            keys = [str(row[0]) for row in given]
+            taken = _stored_or_removed(connection, keys)
+            first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in taken}
+            places = sorted(first.values())
+            id = _last_id(connection) + 1
+            ids = range(id, id + len(places))
+            _insert(connection, "item", [(id, *given[place]) for id, place in zip(ids, places, strict=True)])
+            _insert(
+                connection, "vector", [(id, *vectors[place]) for id, place in zip(ids, places, strict=True)]
+            )
+            jpegs = [(id, items[place].thumbnail) for id, place in zip(ids, places, strict=True)]
+            _insert(connection, "thumbnail", [row for row in jpegs if row[1]])
+            _forget_rejected(connection, keys)
             connection.executemany(
                 "INSERT INTO rejected (key, uri, source, reason) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT(key) DO UPDATE SET uri = excluded.uri, source = excluded.source, "
                 "reason = excluded.reason",
                 [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected],
             )
-        return new
+        return len(places)
 
-    def remove(self, keys: Sequence[str]) -> int:
-        """Remove the items with these keys for good; returns how many there were."""
-        removed = 0
-        with transaction(self._connection, self.path) as connection:
-            for key in map(storable, keys):
-                for (id,) in connection.execute("SELECT id FROM item WHERE key = ?", [key]).fetchall():
-                    facts = (id, key, _now())
+    def update(self, key: str, attributes: Mapping[str, AttributeValue | None]) -> bool:
+        """Set attributes of one item, None takes one away; returns whether the item is there."""
+        with self.transaction() as connection:
+            found = connection.execute(
+                "SELECT attributes FROM item WHERE key = ?", [storable(key)]
+            ).fetchone()
+            if found is None:
+                return False
+            connection.execute("UPDATE gallery SET changes = changes + 1")
+            connection.execute(
+                "UPDATE item SET attributes = ?, changed = (SELECT changes FROM gallery) WHERE key = ?",
+                [changed_attributes(found[0], attributes), storable(key)],
+            )
+        return True
+
+    def remove(self, ids: Sequence[int], erase: bool) -> int:
+        """Remove the items with these ids for good; returns how many there were.
+
+        The ledger keeps a hash of their keys. `erase` also forgets what was rejected at the same place, and
+        marks them for the files to be written anew.
+        """
+        removed, moment = 0, schema.now()
+        with self.transaction() as connection:
+            (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+            for id in ids:
+                for key, uri in connection.execute("SELECT key, uri FROM item WHERE id = ?", [id]).fetchall():
                     connection.execute(
-                        "INSERT INTO removal (item_id, key, removed_at) VALUES (?, ?, ?)", facts
+                        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
+                        (id, key_hash(salt, key), moment, erase),
                     )
                     connection.execute("DELETE FROM item WHERE id = ?", [id])
-                    connection.execute("DELETE FROM vector WHERE item_id = ?", [id])
-                    connection.execute("DELETE FROM thumbnail WHERE item_id = ?", [id])
+                    for table in _TABLES_OF_ITEMS:
+                        connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
+                    if erase:
+                        connection.execute("DELETE FROM rejected WHERE key = ? OR uri = ?", [key, uri])
                     removed += 1
-        with sentences(self.path):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return removed
 
-    def record_generation(self, file: WrittenFile, rows: int, built_to: int, kind: str) -> None:
-        """Enter an index file that is on the disk already."""
-        facts = (file.name, file.sha256, file.size, rows, built_to, kind, KINDS[kind].library, _now())
-        columns = "file, sha256, bytes, row_count, built_to, index_kind, library, created_at"
-        with transaction(self._connection, self.path) as connection:
-            connection.execute(f"INSERT INTO generation ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", facts)
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """The ids of the items with these keys."""
+        found: list[int] = []
+        with sentences(self.path):
+            for chunk in in_chunks(list(map(storable, keys))):
+                query = f"SELECT id FROM item WHERE key IN ({marks(chunk)})"
+                found += [id for (id,) in self._connection.execute(query, chunk)]
+        return found
 
-    def forget_generations(self, ids: Sequence[int]) -> None:
-        """Drop the rows of index files about to be deleted."""
-        with transaction(self._connection, self.path) as connection:
-            connection.executemany("DELETE FROM generation WHERE id = ?", [(id,) for id in ids])
+    def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
+        """Move everything from the write-ahead log into the database, and leave the log empty.
+
+        What was deleted is then overwritten wherever it stood. GalleryBusy if a reader holds on to an old
+        state for longer than `wait` seconds.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            with sentences(self.path):
+                busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            if time.monotonic() > deadline:
+                raise GalleryBusy(
+                    f"a reader of {self.path} holds on to an old state, so what was removed can still be "
+                    "read in the log beside it: run the command again when it has finished."
+                )
+            time.sleep(0.05)
+
+    def vacuum(self) -> None:
+        """Give the space of removed rows back to the disk."""
+        with sentences(self.path):
+            self._connection.execute("VACUUM")
 
     def close(self) -> None:
         """Close the database, then let the next writer in."""
@@ -127,7 +203,7 @@ class Writer:
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder; refuse one that holds other things than a gallery."""
+    """Make the folder, for its owner alone; refuse one that holds other things than a gallery."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
@@ -142,44 +218,42 @@ def _prepare(folder: Path) -> None:
         )
 
 
-def _insert(
-    connection: sqlite3.Connection, facts: tuple[str | None, ...], vector: bytes, jpeg: bytes
-) -> bool:
-    columns = "key, uri, source, box, camera, seen_at, track, attributes"
-    inserted = connection.execute(
-        f"INSERT INTO item ({columns}) SELECT ?, ?, ?, ?, ?, ?, ?, ? "
-        "WHERE NOT EXISTS (SELECT 1 FROM removal WHERE key = ?) ON CONFLICT(key) DO NOTHING",
-        (*facts, facts[0]),
-    )
-    if inserted.rowcount != 1:
-        return False
-    id = inserted.lastrowid
-    connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (id, vector, zlib.crc32(vector)))
-    if jpeg:
-        connection.execute("INSERT INTO thumbnail VALUES (?, ?)", (id, jpeg))
-    return True
+_COLUMNS = {
+    "item": "id, key, uri, source, box, camera, seen_at, track, attributes, added_at",
+    "vector": "item_id, value, crc",
+    "thumbnail": "item_id, jpeg",
+}
 
 
-def _item_row(item: GalleryItem) -> tuple[str | None, ...]:
-    corners = item.box and [item.box.left, item.box.top, item.box.right, item.box.bottom]
-    texts = (item.key, item.uri, item.source)
-    optional = (item.camera, item.seen_at, item.track)
-    return (
-        *map(storable, texts),
-        json.dumps(corners) if corners else None,
-        *(None if text is None else storable(text) for text in optional),
-        storable(json.dumps(dict(item.attributes), allow_nan=False, ensure_ascii=False)),
-    )
+def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    columns = _COLUMNS[table]
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
 
-def _stored(entry: EmbeddedItem, dimension: int) -> bytes:
-    """The vector as float16 bytes; ValueError unless it is a unit vector of the gallery's dimension."""
-    if entry.vector.shape != (dimension,):
-        raise ValueError(f"{entry.item.key}: a vector of shape {entry.vector.shape}, not ({dimension},)")
-    if not abs(float(np.linalg.norm(entry.vector)) - 1) < _NORM_TOLERANCE:
-        raise ValueError(f"{entry.item.key}: a vector that is not of unit length")
-    return entry.vector.astype("<f2").tobytes()
+def _last_id(connection: sqlite3.Connection) -> int:
+    """The highest id ever given out."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'item'").fetchone()
+    return row[0] if row else 0
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _stored_or_removed(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that may not be added."""
+    taken: set[str] = set()
+    for chunk in in_chunks(keys):
+        taken.update(
+            key for (key,) in connection.execute(f"SELECT key FROM item WHERE key IN ({marks(chunk)})", chunk)
+        )
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM removal)").fetchone()[0]:
+        (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+        hashes = {key_hash(salt, key): key for key in keys}
+        for digests in in_chunks(list(hashes)):
+            query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(digests)})"
+            taken.update(hashes[digest] for (digest,) in connection.execute(query, digests))
+    return taken
+
+
+def _forget_rejected(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM rejected)").fetchone()[0]:
+        for chunk in in_chunks(keys):
+            connection.execute(f"DELETE FROM rejected WHERE key IN ({marks(chunk)})", chunk)

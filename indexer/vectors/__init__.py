@@ -1,31 +1,42 @@
-"""The registry of vector indexes. A new kind is one entry here; the contract tests then run on it.
+"""The registry of index kinds. Whatever the kind, vectors are kept exactly; an approximate one only proposes.
 
-All kinds here are exact: their ranking equals brute force over the stored half-precision vectors.
+A kind is one of these words, or any FAISS factory string (`IVF4096,SQ8`).
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy
+AUTO = "auto"
+EXACT = "exact"
 
-from indexer.vectors import faiss_index
-from indexer.vectors.exact import ExactIndex
-from indexer.vectors.faiss_index import FaissIndex
-from indexer.vectors.vector_index import Source, VectorIndex
+EXACT_BYTES = 2_000_000_000
+"""`auto` scans up to so many bytes of half-precision vectors; beyond, it takes `ivf`."""
 
-
-@dataclass(frozen=True)
-class IndexKind:
-    """How to make an empty index of a dimension, how to read one back, and which library wrote it."""
-
-    create: Callable[[int], VectorIndex]
-    read: Callable[[Source, int], VectorIndex]
-    library: str
-
-
-KINDS: dict[str, IndexKind] = {
-    "exact": IndexKind(FaissIndex, FaissIndex.read, f"faiss {faiss_index.VERSION}"),
-    "numpy": IndexKind(ExactIndex, ExactIndex.read, f"numpy {numpy.__version__}"),
+KINDS: dict[str, Callable[[int, int], str | None]] = {
+    AUTO: lambda rows, dimension: None if 2 * rows * dimension <= EXACT_BYTES else _inverted_lists(rows),
+    EXACT: lambda rows, dimension: None,
+    "ivf": lambda rows, dimension: _inverted_lists(rows),
+    "hnsw": lambda rows, dimension: "HNSW32,SQ8",
+    "quantised": lambda rows, dimension: f"PQ{_quarter(dimension)}x4fs",
 }
+"""Word -> the factory string of the approximate index for so many rows of that dimension; None: none."""
 
-DEFAULT_KIND = "exact"
+LEAST_ROWS = 10_000
+"""With fewer rows an approximate index is worth nothing: a scan is as quick."""
+
+
+def factory_of(kind: str, rows: int, dimension: int) -> str | None:
+    """The FAISS factory string of a kind for so many rows; None where rows are scanned."""
+    if rows < LEAST_ROWS:
+        return None
+    return KINDS[kind](rows, dimension) if kind in KINDS else kind
+
+
+def _inverted_lists(rows: int) -> str:
+    lists = 2 ** round(math.log2(4 * math.sqrt(max(rows, 1))))
+    return f"IVF{lists},SQ8"
+
+
+def _quarter(dimension: int) -> int:
+    """Parts of a product quantiser: four numbers each where that divides the dimension, else fewer parts."""
+    return next(parts for parts in range(max(dimension // 4, 1), 0, -1) if dimension % parts == 0)

@@ -6,10 +6,13 @@ index therefore only proposes candidates; their scores are computed here, row by
 
 import numpy as np
 
-from indexer.vectors.vector_index import Ids, Scores, Vectors
+from indexer.vectors.vector_index import Ids, Mask, Scores, Vectors
 
-SHORTLIST_SLACK = 2e-5
-"""Twice a generous bound on the error of a single-precision inner product of two unit vectors."""
+ROUGHNESS = 1e-5
+"""A generous bound on the error of a single-precision inner product of two unit vectors."""
+
+SHORTLIST_SLACK = 2 * ROUGHNESS
+"""A row that is rougher than the k-th best by more than this cannot be among the true k best."""
 
 _CHUNK = 4096
 
@@ -31,15 +34,12 @@ def best(scores: Scores, ids: Ids, k: int) -> tuple[Scores, Ids]:
     )
 
 
-def merge(found: list[tuple[Scores, Ids]], queries: int, k: int) -> tuple[Scores, Ids]:
-    """Join the answers of several indexes with disjoint ids into one (queries, k)."""
-    if not found:
-        return np.full((queries, k), -np.inf), np.full((queries, k), -1, np.int64)
-    if len(found) == 1:
-        return found[0]
-    scores, ids = np.concatenate([s for s, _ in found], 1), np.concatenate([i for _, i in found], 1)
-    rows = [best(scores[q][ids[q] >= 0], ids[q][ids[q] >= 0], k) for q in range(queries)]
-    return np.stack([s for s, _ in rows]), np.stack([i for _, i in rows])
+def near_the_best(rough: Vectors, k: int) -> Mask:
+    """Which of the rough scores (n,) may belong to one of the k best."""
+    if len(rough) <= k:
+        return np.ones(len(rough), bool)
+    near: Mask = rough >= np.partition(rough, len(rough) - k)[len(rough) - k] - SHORTLIST_SLACK
+    return near
 
 
 def positions_of(wanted: Ids, ids: Ids) -> Ids:

@@ -1,4 +1,4 @@
-"""What a vector index promises, whichever library does the work."""
+"""What an index of exact vectors promises, whichever library does the work."""
 
 from typing import Protocol
 
@@ -9,6 +9,11 @@ Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 StoredVectors = npt.NDArray[np.float16]
+Mask = npt.NDArray[np.bool_]
+Buffer = npt.NDArray[np.uint8]
+
+Shortlist = tuple[Vectors, Ids]
+"""Rough scores (n,) float32 and places (n,) of the rows that may be among the best for one query."""
 
 
 class Sink(Protocol):
@@ -20,7 +25,7 @@ class Sink(Protocol):
 
 
 class Source(Protocol):
-    """Where an index reads itself from."""
+    """Where something reads itself from."""
 
     def read(self, size: int, /) -> bytes:
         """The next `size` bytes; fewer only at the end."""
@@ -28,9 +33,10 @@ class Source(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Unit vectors with ascending integer ids, searched by cosine.
+    """Unit vectors with ascending integer ids. A row's place is its position in `ids`.
 
-    Searches may run in several threads at once; `add` may not run beside them.
+    It only proposes, by a fast and slightly inexact scan; `indexer.vectors.ranking` decides. Searches may run
+    in several threads at once; `add` may not run beside them.
     """
 
     @property
@@ -46,13 +52,14 @@ class VectorIndex(Protocol):
         """Append rows (n, dimension) whose ids ascend and exceed those present; ValueError otherwise."""
         ...
 
-    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
-        """Scores and ids (queries, k) of the k best rows among the allowed ids (ascending; None: all).
+    def shortlist(self, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Shortlist]:
+        """For each unit query, every allowed row that may be among the k best of this index.
 
-        Best first, ties by lower id. Missing places hold -inf and -1.
+        `allowed` (rows,) is True for the rows that count. Rough scores differ from the true ones by less than
+        `scoring.ROUGHNESS`.
         """
         ...
 
-    def write(self, sink: Sink) -> None:
-        """Write the index so that its kind's `read` restores it."""
+    def vectors_at(self, places: Ids) -> Vectors:
+        """The rows (n, dimension) at these places."""
         ...

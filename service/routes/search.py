@@ -5,7 +5,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
-from indexer.items import Filter
+from indexer.filters import Filter, from_choices
 from service.labels import encoder_label, sources_of
 from service.routes.images import item_facts
 from service.routes.reach import TheSearcher, problems
@@ -40,7 +40,7 @@ def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
     if given is None:
         return None
     sources = None if given.sources is None else sources_of(given.sources, searcher.stats.sources)
-    return Filter(
+    return from_choices(
         cameras=given.cameras,
         tracks=given.tracks,
         sources=sources,

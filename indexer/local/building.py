@@ -1,0 +1,66 @@
+"""Making segments from the database, until they cover every row and hold no removed one.
+
+Each file is on the disk before its row enters the database, and its row is gone before it is deleted. A build
+that is interrupted has kept what it had entered.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexer.local import catalogue
+from indexer.local.derived import DamagedFileError, check_file, sweep
+from indexer.local.segments import SEGMENT_ROWS, Content, plan, read_rows, write_segment
+from indexer.local.store import Moment, Store
+from indexer.local.writer import Writer
+from indexer.vectors.faiss_index import FaissIndex
+
+log = logging.getLogger(__name__)
+
+
+def build_segments(writer: Writer, store: Store, folder: Path, damaged: frozenset[int] = frozenset()) -> None:
+    """Cover every row by sound segments without removed rows; what covers them already stays."""
+    stale = catalogue.stale_segments(store) | damaged
+    todo = plan(catalogue.segments(store), stale, store.moment().last_id, lambda gap: store.has_rows(*gap))
+    fingerprint = store.identity.fingerprint
+    for after, up_to in todo.written:
+        for content, reach, moment in _contents(store, after, up_to):
+            files = write_segment(folder, content)
+            with writer.transaction() as connection:
+                catalogue.forget_segments_within(connection, reach, fingerprint)
+                catalogue.enter_segment(connection, reach, len(content.index), fingerprint, moment, files)
+    with writer.transaction() as connection:
+        catalogue.forget_segments(connection, stale)
+    tidy(writer, store, folder)
+
+
+def _contents(store: Store, after: int, up_to: int) -> Iterator[tuple[Content, tuple[int, int], Moment]]:
+    """The rows of a range as segments hold them, the range of each, and the moment it shows."""
+    while True:
+        with store.one_moment():
+            facts = store.fact_rows(after, up_to, SEGMENT_ROWS)
+            if not facts:
+                return
+            end = facts[-1][0] if len(facts) == SEGMENT_ROWS else up_to
+            index, columns = read_rows(store, after, end, facts, FaissIndex(store.identity.dimension))
+            moment = store.moment()
+        yield Content(index, columns), (after, end), moment
+        after = end
+
+
+def tidy(writer: Writer, store: Store, folder: Path) -> None:
+    """Delete every derived file that no row names."""
+    sweep(folder, catalogue.file_names(store))
+
+
+def damaged_segments(store: Store, folder: Path) -> frozenset[int]:
+    """The segments whose files do not fit their rows; warns of each."""
+    damaged = set()
+    for segment in catalogue.segments(store):
+        try:
+            for file in (segment.rows_file, segment.facts_file):
+                check_file(folder, file)
+        except DamagedFileError as error:
+            log.warning("%s: it is rebuilt from the database.", error)
+            damaged.add(segment.id)
+    return frozenset(damaged)

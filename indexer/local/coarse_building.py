@@ -1,0 +1,142 @@
+"""Making an approximate index over the rows of a snapshot, wide enough for the recall that is promised.
+
+Its recall is measured against a scan of all rows, with probes between and beside stored vectors, as nobody's
+queries are at hand. One that cannot reach the goal is refused: every row is scanned instead.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from indexer.errors import GalleryError
+from indexer.local import catalogue
+from indexer.local.building import tidy
+from indexer.local.coarse_search import exact_scores
+from indexer.local.derived import write_file
+from indexer.local.snapshot import Snapshot
+from indexer.local.store import Store
+from indexer.local.writer import Writer
+from indexer.vectors import factory_of
+from indexer.vectors.coarse import CoarseIndex, Tuning, UnknownKindError, new_index, training_rows, tune
+from indexer.vectors.ranking import rank
+from indexer.vectors.vector_index import Ids, StoredVectors, Vectors
+
+log = logging.getLogger(__name__)
+
+RECALL_GOAL = 0.99
+RECALL_K = 10
+PROBES = 200
+_PROBE_NOISE = 0.7
+_SEED = 5
+_ROWS_AT_ONCE = 16_384
+_CHANGED_SHARE = 4
+"""It is made anew when more than one row in so many has come or gone since."""
+
+_SAME_SCORE = 1e-9
+
+
+def check_kind(kind: str, dimension: int) -> None:
+    """GalleryError unless this is a word for a kind of index or a FAISS factory string."""
+    try:
+        factory = factory_of(kind, 1_000_000, dimension)
+        if factory is not None:
+            new_index(factory, dimension)
+    except UnknownKindError as error:
+        raise GalleryError(
+            f"{kind!r} is no kind of index for vectors of {dimension} numbers: take auto, exact, ivf, hnsw, "
+            "quantised, or a FAISS factory string such as IVF4096,SQ8."
+        ) from error
+
+
+def bring_up_coarse(writer: Writer, store: Store, folder: Path, snapshot: Snapshot) -> bool:
+    """Make, renew or drop the approximate index, as the gallery's kind and size want it; True if it did."""
+    identity, file = store.identity, catalogue.coarse_file(store)
+    factory = factory_of(identity.kind, len(snapshot), identity.dimension)
+    if factory is None and file is None:
+        return False
+    if factory is not None and file is not None and file.kind == identity.kind:
+        gone = len(store.removed(file.removed_to))
+        changed = gone + max(0, len(snapshot) - (file.rows - gone))
+        if changed * _CHANGED_SHARE <= file.rows:
+            return False
+    made = None if factory is None else _make(factory, identity.dimension, snapshot)
+    written = made and write_file(folder, ".coarse", made[0].write)
+    with writer.transaction() as connection:
+        catalogue.forget_coarse(connection, identity.fingerprint)
+        if made and written:
+            covered = (snapshot.moment.last_id, len(made[0]))
+            catalogue.enter_coarse(
+                connection, covered, identity, snapshot.moment.last_removal, factory or "", made[1], written
+            )
+    tidy(writer, store, folder)
+    return True
+
+
+def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex, Tuning] | None:
+    """The index and how it is searched; None, and a warning, if it cannot be made good enough."""
+    random, ids = np.random.default_rng(_SEED), snapshot.ids(None)
+    wanted = training_rows(factory, dimension, len(ids))
+    training = rows_of(snapshot, np.sort(random.choice(ids, wanted, replace=False)))
+    try:
+        index = CoarseIndex.build(factory, dimension, training, _batches(snapshot))
+    except ValueError as error:
+        log.warning(
+            "no index %s can be made of %d rows (%s): every row is scanned.", factory, len(ids), error
+        )
+        return None
+    probes = _probes(random, training)
+    tuning = tune(index, RECALL_K, len(probes), RECALL_GOAL, _Recall(snapshot, index, probes).measured)
+    if tuning.recall < RECALL_GOAL:
+        log.warning(
+            "the index %s finds only %.1f %% of the %d best at its widest, not %.0f %%: it is not used, "
+            "every row is scanned.",
+            *(factory, 100 * tuning.recall, RECALL_K, 100 * RECALL_GOAL),
+        )
+        return None
+    return index, tuning
+
+
+def rows_of(snapshot: Snapshot, ids: Ids) -> Vectors:
+    """The living rows with these ids, as float32 (rows, dimension)."""
+    rows = [
+        part.index.vectors_at(np.flatnonzero(np.isin(part.index.ids, ids, assume_unique=True)))
+        for part in snapshot.parts
+    ]
+    return np.concatenate(rows)
+
+
+def _batches(snapshot: Snapshot) -> Iterator[tuple[Ids, StoredVectors]]:
+    for part in snapshot.parts:
+        places = np.arange(len(part.index)) if part.living is None else np.flatnonzero(part.living)
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            some = places[start : start + _ROWS_AT_ONCE]
+            yield part.index.ids[some], part.index.vectors_at(some).astype(np.float16)
+
+
+def _probes(random: np.random.Generator, rows: Vectors) -> Vectors:
+    """Unit vectors, half of them near one row, half between two."""
+    near = rows[random.integers(len(rows), size=PROBES // 2)]
+    noise = random.standard_normal(near.shape).astype(np.float32) * (_PROBE_NOISE / np.sqrt(near.shape[1]))
+    between = rows[random.integers(len(rows), size=(PROBES // 2, 2))].sum(axis=1)
+    probes = np.concatenate([near + noise, between])
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    return np.asarray(probes, np.float32)
+
+
+class _Recall:
+    """Of the best rows of some probes by a scan, the share that an index proposes."""
+
+    def __init__(self, snapshot: Snapshot, index: CoarseIndex, probes: Vectors) -> None:
+        self._snapshot, self._index, self._probes = snapshot, index, probes
+        self._true, _ = rank([(part.index, part.living) for part in snapshot.parts], probes, RECALL_K)
+
+    def measured(self, widen: int) -> float:
+        """With so many proposals for each row wanted. A row that scores the same as the last counts too."""
+        found = 0
+        proposed = self._index.propose(self._probes, widen * RECALL_K)
+        for query, best, ids in zip(self._probes, self._true, proposed, strict=True):
+            scores, _ = exact_scores(self._snapshot.parts, query, np.sort(ids))
+            found += min(RECALL_K, int(np.count_nonzero(scores >= best[-1] - _SAME_SCORE)))
+        return found / (RECALL_K * len(self._probes))

@@ -1,0 +1,108 @@
+"""Searching by an approximate index: it proposes, exact rows decide; what it does not cover is scanned."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from indexer.local import catalogue
+from indexer.local.derived import DamagedFileError, read_file
+from indexer.local.store import Store
+from indexer.vectors.coarse import CoarseIndex
+from indexer.vectors.ranking import rank
+from indexer.vectors.scoring import best, cosine, positions_of
+from indexer.vectors.vector_index import Ids, Mask, Scores, VectorIndex, Vectors
+
+log = logging.getLogger(__name__)
+
+
+class LivingRows(Protocol):
+    """What a search needs of a part of a snapshot."""
+
+    @property
+    def index(self) -> VectorIndex:
+        """The exact rows."""
+        ...
+
+    @property
+    def living(self) -> Mask | None:
+        """Which of them still count; None: all."""
+        ...
+
+    @property
+    def up_to(self) -> int:
+        """The highest id they may hold."""
+        ...
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """An approximate index in memory, set as it was tuned, and the row of its file."""
+
+    file: catalogue.CoarseFile
+    index: CoarseIndex
+
+    def search(
+        self, parts: Sequence[LivingRows], queries: Vectors, k: int, pool: Executor | None
+    ) -> tuple[Scores, Ids]:
+        """Scores and ids (queries, k): of what it proposes, and of every row that it does not cover."""
+        covered = [part for part in parts if part.up_to <= self.file.up_to]
+        others = [(part.index, part.living) for part in parts if part.up_to > self.file.up_to]
+        scores, ids = rank(others, queries, k, pool)
+        rows = []
+        for place, query in enumerate(np.asarray(queries, np.float32)):
+            near_scores, near = self._proposed(covered, query, k)
+            known = ids[place] >= 0
+            rows.append(
+                best(
+                    np.concatenate([scores[place][known], near_scores]),
+                    np.concatenate([ids[place][known], near]),
+                    k,
+                )
+            )
+        if not rows:
+            return scores, ids
+        return np.stack([row for row, _ in rows]), np.stack([row for _, row in rows])
+
+    def _proposed(self, parts: Sequence[LivingRows], query: Vectors, k: int) -> tuple[Scores, Ids]:
+        """Exact scores of living rows likely to be near; more are asked for where many were removed."""
+        count, rows = k * self.file.tuning.widen, len(self.index)
+        while True:
+            ids = np.sort(self.index.propose(query[None], count)[0])
+            scores, living = exact_scores(parts, query, ids)
+            if len(living) >= k or count >= rows or len(ids) < count:
+                return scores, living
+            count *= 4
+
+
+def exact_scores(parts: Sequence[LivingRows], query: Vectors, ids: Ids) -> tuple[Scores, Ids]:
+    """The cosine of those of the rows (ascending ids) that are there and living, and their ids."""
+    scores, found = [np.empty(0)], [np.empty(0, np.int64)]
+    for part in parts:
+        places = positions_of(ids, part.index.ids)
+        if part.living is not None:
+            places = places[part.living[places]]
+        if len(places):
+            scores.append(cosine(part.index.vectors_at(places), query))
+            found.append(part.index.ids[places])
+    return np.concatenate(scores), np.concatenate(found)
+
+
+def load_coarse(store: Store, folder: Path, old: Coarse | None) -> Coarse | None:
+    """The newest approximate index, tuned; None where there is none, or it is damaged, which is warned of."""
+    file = catalogue.coarse_file(store)
+    if file is None or (old is not None and old.file.id == file.id):
+        return old if file is not None else None
+    try:
+        index = CoarseIndex.read(read_file(folder, file.file), store.identity.dimension)
+        if len(index) != file.rows:
+            raise ValueError(f"it holds {len(index)} rows instead of {file.rows}")
+    except (DamagedFileError, ValueError) as error:
+        log.warning("%s: every row is scanned instead, which is exact but slower.", error)
+        return None
+    index.set(file.tuning.parameter, file.tuning.value)
+    return Coarse(file, index)
