@@ -50,10 +50,18 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA journal_size_limit=67108864")
+            _try_to_write(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    """Where a file cannot be opened for writing, SQLite silently opens it for reading only."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE writable (x)")
+    connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -130,9 +130,12 @@ def check_file(gallery: Path, file: WrittenFile) -> None:
 
 
 def sweep(gallery: Path, kept: Iterable[str]) -> None:
-    """Delete the derived files not named, and what an interrupted writer left; other files stay."""
+    """Delete the derived files not named, and what an interrupted writer left; other files stay. GalleryError."""
     folder, known = gallery / FOLDER, set(kept)
     ours = [path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}")]
     for path in [*ours, *folder.glob(f"{_TEMPORARY}*")]:
         if path.name not in known:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise GalleryError(f"cannot delete the index file {path}: {error.strerror}.") from error

@@ -1,5 +1,6 @@
 """The embedded gallery: one folder with a SQLite database, the truth, and FAISS files derived from it."""
 
+import logging
 import os
 import sqlite3
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import GalleryBusy
+from indexer.errors import GalleryBusy, GalleryError
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
 from indexer.local.building import build_segments, damaged_segments, tidy
@@ -25,6 +26,8 @@ from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
 from indexer.vectors.vector_index import Ids
+
+log = logging.getLogger(__name__)
 
 _SEARCH_ATTEMPTS = 3
 _MOST_SCANNERS = 32
@@ -215,7 +218,10 @@ class LocalGallery:
         if damaged or stale_segments(self._store, erased_only=True):
             build_segments(writer, self._store, self.folder, damaged)
             writer.empty_log()
-        tidy(writer, self._store, self.folder)
+        try:
+            tidy(writer, self._store, self.folder)
+        except GalleryError as error:  # what is left of a writer keeps nobody from writing
+            log.warning("%s It is of no use; the next writer tries again.", error)
 
 
 def _cores() -> int:

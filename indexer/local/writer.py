@@ -48,8 +48,10 @@ class Writer:
             self._lock.release()
             raise
         try:
-            if create is not None and self._empty():
-                self._create(folder, create)
+            if create is not None:
+                if self._empty():
+                    self._create(folder, create)
+                _make_durable(folder)
             self._upgrade(folder)
         except BaseException:
             self.close()
@@ -70,8 +72,6 @@ class Writer:
                 f"INSERT INTO gallery ({columns}) VALUES (1, ?, ?, ?, ?, ?, ?)",
                 (*facts, schema.now(), secrets.token_bytes(SALT_BYTES)),
             )
-        sync_folder(folder)
-        sync_folder(folder.parent)
 
     def _upgrade(self, folder: Path) -> None:
         """Bring an older gallery up to date; its index files are of no use any more."""
@@ -208,14 +208,27 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
     except OSError as error:
-        if full_disk(error):
-            raise GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.") from error
-        raise GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.") from error
+        raise _not_made(folder, error) from error
     if foreign and not (folder / DATABASE).exists():
         raise GalleryError(
             f"cannot make a gallery at {folder}: it holds other files ({foreign[0]}); "
             "name a new or empty folder."
         )
+
+
+def _make_durable(folder: Path) -> None:
+    """The names of the folder and of the files in it. Each time: whoever made them may have died before this."""
+    try:
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise _not_made(folder, error) from error
+
+
+def _not_made(folder: Path, error: OSError) -> GalleryError:
+    if full_disk(error):
+        return GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.")
+    return GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.")
 
 
 _COLUMNS = {

@@ -2,9 +2,9 @@
 
 import random
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from launcher import shared
 from truth import Truth
 
 DATABASE = "gallery.db"
@@ -17,6 +17,7 @@ SCRIPT = [
     ["add", list(range(60))],
     ["build"],
     ["remove", [3, 30]],
+    ["update", 31, 1],
     ["add", list(range(60, 90))],
     ["build"],
     ["add", list(range(90, 100))],
@@ -25,9 +26,11 @@ SCRIPT = [
 ]
 
 
-def sound_gallery(worker, folder):
-    """A gallery whose writer was killed, so that its log is there too; the truth of it, and of every moment before."""
-    walk = worker.walk(folder, Truth(), script=SCRIPT)
+def sound_gallery(worker, folder, last=()):
+    """A gallery, the truth of it, and of every moment before. Unless the last operation is to close it, its log is
+
+    there too, as after a kill."""
+    walk = worker.walk(folder, Truth(), script=[*SCRIPT, *last])
     if walk.findings or walk.refusals:
         raise AssertionError([*walk.findings, *walk.refusals])
     moments = [Truth()]
@@ -50,7 +53,8 @@ def damages(data, grid, chance):
     yield "one byte longer", data + b"\0"
     for region in range(grid):
         start, end = size * region // grid, max(size * region // grid + 1, size * (region + 1) // grid)
-        place = min(size - 1, chance.randrange(start, end))
+        filled = [place for place in range(start, min(end, size)) if data[place]]
+        place = chance.choice(filled or [start])
         flipped = bytearray(data)
         flipped[place] ^= 1 << chance.randrange(8)
         yield f"bit flipped at {place}", bytes(flipped)
@@ -66,23 +70,19 @@ def damages(data, grid, chance):
 
 def _each(workers, folder, jobs, look):
     """Spoil a copy for every job and look at it; all that was wrong."""
-    shares = [jobs[place :: len(workers)] for place in range(len(workers))]
-
-    def go_through(worker, share):
-        found = []
-        for name, what, data in share:
-            place = folder.parent / f"spoilt-{id(worker)}"
-            shutil.copytree(folder, place)
-            if data is None:
-                Path(place, name).unlink()
-            else:
-                Path(place, name).write_bytes(data)
-            found += [f"{name} {what}: {finding}" for finding in look(worker, place, name)]
-            shutil.rmtree(place)
+    def spoil_and_look(worker, job):
+        name, what, data = job
+        place = folder.parent / f"spoilt-{id(worker)}"
+        shutil.copytree(folder, place)
+        if data is None:
+            Path(place, name).unlink()
+        else:
+            Path(place, name).write_bytes(data)
+        found = [f"{name} {what}: {finding}" for finding in look(worker, place, name)]
+        shutil.rmtree(place)
         return found
 
-    with ThreadPoolExecutor(len(workers)) as pool:
-        return [text for share in pool.map(go_through, workers, shares) for text in share]
+    return shared(workers, jobs, spoil_and_look)
 
 
 def damage_derived(workers, folder, truth, seed, grid):
@@ -118,7 +118,8 @@ def damage_database(workers, folder, truth, seed, grid):
             return [] if str(place) in report["refused"] else [f"refused without naming it: {report['refused']}"]
         return report["findings"]
 
-    return len(jobs), len(refused), _each(workers, folder, jobs, look)
+    findings = _each(workers, folder, jobs, look)
+    return len(jobs), len(refused), findings
 
 
 def damage_log(workers, folder, moments, seed, grid):

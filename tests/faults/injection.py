@@ -2,9 +2,9 @@
 
 import random
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from launcher import shared
 from shim import SHORT
 from truth import Truth
 
@@ -13,13 +13,16 @@ SCRIPT = [
     ["add", [0, 1, 2, 3, 4, 5]],
     ["build"],
     ["add", [4, 6, 7, 8, 9]],
+    ["update", 5, 1],
     ["remove", [2, 8]],
     ["search"],
     ["build"],
     ["reopen"],
     ["add", [2, 10, 11]],
+    ["erase", [0, 10]],
+    ["update", 5, 2],
     ["search"],
-    ["build"],
+    ["compact"],
     ["close"],
 ]
 """A whole life in few calls."""
@@ -92,11 +95,5 @@ def inject(worker, folder, fault, k):
 
 def inject_all(workers, folder, chosen):
     """Fail every chosen call, one run each; how many were reached, and all that is wrong."""
-    shares = [chosen[place :: len(workers)] for place in range(len(workers))]
-
-    def go_through(worker, share):
-        return [inject(worker, folder, fault, k) for fault, k in share]
-
-    with ThreadPoolExecutor(len(workers)) as pool:
-        results = [result for share in pool.map(go_through, workers, shares) for result in share]
+    results = shared(workers, chosen, lambda worker, point: [inject(worker, folder, *point)])
     return sum(hit for hit, _ in results), [finding for _, findings in results for finding in findings]

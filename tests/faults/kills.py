@@ -2,7 +2,7 @@
 
 import random
 
-from launcher import decided
+from launcher import decided, shared
 from truth import Truth
 
 LIVES_PER_GALLERY = 25
@@ -13,13 +13,14 @@ LONGEST_PAUSE = 0.03
 ENDLESS = 1_000_000
 
 
-def kills(worker, folder, seed, count):
+def kills(workers, folder, seed, count):
     """Kill `count` writers; all that was wrong after any of them."""
-    chance, findings = random.Random(seed), []
-    for first in range(0, count, LIVES_PER_GALLERY):
-        place = folder / f"killed-{seed}-{first}"
-        findings += one_gallery(worker, place, chance, min(LIVES_PER_GALLERY, count - first))
-    return [f"seed {seed}: {finding}" for finding in findings]
+
+    def kill_some(worker, first):
+        lives = min(LIVES_PER_GALLERY, count - first)
+        return one_gallery(worker, folder / f"killed-{first}", random.Random(seed + first), lives)
+
+    return [f"seed {seed}: {finding}" for finding in shared(workers, range(0, count, LIVES_PER_GALLERY), kill_some)]
 
 
 def one_gallery(worker, folder, chance, lives):

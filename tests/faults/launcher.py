@@ -6,12 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from truth import Truth
 
 SCRIPT = Path(__file__).with_name("worker.py")
 ROOT = SCRIPT.parents[2]
+
+
+ROOM_FOR_MESSAGES = 2**20
+"""A worker does not wait for its acknowledgements to be read."""
 
 
 class NoiseError(RuntimeError):
@@ -32,6 +38,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
+            pipesize=ROOM_FOR_MESSAGES,
         )
         self._working = 0
         try:
@@ -42,7 +49,8 @@ class Worker:
 
     def close(self):
         if self._working:
-            os.kill(self._working, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._working, signal.SIGKILL)
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
@@ -119,12 +127,15 @@ class Worker:
         walk = Walk(truth.copy())
         messages = self.messages()
         if kill_after is not None:
-            acknowledgements, seconds = kill_after
+            acknowledgements, seconds, *before = kill_after
             while walk.acknowledged < acknowledgements and walk.status is None:
                 walk.take(next(messages))
             if walk.status is None:
                 time.sleep(seconds)
-                os.kill(pid, signal.SIGKILL)
+                for cut_power in before:
+                    cut_power()
+                with suppress(ProcessLookupError):  # without power it ended by itself
+                    os.kill(pid, signal.SIGKILL)
         for message in messages:
             walk.take(message)
         if walk.status and not (kill_after is not None and os.WTERMSIG(walk.status) == signal.SIGKILL):
@@ -155,9 +166,20 @@ class Walk:
             self.status = message["ended"]
 
 
+def shared(workers, tasks, do):
+    """Share the tasks out among the workers; `do(worker, task)` gives a list, and so does this: all of them."""
+    tasks = list(tasks)
+
+    def go_through(place):
+        return [one for task in tasks[place :: len(workers)] for one in do(workers[place], task)]
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        return [one for found in pool.map(go_through, range(len(workers))) for one in found]
+
+
 def decided(report):
     """The truth that a check found."""
-    return Truth(*report["truth"])
+    return Truth.from_state(report["truth"])
 
 
 def _how(status):

@@ -3,12 +3,18 @@
 import json
 import random
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 from disk import OUTCOMES, Disk, write_out
 from injection import SCRIPT
+from launcher import decided, shared
 from shim import read_log
 from truth import Truth
+
+
+ENDLESS = 1_000_000
+LONGEST_WRITING = 2.5
+MOST_ITEMS = 600
+"""Then a new gallery is begun, so that checks stay quick."""
 
 
 def record(worker, folder, seed, steps):
@@ -47,12 +53,7 @@ def cut_and_check(workers, folder, seed, most, steps):
     root, changes = record(workers[0], folder, seed, steps)
     chosen = list(cuts(root, changes, seed, most))
 
-    def go_through(worker, share):
-        return [text for cut in share for text in _look(worker, folder, changes, *cut)]
-
-    shares = [chosen[place :: len(workers)] for place in range(len(workers))]
-    with ThreadPoolExecutor(len(workers)) as pool:
-        findings = [text for share in pool.map(go_through, workers, shares) for text in share]
+    findings = shared(workers, chosen, lambda worker, cut: _look(worker, folder, changes, *cut))
     return len(chosen), [f"seed {seed}: {finding}" for finding in findings]
 
 
@@ -67,3 +68,30 @@ def _look(worker, folder, changes, place, in_flight, truth, outcome, found):
         f"in flight {in_flight}: {text}"
         for text in [*report["findings"], *filter(None, [report["refused"]])]
     ]
+
+
+def cut_for_real(worker, disk, seed, count):
+    """Cut the power of a disk while a writer works on it; how often, and all that was wrong afterwards."""
+    chance, truth, unheard = random.Random(seed), Truth(), None
+    for cut in range(count):
+        script = [["open"], unheard] if unheard and unheard[0] == "add" else [["open"]]
+        seconds = chance.random() * LONGEST_WRITING
+        with disk.mounted() as folder:
+            walk = worker.walk(
+                folder / "g", truth, seed=cut, script=script, steps=ENDLESS, kill_after=(0, seconds, disk.cut_power)
+            )
+        with disk.mounted() as folder:
+            report = worker.check(folder / "g", walk.truth, walk.in_flight)
+        findings = [*walk.findings, *report["findings"], *filter(None, [report["refused"]])]
+        if findings:
+            return cut + 1, [f"seed {seed}, cut {cut} on {disk.name}: {text}" for text in findings]
+        truth, unheard = decided(report), walk.in_flight
+        if len(truth.live) > MOST_ITEMS:
+            truth, unheard = _begin_anew(disk), None
+    return count, []
+
+
+def _begin_anew(disk):
+    with disk.mounted() as folder:
+        shutil.rmtree(folder / "g")
+    return Truth()

@@ -5,6 +5,7 @@ import errno
 import shutil
 import struct
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,15 @@ class Shim:
         number = KINDS.index(kind) if kind else -1
         code = 0 if error in ("", SHORT) else getattr(errno, error)
         self._calls.faults_plan(number, ctypes.c_long(when), code, int(lasting))
+
+    @contextmanager
+    def resting(self):
+        """What this thread does inside is not looked at."""
+        self._calls.faults_rest(1)
+        try:
+            yield
+        finally:
+            self._calls.faults_rest(0)
 
     def seen(self) -> dict[str, int]:
         """How many calls of each kind came since `plan`."""

@@ -2,11 +2,10 @@
 
 from extent import extent
 from kills import kills
-from launcher import Worker
+
+KILLS = extent(100, 1000)
 
 
-def test_killed_again_and_again(tmp_path, record_property):
-    count = extent(100, 1000)
-    with Worker() as worker:
-        assert kills(worker, tmp_path, 20, count) == []
-    record_property("kills", count)
+def test_killed_again_and_again(workers, place, count):
+    count(kills=KILLS)
+    assert kills(workers, place, 20, KILLS) == []

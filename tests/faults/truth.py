@@ -4,24 +4,28 @@ An operation is a list, so that it can be sent between processes: ["add", [3, 4]
 It was acknowledged, or it is in flight: then it happened wholly or not at all, and the check says which.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from gallery_makers import brute_force, make_item, queries, writer
 
 from indexer.errors import GalleryMissing
+from indexer.filters import Compare, Not, OneOf, from_choices
 from indexer.gallery import open_gallery
-from indexer.items import Filter
 
 FILTERS = (
     None,
-    Filter(cameras=("camera-0", "camera-2"), seen_from="2026-05-01T12:10:00.000Z"),
-    Filter(sources=("folder-1",), attributes={"coat": "red"}),
-    Filter(cameras=("no such camera",)),
+    from_choices(cameras=("camera-0", "camera-2"), seen_from="2026-05-01T12:10:00.000Z"),
+    from_choices(sources=("folder-1",), attributes={"coat": "green"}),
+    Not(Compare("attributes.version", ">", 0)),
+    OneOf("camera", ("no such camera",)),
 )
 NEVER_ADDED = 5
 """So many numbers behind the last one are asked for too: they must be unknown."""
+
+CHOICES = {"add": 5, "remove": 2, "erase": 1, "update": 2, "build": 3, "compact": 1, "search": 1, "reopen": 1}
 
 
 def key(number):
@@ -29,44 +33,64 @@ def key(number):
 
 
 @lru_cache(maxsize=None)
-def entry(number):
-    """Item `number`; each fifth has the vector of the one before it, so ties are everywhere."""
-    return make_item(number, group=number - 1 if number % 5 == 4 else None)
+def entry(number, version=0):
+    """Item `number` after so many updates; each fifth has the vector of the one before it, so ties are everywhere."""
+    made = make_item(number, group=number - 1 if number % 5 == 4 else None)
+    facts = {**made.item.attributes, **update(version)} if version else made.item.attributes
+    return replace(made, item=replace(made.item, attributes=facts))
+
+
+def update(version):
+    """The attributes that the update to this version sets."""
+    return {"version": version, "coat": ("green", "red")[version % 2]}
 
 
 @dataclass
 class Truth:
-    """`live`: numbers in the order of acknowledgement. `removed`: never to come back. `ever`: the next new one."""
+    """`live`: number -> version, in the order of acknowledgement. `removed`: never to come back, those `erased`
+
+    without a trace. `ever`: the next new number."""
 
     created: bool = False
-    live: list[int] = field(default_factory=list)
+    live: dict[int, int] = field(default_factory=dict)
     removed: list[int] = field(default_factory=list)
+    erased: list[int] = field(default_factory=list)
     ever: int = 0
 
     def copy(self):
-        return Truth(self.created, list(self.live), list(self.removed), self.ever)
+        return Truth(self.created, dict(self.live), list(self.removed), list(self.erased), self.ever)
 
     def state(self):
-        return [self.created, self.live, self.removed, self.ever]
+        return [self.created, list(self.live.items()), self.removed, self.erased, self.ever]
+
+    @classmethod
+    def from_state(cls, state):
+        created, live, *others = state
+        return cls(created, dict(live), *others)
 
     def entries(self):
-        return [entry(number) for number in self.live]
+        return [entry(number, version) for number, version in self.live.items()]
 
     def apply(self, operation):
         """Take the operation as acknowledged; what it must have answered."""
-        name, *rest = operation
-        if name == "open":
-            self.created = True
-        elif name == "add":
-            new = [number for number in dict.fromkeys(rest[0]) if number not in {*self.live, *self.removed}]
-            self.live += new
-            self.ever = max([self.ever, *(number + 1 for number in new)])
-            return len(new)
-        elif name == "remove":
-            gone = [number for number in dict.fromkeys(rest[0]) if number in self.live]
-            self.live = [number for number in self.live if number not in gone]
-            self.removed += gone
-            return len(gone)
+        match operation:
+            case ["open"]:
+                self.created = True
+            case ["add", numbers]:
+                new = [number for number in dict.fromkeys(numbers) if number not in {*self.live, *self.removed}]
+                self.live |= dict.fromkeys(new, 0)
+                self.ever = max([self.ever, *(number + 1 for number in new)])
+                return len(new)
+            case ["remove" | "erase" as name, numbers]:
+                gone = [number for number in dict.fromkeys(numbers) if number in self.live]
+                self.live = {number: version for number, version in self.live.items() if number not in gone}
+                self.removed += gone
+                self.erased += gone if name == "erase" else []
+                return len(gone)
+            case ["update", number, version]:
+                if number in self.live:
+                    self.live[number] = version
+                return number in self.live
         return None
 
     def after(self, operation):
@@ -76,15 +100,52 @@ class Truth:
         return later
 
     def choose(self, chance):
-        """A random next operation: mostly additions, among them what is known, removed, and new."""
-        known = self.live + self.removed
-        kind = chance.choices(["add", "remove", "build", "search", "reopen"], [5, 2, 3, 1, 1])[0]
+        """A random next operation; additions and removals name what is known, removed, and new."""
+        known = [*self.live, *self.removed]
+        kind = chance.choices(list(CHOICES), list(CHOICES.values()))[0]
         if kind == "add":
             again = chance.sample(known, min(len(known), chance.randint(0, 2)))
             return ["add", again + list(range(self.ever, self.ever + chance.randint(1, 9)))]
-        if kind == "remove":
-            return ["remove", [*chance.sample(known, min(len(known), chance.randint(1, 3))), self.ever]]
+        if kind in ("remove", "erase"):
+            return [kind, [*chance.sample(known, min(len(known), chance.randint(1, 3))), self.ever]]
+        if kind == "update":
+            number = chance.choice([*known, self.ever])
+            return ["update", number, self.live.get(number, 0) + 1]
         return [kind]
+
+
+def perform(gallery, operation):
+    """Do it; what it answered."""
+    match operation:
+        case ["add", numbers]:
+            return gallery.add([entry(number) for number in numbers])
+        case ["remove", numbers]:
+            return gallery.remove([key(number) for number in numbers])
+        case ["erase", numbers]:
+            return gallery.remove([key(number) for number in numbers], erase=True)
+        case ["update", number, version]:
+            return gallery.update(key(number), update(version))
+        case ["build"]:
+            return gallery.build_generation()
+        case ["compact"]:
+            return gallery.compact()
+    raise ValueError(operation)
+
+
+def traces(folder, truth):
+    """What is left of erased items in any file."""
+    vectors = {held.vector.tobytes() for held in truth.entries()}
+    contents = {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    found = []
+    for number in truth.erased:
+        gone = entry(number)
+        marks = [gone.item.uri.encode()]
+        if gone.vector.tobytes() not in vectors:
+            marks += [gone.vector.tobytes(), gone.vector.astype("<f2").tobytes()]
+        for path, content in contents.items():
+            if any(mark in content for mark in marks):
+                found.append(f"{path.name} still holds something of the erased {key(number)}")
+    return found
 
 
 def wrong_answers(gallery, truth, seed=0):
@@ -104,7 +165,7 @@ def wrong_answers(gallery, truth, seed=0):
                 if where is None and k > 4:
                     found += _wrong_thumbnails(gallery, hits, facts)
     asked = [key(number) for number in range(truth.ever + NEVER_ADDED)]
-    if gallery.known(asked) != {key(number) for number in truth.live + truth.removed}:
+    if gallery.known(asked) != {key(number) for number in [*truth.live, *truth.removed]}:
         found.append("known() differs from what was added and removed")
     if len(gallery) != len(entries):
         found.append(f"it counts {len(gallery)} items instead of {len(entries)}")
@@ -156,16 +217,14 @@ def check_going_on(folder, truth):
     gallery, truth = writer(folder), truth.copy()
     try:
         found = [f"mended, verify: {problem}" for problem in gallery.verify()]
-        new = list(range(truth.ever, truth.ever + 3))
-        for operation in (["add", truth.live[-4:] + truth.removed[-4:] + new], ["remove", new[:1]]):
-            call = gallery.add if operation[0] == "add" else gallery.remove
-            values = [entry(n) for n in operation[1]] if operation[0] == "add" else [key(n) for n in operation[1]]
-            answer, expected = call(values), truth.apply(operation)
+        new, known = list(range(truth.ever, truth.ever + 3)), [*truth.live]
+        script = [["add", known[-4:] + truth.removed[-4:] + new], ["update", new[1], 1], ["remove", new[:1]], ["build"]]
+        for operation in script:
+            answer, expected = perform(gallery, operation), truth.apply(operation)
             if answer != expected:
                 found.append(f"going on, {operation} answered {answer} instead of {expected}")
-        found += [f"going on: {wrong}" for wrong in wrong_answers(gallery, truth, 1)]
-        gallery.build_generation()
-        found += [f"built anew: {wrong}" for wrong in wrong_answers(gallery, truth, 2)]
-        return found + [f"built anew, verify: {problem}" for problem in gallery.verify()]
+            found += [f"going on, after {operation[0]}: {wrong}" for wrong in wrong_answers(gallery, truth, 1)]
+        found += [f"built anew, verify: {problem}" for problem in gallery.verify()]
     finally:
         gallery.close()
+    return found + traces(folder, truth)

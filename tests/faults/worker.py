@@ -12,6 +12,7 @@ import random
 import sys
 import tempfile
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
@@ -19,11 +20,13 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from gallery_makers import writer
 from mutants import MUTANTS
 from shim import Shim
-from truth import Truth, check, check_going_on, entry, key, wrong_answers
+from truth import Truth, check, check_going_on, perform, traces, wrong_answers
 
 from indexer.errors import CsktError
+from indexer.local import building, segments, snapshot
 
-ENDLESS = 1_000_000
+SEGMENT_ROWS = 24
+TAIL_ROWS = 8
 
 
 def say(**message):
@@ -31,33 +34,47 @@ def say(**message):
     os.write(1, json.dumps(message).encode() + b"\n")
 
 
+def told():
+    """The exception of now and where it comes from, in one line."""
+    _, error, trace = sys.exc_info()
+    places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)]
+    return f"{type(error).__name__}: {error} ({' > '.join(places[-4:])})"
+
+
 class Walker:
     """Does operations on a gallery and says what was begun, what was acknowledged, and what was refused."""
 
-    def __init__(self, folder, truth, mark):
-        self.folder, self.truth, self.mark = folder, truth, mark
-        self.gallery = None
+    def __init__(self, folder, truth, shim=None):
+        self.folder, self.truth, self.gallery = folder, truth, None
+        self._mark = shim.mark if shim else lambda _: None
+        self._resting = shim.resting if shim else nullcontext
 
     def do(self, operation):
         """Twice if it is refused; False if it is refused again."""
         for possible in ([self.truth], [self.truth, self.truth.after(operation)]):
             say(begin=operation)
-            self.mark(json.dumps({"begin": operation}))
+            self._mark(json.dumps({"begin": operation}))
             try:
-                answer = getattr(self, operation[0])(*operation[1:])
+                own = getattr(self, operation[0], None)
+                answer = own() if own else perform(self.gallery, operation)
             except CsktError as error:
                 if str(self.folder) not in str(error):
                     say(finding=f"{operation} was refused without naming the gallery: {error}")
                 say(refused=operation, why=str(error))
                 continue
             except Exception:
-                say(finding=f"{operation} failed without a sentence: {traceback.format_exc()}")
+                say(finding=f"{operation} failed without a sentence: {told()}")
                 return False
             allowed = [one.copy().apply(operation) for one in possible]
             if operation[0] != "search" and answer not in allowed:
                 say(finding=f"{operation} answered {answer} instead of {allowed}")
             self.truth.apply(operation)
-            self.mark(json.dumps({"done": operation}))
+            if operation[0] == "erase":
+                with self._resting():
+                    left = traces(self.folder, self.truth)
+                for trace in left:
+                    say(finding=f"erased, but {trace}")
+            self._mark(json.dumps({"done": operation}))
             say(done=operation)
             return True
         return False
@@ -74,15 +91,6 @@ class Walker:
     def close(self):
         self.gallery.close()
 
-    def add(self, numbers):
-        return self.gallery.add([entry(number) for number in numbers])
-
-    def remove(self, numbers):
-        return self.gallery.remove([key(number) for number in numbers])
-
-    def build(self):
-        self.gallery.build_generation()
-
     def search(self):
         for wrong in wrong_answers(self.gallery, self.truth, self.truth.ever):
             say(finding=f"searching: {wrong}")
@@ -94,7 +102,7 @@ def walk(job, shim):
         log = os.open(job["log"], os.O_WRONLY | os.O_CREAT, 0o600) if "log" in job else -1
         shim.watch(job["root"], log)
         shim.plan(*job.get("plan", ()))
-    walker = Walker(job["folder"], Truth(*job["truth"]), shim.mark if shim else lambda _: None)
+    walker = Walker(job["folder"], Truth.from_state(job["truth"]), shim)
     chance, script = random.Random(job["seed"]), list(job["script"])
     for _ in range(len(script) + job["steps"]):
         if not walker.do(script.pop(0) if script else walker.truth.choose(chance)):
@@ -109,7 +117,7 @@ def checked(job, _):
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: warnings.append(record.getMessage())
     logging.getLogger().addHandler(handler)
-    findings, truth, folder = [], Truth(*job["truth"]), job["folder"]
+    findings, truth, folder = [], Truth.from_state(job["truth"]), job["folder"]
     refused = ""
     try:
         findings, truth = check(folder, truth, job["in_flight"], damaged=job["damaged"])
@@ -118,24 +126,32 @@ def checked(job, _):
     except CsktError as error:
         refused = str(error)
     except Exception:
-        findings.append(traceback.format_exc())
+        findings.append(told())
     say(findings=findings, refused=refused, truth=truth.state(), warnings=warnings)
+
+
+def small_segments():
+    """Many segments in galleries of some dozen rows."""
+    for module in (segments, building, snapshot):
+        module.SEGMENT_ROWS = SEGMENT_ROWS
+    snapshot.TAIL_ROWS = TAIL_ROWS
 
 
 def warm():
     """Load what a gallery loads, and make items, before the first fork."""
     with tempfile.TemporaryDirectory() as folder:
-        walker = Walker(folder, Truth(), lambda _: None)
-        walker.open()
-        walker.add(range(300))
-        walker.build()
-        walker.close()
-        check(folder, Truth(True, list(range(300)), [], 300))
+        truth, gallery = Truth().after(["open"]), writer(folder)
+        for operation in (["add", list(range(300))], ["build"]):
+            perform(gallery, operation)
+            truth.apply(operation)
+        gallery.close()
+        check(folder, truth)
 
 
 def main():
     shim = Shim() if "LD_PRELOAD" in os.environ else None
     logging.getLogger().addHandler(logging.NullHandler())
+    small_segments()
     warm()
     if name := os.environ.get("CSKT_MUTANT"):
         MUTANTS[name].apply()
