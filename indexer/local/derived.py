@@ -9,6 +9,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
         temporary.rename(final)
         sync_folder(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the next writer deletes it
+            temporary.unlink()
         if full_disk(error):
             raise GalleryFull(
                 f"no room left on the disk of {folder} for a new index file: free some; "

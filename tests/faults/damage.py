@@ -26,11 +26,11 @@ SCRIPT = [
 ]
 
 
-def sound_gallery(worker, folder, last=()):
+def sound_gallery(worker, folder, last=(), **further):
     """A gallery, the truth of it, and of every moment before. Unless the last operation is to close it, its log is
 
     there too, as after a kill."""
-    walk = worker.walk(folder, Truth(), script=[*SCRIPT, *last])
+    walk = worker.walk(folder, Truth(), script=[*SCRIPT, *last], **further)
     if walk.findings or walk.refusals:
         raise AssertionError([*walk.findings, *walk.refusals])
     moments = [Truth()]

@@ -23,14 +23,15 @@ def kills(workers, folder, seed, count):
     return [f"seed {seed}: {finding}" for finding in shared(workers, range(0, count, LIVES_PER_GALLERY), kill_some)]
 
 
-def one_gallery(worker, folder, chance, lives):
+def one_gallery(worker, folder, chance, lives, **further):
+    """Writers of one gallery, killed one after the other; what was wrong after the first that left something wrong."""
     truth, unheard = Truth(), None
     for life in range(lives):
         # A source that never heard whether its last batch arrived sends it again.
         script = [["open"], unheard] if unheard and unheard[0] == "add" else [["open"]]
         moment = chance.randint(0, MOST_ACKNOWLEDGEMENTS), chance.random() * LONGEST_PAUSE
         walk = worker.walk(
-            folder, truth, seed=chance.random(), script=script, steps=ENDLESS, kill_after=moment
+            folder, truth, seed=chance.random(), script=script, steps=ENDLESS, kill_after=moment, **further
         )
         report = worker.check(folder, walk.truth, walk.in_flight, going_on=life == lives - 1)
         findings = [*walk.findings, *walk.refusals, *report["findings"], *filter(None, [report["refused"]])]

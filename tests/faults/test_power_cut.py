@@ -8,6 +8,8 @@ from power_cuts import cut_and_check, cut_for_real
 RUNS = extent(2, 12)
 CUTS_OF_A_RUN = extent(140, 2000)
 STEPS = extent(12, 60)
+SYNCS_OF_THE_BEGINNING = 20
+CUTS_AFTER_A_FAILURE = extent(6, 200)
 REAL_CUTS = extent(6, 60)
 
 
@@ -18,6 +20,17 @@ def test_computed_cuts(watched_workers, place, count, seed):
     count(computed_power_cuts=cuts)
     assert findings == []
     assert cuts > CUTS_OF_A_RUN / 2
+
+
+@pytest.mark.slow
+def test_cuts_after_a_sync_that_failed(watched_workers, place, count):
+    """What was begun and refused is not taken for done by the next try."""
+    for k in range(1, SYNCS_OF_THE_BEGINNING + 1):
+        folder = place / str(k)
+        folder.mkdir()
+        cuts, findings = cut_and_check(watched_workers, folder, k, CUTS_AFTER_A_FAILURE, 0, ["sync", k, "EIO"])
+        count(computed_power_cuts=cuts)
+        assert findings == []
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from mutants import MUTANTS
 from shim import Shim
 from truth import Truth, check, check_going_on, perform, traces, wrong_answers
 
-from indexer.errors import CsktError
+from indexer.errors import CsktError, GalleryBusy
 from indexer.local import building, segments, snapshot
 
 SEGMENT_ROWS = 24
@@ -66,7 +66,7 @@ class Walker:
                 say(finding=f"{operation} failed without a sentence: {told()}")
                 return False
             allowed = [one.copy().apply(operation) for one in possible]
-            if operation[0] != "search" and answer not in allowed:
+            if answer not in allowed:
                 say(finding=f"{operation} answered {answer} instead of {allowed}")
             self.truth.apply(operation)
             if operation[0] == "erase":
@@ -91,6 +91,14 @@ class Walker:
     def close(self):
         self.gallery.close()
 
+    def intrude(self):
+        """A second writer is turned away."""
+        try:
+            writer(self.folder).close()
+        except GalleryBusy:
+            return
+        say(finding="a second writer was let in")
+
     def search(self):
         for wrong in wrong_answers(self.gallery, self.truth, self.truth.ever):
             say(finding=f"searching: {wrong}")
@@ -98,7 +106,7 @@ class Walker:
 
 def walk(job, shim):
     """Do the operations of the job's script, then random ones."""
-    if shim:
+    if shim and "root" in job:
         log = os.open(job["log"], os.O_WRONLY | os.O_CREAT, 0o600) if "log" in job else -1
         shim.watch(job["root"], log)
         shim.plan(*job.get("plan", ()))
