@@ -6,7 +6,8 @@ GalleryError
 ├── FingerprintMismatch    made by another encoder
 ├── GalleryCorrupt         the database, the truth, is damaged
 ├── GalleryBusy            another process is writing
-└── GalleryFull            the disk is full; nothing acknowledged was lost
+├── GalleryFull            the disk is full; nothing acknowledged was lost
+└── FilterError            a filter in words that cannot be read
 """
 
 from model.errors import CsktError
@@ -38,3 +39,7 @@ class GalleryBusy(GalleryError):
 
 class GalleryFull(GalleryError):
     """The disk is full; what was acknowledged before is safe."""
+
+
+class FilterError(GalleryError):
+    """A filter in words that cannot be read; the sentence says where and what was expected."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -112,14 +113,30 @@ Create = tuple[str, str, int]
 """Name, fingerprint and dimension of the encoder a new gallery is for."""
 
 
+@dataclass(frozen=True)
+class Opening:
+    """How a gallery is to be opened; see `open_gallery`."""
+
+    create_for: Create | None
+    write: bool
+    kind: str
+    device: str
+
+
 def open_gallery(
-    address: str | Path, *, create_for: Create | None = None, write: bool = False, kind: str = DEFAULT_KIND
+    address: str | Path,
+    *,
+    create_for: Create | None = None,
+    write: bool = False,
+    kind: str = DEFAULT_KIND,
+    device: str = "cpu",
 ) -> Gallery:
     """Open the gallery at a folder (or `local:FOLDER`).
 
     `write` takes the writer's lock until `close`. `create_for`, only with `write`, makes the gallery where
     there is none, with this kind of index (see indexer.vectors.KINDS); where there is one, it must have been
-    made by that encoder (FingerprintMismatch). Without it, a missing gallery is GalleryMissing. Further:
+    made by that encoder (FingerprintMismatch). Without it, a missing gallery is GalleryMissing. `device` is
+    where rows are scanned: `cpu`, `auto` (every GPU there is, else the CPU), or a device of torch. Further:
     GalleryCorrupt, GalleryBusy, GalleryFull, GalleryError.
     """
     if create_for is not None and not write:
@@ -131,7 +148,8 @@ def open_gallery(
         raise GalleryError(
             f"unknown kind of gallery {address}: give a folder, or one of {', '.join(ENGINES)}:ADDRESS."
         )
-    gallery = ENGINES[scheme](rest, create_for, write, kind)
+    opening = Opening(create_for, write, kind, device)
+    gallery = ENGINES[scheme](rest, opening)
     if create_for is not None:
         try:
             check_encoder(gallery, create_for[0], create_for[1])
@@ -150,13 +168,25 @@ def check_encoder(gallery: Gallery, encoder: str, fingerprint: str) -> None:
         )
 
 
-def _open_local(address: str, create_for: Create | None, write: bool, kind: str) -> Gallery:
+def _open_local(address: str, how: Opening) -> Gallery:
     from indexer.local.gallery import LocalGallery
     from indexer.local.store import Identity
 
     if not address:
         raise GalleryMissing("no gallery was named: give its folder.")
-    return LocalGallery(Path(address), Identity(*create_for, kind) if create_for else None, write)
+    create = Identity(*how.create_for, how.kind) if how.create_for else None
+    return LocalGallery(Path(address), create, how.write, _devices(how.device))
 
 
-ENGINES: dict[str, Callable[[str, Create | None, bool, str], Gallery]] = {"local": _open_local}
+def _devices(wanted: str) -> Sequence[str]:
+    if wanted == "cpu":  # without loading torch
+        return ()
+    from indexer.vectors.device_index import devices_for
+
+    try:
+        return devices_for(wanted)
+    except ValueError as error:
+        raise GalleryError(f"{error}: take auto, cpu, cuda or cuda:N.") from error
+
+
+ENGINES: dict[str, Callable[[str, Opening], Gallery]] = {"local": _open_local}

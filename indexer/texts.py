@@ -3,4 +3,4 @@
 
 def storable(text: str) -> str:
     """The text as UTF-8 can hold it: halves of characters (file names, JSON) become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -80,7 +80,7 @@ def run_bench_serve(arguments: argparse.Namespace) -> int:
     """Measure searching; 0 whether or not the goals are met."""
     from indexer.gallery import open_gallery
     from model.embedder import open_embedder
-    from service.searcher import use_cores
+    from service.serving import use_cores
     from service.settings import read_settings
 
     check_place(arguments.json)

@@ -21,8 +21,9 @@ from model.embedder import Embedder, open_embedder
 from model.people.write import PeopleOrder, write_people
 from model.terminal import terminal_safe
 from service.labels import source_label
-from service.searcher import Searcher, use_cores
+from service.searcher import Searcher
 from service.server import bind, check_address, serve
+from service.serving import use_cores
 from service.settings import Settings
 
 ENCODER = "demo"

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, TypeVarTuple
+from functools import partial
+from typing import TypeVar, TypeVarTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.errors import FingerprintMismatch
 from indexer.filters import Filter
 from indexer.gallery import Gallery
 from indexer.items import GalleryItem, GalleryStats, Hit
@@ -20,6 +21,7 @@ from model.errors import CsktError
 from service.batching import MicroBatcher
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem
 from service.facets import Facet, count_facets
+from service.serving import Serving, TextEncoder, open_serving, use_cores
 from service.settings import Settings
 
 MAX_CHARACTERS = 1000  # 75 tokens are some 400 letters; the rest would only cost tokenizer time
@@ -28,44 +30,21 @@ WARM_UP = (
     "a woman with long hair in a red jacket, blue jeans and white shoes, with a black backpack",
 )
 
+RETIRED_SECONDS = 60.0
+"""How long a gallery that was left stays open for the queries that still use it."""
+
 log = logging.getLogger("cskt.searcher")
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-class TextEncoder(Protocol):
-    """What the query path needs of `model.embedder.Embedder`."""
-
-    @property
-    def name(self) -> str:
-        """How the encoder was given (`demo`, a folder, `openclip:...`)."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies weights, configuration, tokenizer and preprocessing."""
-        ...
-
-    @property
-    def context_length(self) -> int:
-        """Tokens it reads, with the start and end marks."""
-        ...
-
-    def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit vectors (texts, dimension)."""
-        ...
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of a text before cutting, with the start and end marks."""
-        ...
-
-
 @dataclass(frozen=True)
 class Encoded:
-    """One query as a unit vector (dimension,), and how many tokens it had before cutting."""
+    """One query as a unit vector (dimension,), how many tokens it had before cutting, and by whom."""
 
     vector: npt.NDArray[np.float32]
     tokens: int
+    by: Serving
 
 
 @dataclass(frozen=True)
@@ -92,36 +71,27 @@ def clean_text(text: str) -> tuple[str, bool]:
 
 def open_searcher(settings: Settings) -> "Searcher":
     """Open the gallery and its encoder. Raises CsktError when they are missing, damaged or do not fit."""
-    from indexer.gallery import check_encoder, open_gallery
-    from model.embedder import open_embedder
-
     use_cores(settings)
-    gallery = open_gallery(settings.gallery)
-    try:
-        embedder = open_embedder(settings.encoder or gallery.encoder, settings.device, settings.precision)
-        check_encoder(gallery, embedder.name, embedder.fingerprint)
-        log.info("the encoder runs in %s", embedder.precision)
-        gallery.refresh()  # reads everything searches need, so damage is said before the service listens
-    except BaseException:
-        gallery.close()
-        raise
-    return Searcher(embedder, gallery, settings)
-
-
-def use_cores(settings: Settings) -> None:
-    """Let the encoder use the threads set, else every core this process may run on."""
-    import torch
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(settings.threads or allowed or 1)
+    serving = open_serving(settings)
+    return Searcher(serving.encoder, serving.gallery, settings, partial(open_serving, settings))
 
 
 class Searcher:
-    """Answers queries for one gallery with one encoder; started inside the event loop, closed at the end."""
+    """Answers queries for one gallery with one encoder; started inside the event loop, closed at the end.
 
-    def __init__(self, embedder: TextEncoder, gallery: Gallery, settings: Settings | None = None) -> None:
+    When the gallery has moved to another encoder, `reopen` opens both anew and they are taken up in one step.
+    """
+
+    def __init__(
+        self,
+        embedder: TextEncoder,
+        gallery: Gallery,
+        settings: Settings | None = None,
+        reopen: Callable[[], Serving] | None = None,
+    ) -> None:
         self._settings = settings or Settings()
-        self._embedder, self._gallery = embedder, gallery
+        self._serving, self._reopen = Serving(embedder, gallery), reopen
+        self._retired: list[tuple[float, Gallery]] = []
         self._batcher = MicroBatcher[str, Encoded](
             self._encode, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting
         )
@@ -140,7 +110,7 @@ class Searcher:
         self._batcher.start()
         for text in WARM_UP:
             encoded = await self._batcher.submit(text)
-            await self._read(self._nearest, encoded.vector, 1, None)
+            await self._read(self._nearest, encoded, 1, None)
         await self._in_thread(self._upkeep, self._take_stock)
         self._refreshing = asyncio.create_task(self._refresh_always(), name="cskt-refresh")
         self.ready = True
@@ -154,7 +124,8 @@ class Searcher:
         await self._batcher.close()
         await asyncio.to_thread(self._upkeep.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
-        await asyncio.to_thread(self._gallery.close)
+        for _, gallery in [*self._retired, (0.0, self._gallery)]:
+            await asyncio.to_thread(gallery.close)
 
     async def search(self, text: str, top_k: int, where: Filter | None = None) -> Found:
         """The best `top_k` rows for the words. Raises RequestError."""
@@ -167,11 +138,11 @@ class Searcher:
             started = time.perf_counter()
             encoded = await self._batcher.submit(words)
             half_way = time.perf_counter()
-            hits = await self._read(self._nearest, encoded.vector, top_k, where)
+            hits = await self._read(self._nearest, encoded, top_k, where)
             ended = time.perf_counter()
         finally:
             self._inside -= 1
-        truncated = cut or encoded.tokens > self._embedder.context_length
+        truncated = cut or encoded.tokens > encoded.by.encoder.context_length
         return Found(words, encoded.tokens, truncated, hits, half_way - started, ended - half_way)
 
     async def item(self, id: int) -> GalleryItem:
@@ -208,14 +179,19 @@ class Searcher:
 
     def _encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Runs on the device thread."""
-        vectors = self._embedder.embed_texts(texts)
+        serving = self._serving
+        vectors = serving.encoder.embed_texts(texts)
         return [
-            Encoded(vector, self._embedder.count_tokens(text))
+            Encoded(vector, serving.encoder.count_tokens(text), serving)
             for vector, text in zip(vectors, texts, strict=True)
         ]
 
-    def _nearest(self, vector: npt.NDArray[np.float32], top_k: int, where: Filter | None) -> list[Hit]:
-        return self._gallery.search(vector[None], top_k, where)[0]
+    def _nearest(self, query: Encoded, top_k: int, where: Filter | None) -> list[Hit]:
+        return query.by.gallery.search(query.vector[None], top_k, where)[0]
+
+    @property
+    def _gallery(self) -> Gallery:
+        return self._serving.gallery
 
     async def _refresh_always(self) -> None:
         trouble = ""
@@ -231,9 +207,27 @@ class Searcher:
 
     def _refresh(self) -> None:
         """Take up new rows; count again, but spend no more than a tenth of the time on counting."""
-        self._stock_due = self._gallery.refresh() or self._stock_due
+        self._close_retired()
+        try:
+            self._stock_due = self._gallery.refresh() or self._stock_due
+        except FingerprintMismatch:
+            if self._reopen is None:
+                raise
+            self._move_on(self._reopen())
         if self._stock_due and time.monotonic() - self._stock_at >= 10 * self._stock_seconds:
             self._take_stock()
+
+    def _move_on(self, serving: Serving) -> None:
+        """Take up another encoder with its gallery; queries that are on their way end with the old ones."""
+        for text in WARM_UP:
+            serving.gallery.search(serving.encoder.embed_texts([text]), 1)
+        self._retired.append((time.monotonic(), self._gallery))
+        self._serving, self._stock_due, self._stock_at = serving, True, -math.inf
+        log.info("the gallery has moved to the encoder %s", serving.encoder.name)
+
+    def _close_retired(self) -> None:
+        while self._retired and time.monotonic() - self._retired[0][0] > RETIRED_SECONDS:
+            self._retired.pop(0)[1].close()
 
     def _take_stock(self) -> None:
         started = time.monotonic()

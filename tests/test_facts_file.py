@@ -126,6 +126,7 @@ def column(**changes):
         ("head", column(large=["x"])),
         ("head", column(large=[hex(2**71), hex(2**70)])),
         (f"{X}.codes", np.full(len(VALUES), 200, np.uint8)),
+        (f"{X}.codes", np.full(len(VALUES), len(VALUES), np.uint8)),
         (f"{X}.codes", np.zeros(len(VALUES), np.int8)),
         (f"{X}.codes", np.zeros(len(VALUES), np.uint64)),
         (f"{X}.codes", np.zeros(len(VALUES) + 1, np.uint8)),

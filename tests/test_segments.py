@@ -67,7 +67,8 @@ def test_a_damaged_file_is_replaced_with_one_warning(tmp_path, caplog, kind, suf
     assert path.name in problem
     assert_finds(reader, entries, queries(0), 12)
     assert_finds(reader, entries, queries(1), 12)
-    reader.refresh()
+    sql(folder, "UPDATE gallery SET changes = changes + 1")
+    assert reader.refresh()
     (warning,) = warnings_in(caplog)
     assert path.name in warning
     assert "the database" in warning

@@ -7,14 +7,23 @@ from itertools import pairwise
 import faiss
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.vectors.device_index import DeviceIndex, devices_for
 from indexer.vectors.exact import ExactIndex
 from indexer.vectors.faiss_index import FaissIndex
+from indexer.vectors.placement import Placement
 from indexer.vectors.ranking import rank
 
-EVERY_KIND = pytest.mark.parametrize("kind", [ExactIndex, FaissIndex])
+
+def on_device(dimension):
+    """The index of GPUs, on the CPU: the same code with the same half-precision products."""
+    return DeviceIndex(dimension, "cpu")
+
+
+EVERY_KIND = pytest.mark.parametrize("kind", [ExactIndex, FaissIndex, on_device])
 
 
 def unit_rows(rng, rows, dimension):
@@ -138,7 +147,7 @@ def test_several_indexes_rank_as_one(seed, k, share, queries):
     allowed = None if share is None else set(ids[rng.random(700) < share].tolist())
     parts = []
     for number, (start, stop) in enumerate(pairwise(cuts)):
-        index = (ExactIndex, FaissIndex)[number % 2](16)
+        index = (ExactIndex, FaissIndex, on_device)[number % 3](16)
         index.add(ids[start:stop], vectors[start:stop])
         parts.append((index, None if allowed is None else np.isin(index.ids, list(allowed))))
     asked = unit_rows(rng, queries, 16).astype(np.float32)
@@ -200,3 +209,26 @@ def test_ids_must_ascend(kind):
         with pytest.raises(ValueError, match="ascend"):
             index.add(np.array(ids), rows)
     assert index.ids.tolist() == [4, 9]
+
+
+def test_devices_by_name():
+    assert devices_for("cpu") == ()
+    assert devices_for("auto") == tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    with pytest.raises(ValueError, match="'warp:7' is no device of this machine"):
+        devices_for("warp:7")
+
+
+def test_rows_are_dealt_out_and_stay_on_the_cpu_where_a_device_fails(caplog):
+    rng = np.random.default_rng(0)
+    vectors, parts = unit_rows(rng, 300, 16), []
+    placement = Placement(("cpu", "cpu"))
+    for number in range(3):
+        index = FaissIndex(16)
+        index.add(np.arange(100, dtype=np.int64) + 100 * number, vectors[100 * number :][:100])
+        placement = Placement(("no such device",)) if number == 2 else placement
+        parts.append((placement.place(index, number), None))
+    assert [type(index) for index, _ in parts] == [DeviceIndex, DeviceIndex, FaissIndex]
+    assert placement.devices == ()
+    assert len(caplog.records) == 1
+    queries = unit_rows(rng, 3, 16).astype(np.float32)
+    assert_ranking(rank(parts, queries, 12), np.arange(300), vectors, queries, 12)

@@ -53,6 +53,19 @@ def tidy(writer: Writer, store: Store, folder: Path) -> None:
     sweep(folder, catalogue.file_names(store))
 
 
+def drop_damaged_coarse(writer: Writer, store: Store, folder: Path) -> None:
+    """Forget an approximate index whose file does not fit its row; the next build makes one."""
+    file = catalogue.coarse_file(store)
+    if file is None:
+        return
+    try:
+        check_file(folder, file.file)
+    except DamagedFileError as error:
+        log.warning("%s: every row is scanned until the next index is built.", error)
+        with writer.transaction() as connection:
+            catalogue.forget_coarse(connection, file.fingerprint)
+
+
 def damaged_segments(store: Store, folder: Path) -> frozenset[int]:
     """The segments whose files do not fit their rows; warns of each."""
     damaged = set()

@@ -127,3 +127,8 @@ def forget_segments_within(connection: sqlite3.Connection, covered: Range, finge
 def forget_coarse(connection: sqlite3.Connection, fingerprint: str) -> None:
     """Drop the rows of the approximate indexes of an encoder."""
     connection.execute("DELETE FROM coarse WHERE fingerprint = ?", [fingerprint])
+
+
+def forget_every_coarse(connection: sqlite3.Connection) -> None:
+    """Drop the rows of all approximate indexes: none of them can be freed of some rows."""
+    connection.execute("DELETE FROM coarse")

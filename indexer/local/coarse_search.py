@@ -92,17 +92,23 @@ def exact_scores(parts: Sequence[LivingRows], query: Vectors, ids: Ids) -> tuple
     return np.concatenate(scores), np.concatenate(found)
 
 
-def load_coarse(store: Store, folder: Path, old: Coarse | None) -> Coarse | None:
-    """The newest approximate index, tuned; None where there is none, or it is damaged, which is warned of."""
+def load_coarse(store: Store, folder: Path, old: Coarse | None, distrusted: set[str]) -> Coarse | None:
+    """The newest approximate index, tuned; None where there is none.
+
+    A damaged one is warned of once: `distrusted` holds the names of such files.
+    """
     file = catalogue.coarse_file(store)
-    if file is None or (old is not None and old.file.id == file.id):
-        return old if file is not None else None
+    if file is None or file.file.name in distrusted:
+        return None
+    if old is not None and old.file.id == file.id:
+        return old
     try:
         index = CoarseIndex.read(read_file(folder, file.file), store.identity.dimension)
         if len(index) != file.rows:
             raise ValueError(f"it holds {len(index)} rows instead of {file.rows}")
     except (DamagedFileError, ValueError) as error:
         log.warning("%s: every row is scanned instead, which is exact but slower.", error)
+        distrusted.add(file.file.name)
         return None
     index.set(file.tuning.parameter, file.tuning.value)
     return Coarse(file, index)

@@ -36,11 +36,11 @@ class Column:
     @classmethod
     def of(cls, rows: int, places: Sequence[int] | Codes, values: Sequence[AttributeValue]) -> "Column":
         """From the places (ascending) that have the fact, and its values there. TypeError for other types."""
-        number: dict[object, int] = {}
         same = len(set(map(type, values))) <= 1
-        keys: Sequence[object] = values if same else [(type(value), value) for value in values]
-        chosen = np.fromiter((number.setdefault(key, len(number)) for key in keys), np.int64, len(keys))
-        distinct: Any = list(number) if same else [key[1] for key in number]  # type: ignore[index]
+        keys: Sequence[Any] = values if same else [(type(value), value) for value in values]
+        number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        chosen = np.fromiter(map(number.__getitem__, keys), np.int64, len(keys))
+        distinct = list(number) if same else [value for _, value in number]
         return cls._ranked(rows, np.asarray(places, np.int64), distinct, chosen)
 
     @classmethod
@@ -63,10 +63,10 @@ class Column:
     def changed(self, places: Sequence[int], values: Sequence[AttributeValue | None]) -> "Column":
         """The column with other values at some places, None for none; itself if they are the same."""
         codes = self.dense()
-        known = self.values.listed()
-        present = [known[code - 1] if code else None for code in codes[list(places)].tolist()]
+        present = [self.values.at(code) if code else None for code in codes[list(places)].tolist()]
         if all(map(_same, present, values)):
             return self
+        known = self.values.listed()
         codes[list(places)] = [0 if value is None else len(known) + n for n, value in enumerate(values, 1)]
         used = np.bincount(codes, minlength=len(known) + len(values) + 1) > 0
         used[0] = False
@@ -99,11 +99,11 @@ class Column:
 
 
 def _within(codes: Codes, spans: Spans, highest: int) -> Mask:
-    """Which codes lie in one of the spans."""
+    """Which codes lie in one of the spans, of which no two overlap unless they are the same."""
     joined: list[list[int]] = []
-    for low, high in sorted(spans):
-        if low < high and joined and low <= joined[-1][1]:
-            joined[-1][1] = max(high, joined[-1][1])
+    for low, high in sorted(set(spans)):
+        if joined and low == joined[-1][1]:
+            joined[-1][1] = high
         elif low < high:
             joined.append([low, high])
     if len(joined) > _COMPARED_SPANS:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from indexer.filters import Compare, Exists, OneOf, readings
 from indexer.items import AttributeValue
-from indexer.texts import storable
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 Spans = list[tuple[int, int]]
@@ -93,6 +92,14 @@ class Values:
         """How many."""
         return sum(map(len, self.kinds()))
 
+    def at(self, code: int) -> AttributeValue:
+        """The value of one code; IndexError if there is none."""
+        for kind in self.kinds():
+            if code <= len(kind):
+                return kind[code - 1]
+            code -= len(kind)
+        raise IndexError(code)
+
     def listed(self) -> list[AttributeValue]:
         """The value of each code, from 1 on."""
         return [value for kind in self.kinds() for value in kind]
@@ -137,8 +144,8 @@ def matching(kind: Sorted, condition: OneOf | Compare, wanted: Sequence[Attribut
 def sorted_values(distinct: Sequence[AttributeValue]) -> tuple[Values, npt.NDArray[np.int64]]:
     """The values sorted, and the code of each value given; equal ones of one type get one code."""
     by_type: dict[str, list[int]] = {name: [] for name in _TYPES}
-    for place, value in enumerate(distinct):
-        by_type[_type_name(value)].append(place)
+    for place, name in enumerate(map(_type_name, distinct)):
+        by_type[name].append(place)
     codes = np.zeros(len(distinct), np.int64)
     found: dict[str, Any] = {}
     start = 1
@@ -171,7 +178,7 @@ def _ranked_objects(values: list[Any]) -> tuple[tuple[Any, ...], npt.NDArray[np.
 
 
 def _ranked_texts(values: list[Any]) -> Ranked:
-    ordered, ranks = _ranked_objects([storable(text).encode() for text in values])
+    ordered, ranks = _ranked_objects([text.encode("utf-8", "backslashreplace") for text in values])
     return Texts.of(ordered), ranks
 
 

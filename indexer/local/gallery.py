@@ -15,16 +15,17 @@ import numpy.typing as npt
 from indexer.errors import GalleryBusy, GalleryError
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
-from indexer.local.building import build_segments, damaged_segments, tidy
-from indexer.local.catalogue import forget_coarse, stale_segments
+from indexer.local.building import build_segments, damaged_segments, drop_damaged_coarse, tidy
+from indexer.local.catalogue import forget_every_coarse, stale_segments
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import sentences
 from indexer.local.facts import Facts
-from indexer.local.snapshot import Snapshot, take
+from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
+from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,13 @@ class LocalGallery:
     """See indexer.gallery.Gallery. Many threads may read and search at once; one thread writes.
 
     `create` makes the gallery if there is none; a writer mends damaged index files at once. The index is
-    loaded by the first search or refresh, so that counting, indexing and reading facts stay light.
+    loaded by the first search or refresh, so that counting, indexing and reading facts stay light. It is
+    dealt out to `devices` (names of torch), or scanned on the CPU.
     """
 
-    def __init__(self, folder: Path, create: Identity | None = None, write: bool = False) -> None:
+    def __init__(
+        self, folder: Path, create: Identity | None = None, write: bool = False, devices: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self._scanners: ThreadPoolExecutor | None = None
         if create is not None:
@@ -53,6 +57,7 @@ class LocalGallery:
             self._seen_version = -1
             self._snapshot: Snapshot | None = None
             self._scanners = ThreadPoolExecutor(_cores(), thread_name_prefix="cskt-scan")
+            self._loading = Loading(self._scanners, Placement(devices))
             if self._writer:
                 self._mend(self._writer)
         except BaseException:
@@ -108,7 +113,7 @@ class LocalGallery:
                 writer.empty_log(wait=0)
         else:
             with writer.transaction() as connection:
-                forget_coarse(connection, self.fingerprint)
+                forget_every_coarse(connection)
             build_segments(writer, self._store, self.folder)
             writer.empty_log()
             self.build_generation()
@@ -185,7 +190,7 @@ class LocalGallery:
                 version = int(self._watch.execute("PRAGMA data_version").fetchone()[0])
             if self._snapshot is not None and version == self._seen_version:
                 return False
-            self._snapshot = take(self._store, self.folder, self._snapshot)
+            self._snapshot = take(self._store, self.folder, self._snapshot, self._loading)
             self._seen_version = version
             return True
 
@@ -215,6 +220,7 @@ class LocalGallery:
     def _mend(self, writer: Writer) -> None:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
         damaged = damaged_segments(self._store, self.folder)
+        drop_damaged_coarse(writer, self._store, self.folder)
         if damaged or stale_segments(self._store, erased_only=True):
             build_segments(writer, self._store, self.folder, damaged)
             writer.empty_log()

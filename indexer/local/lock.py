@@ -2,23 +2,30 @@
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from indexer.errors import GalleryBusy, GalleryError
 
+_PATIENCE = 1.0
+"""Seconds that a writer waits for another one."""
+
 
 class WriterLock:
-    """Holds `<folder>/writer.lock` until `release`; GalleryBusy if another process holds it."""
+    """Holds `<folder>/writer.lock` until `release`; GalleryBusy if another process keeps it.
 
-    def __init__(self, folder: Path) -> None:
+    A holder that is about to let go, as one that writes a batch now and then, is waited for.
+    """
+
+    def __init__(self, folder: Path, patience: float = _PATIENCE) -> None:
         path = folder / "writer.lock"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise GalleryError(f"cannot write to the gallery {folder}: {error.strerror}.") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(patience)
         except OSError as error:
             holder = os.read(self._file, 20).decode(errors="replace").strip()
             os.close(self._file)
@@ -29,6 +36,16 @@ class WriterLock:
         with suppress(OSError):  # only for the message above: the lock itself holds on a full disk too
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def _take(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def release(self) -> None:
         """Let the next writer in; safe to call twice."""

@@ -10,18 +10,20 @@ from indexer.items import AttributeValue, EmbeddedItem, GalleryItem
 from indexer.texts import storable
 
 _NORM_TOLERANCE = 1e-2
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def item_row(item: GalleryItem, added_at: str) -> tuple[str | None, ...]:
     """The columns of table `item` behind the id."""
-    corners = item.box and [item.box.left, item.box.top, item.box.right, item.box.bottom]
-    optional = (item.camera, item.seen_at, item.track)
+    box = item.box
     return (
         storable(item.key),
         storable(item.uri),
         storable(item.source),
-        json.dumps(corners) if corners else None,
-        *(None if text is None else storable(text) for text in optional),
+        _JSON.encode([box.left, box.top, box.right, box.bottom]) if box else None,
+        _optional(item.camera),
+        _optional(item.seen_at),
+        _optional(item.track),
         _attributes(item.attributes) if item.attributes else "{}",
         added_at,
     )
@@ -49,5 +51,9 @@ def stored_vectors(items: Sequence[EmbeddedItem], dimension: int) -> list[tuple[
     return [(value, zlib.crc32(value)) for value in values]
 
 
+def _optional(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
 def _attributes(attributes: Mapping[str, AttributeValue]) -> str:
-    return storable(json.dumps(dict(attributes), allow_nan=False, ensure_ascii=False))
+    return storable(_JSON.encode(dict(attributes)))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from indexer.local.segments import SEGMENT_ROWS, Segment, gaps, read_rows, read_
 from indexer.local.store import Moment, Store
 from indexer.vectors.exact import ExactIndex
 from indexer.vectors.faiss_index import FaissIndex
+from indexer.vectors.placement import Placement
 from indexer.vectors.ranking import rank
 from indexer.vectors.scoring import positions_of
 from indexer.vectors.vector_index import Ids, Mask, Scores, VectorIndex, Vectors
@@ -57,12 +59,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Parts with disjoint ids, rising. The last may be a `tail`, which the next snapshot replaces."""
+    """Parts with disjoint ids, rising. The last may be a `tail`, which the next snapshot replaces.
+
+    `distrusted` are files found damaged: they are not tried again, and not warned of again.
+    """
 
     moment: Moment
     parts: tuple[Part, ...]
     tail: bool
     coarse: Coarse | None
+    distrusted: frozenset[str] = frozenset()
     _masks: dict[Filter, tuple[Mask, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -106,44 +112,59 @@ def _left(part: Part, where: Filter) -> Mask:
     return mask if part.living is None else mask & part.living
 
 
-def take(store: Store, folder: Path, old: Snapshot | None = None) -> Snapshot:
+@dataclass(frozen=True)
+class Loading:
+    """How segments are read: side by side where there is a pool, and onto which devices."""
+
+    pool: Executor | None = None
+    placement: Placement = field(default_factory=Placement)
+
+
+def take(store: Store, folder: Path, old: Snapshot | None = None, loading: Loading | None = None) -> Snapshot:
     """The snapshot of everything committed; of the old one what still holds is kept. Warns of damaged files.
 
     All that is read from the database is of one moment. A file may vanish meanwhile, when the writer has
     replaced it: then the next moment is tried.
     """
-    damaged: set[int] = set()
+    loading = loading or Loading()
+    distrusted = set(old.distrusted) if old else set[str]()
     loaded = {part.segment: part for part in old.parts if part.segment} if old else {}
     while True:
         try:
             with store.one_moment():
-                return _take(store, folder, old, loaded, damaged)
+                return _take(store, folder, old, loaded, distrusted, loading)
         except _UnreadableSegmentError as error:
-            if any(segment.id == error.segment for segment in catalogue.segments(store)):
+            if error.segment in catalogue.segments(store):
                 log.warning("%s: searching goes on from the database, which has everything.", error)
-                damaged.add(error.segment)
+                distrusted.add(error.segment.rows_file.name)
 
 
 class _UnreadableSegmentError(Exception):
     """The files of a segment are damaged, or were replaced since the moment that is being read."""
 
-    def __init__(self, segment: int, reason: Exception) -> None:
+    def __init__(self, segment: Segment, reason: Exception) -> None:
         super().__init__(str(reason))
         self.segment = segment
 
 
 def _take(
-    store: Store, folder: Path, old: Snapshot | None, loaded: dict[int, Part], damaged: set[int]
+    store: Store,
+    folder: Path,
+    old: Snapshot | None,
+    loaded: dict[int, Part],
+    distrusted: set[str],
+    loading: Loading,
 ) -> Snapshot:
-    store.read_identity()
+    store.check_encoder()
     moment = store.moment()
     if old is not None and old.moment.epoch != moment.epoch:
         old = None
         loaded.clear()
-    sound = [segment for segment in catalogue.segments(store) if segment.id not in damaged]
-    for segment in sound:
-        if segment.id not in loaded:
-            loaded[segment.id] = _from_files(store, folder, segment)
+    sound = [segment for segment in catalogue.segments(store) if segment.rows_file.name not in distrusted]
+    unread = [segment for segment in sound if segment.id not in loaded]
+    read = partial(_from_files, folder, store.identity.dimension, loading.placement)
+    for part in loading.pool.map(read, unread) if loading.pool else map(read, unread):
+        loaded[part.segment or 0] = part
     parts = [loaded[segment.id] for segment in sound]
     reusable = {part.after: part for part in old.parts if not part.segment} if old else {}
     if old is not None and old.tail:
@@ -152,17 +173,18 @@ def _take(
         parts += _from_database(store, moment, after, up_to, reusable)
     parts.sort(key=lambda part: part.after)
     tail = bool(parts) and parts[-1].segment is None and len(parts[-1].index) <= TAIL_ROWS
-    coarse = load_coarse(store, folder, old.coarse if old else None)
-    return Snapshot(moment, _brought_up(store, moment, parts), tail, coarse)
+    coarse = load_coarse(store, folder, old.coarse if old else None, distrusted)
+    return Snapshot(moment, _brought_up(store, moment, parts), tail, coarse, frozenset(distrusted))
 
 
-def _from_files(store: Store, folder: Path, segment: Segment) -> Part:
+def _from_files(folder: Path, dimension: int, placement: Placement, segment: Segment) -> Part:
     try:
-        content = read_segment(folder, segment, store.identity.dimension)
+        content = read_segment(folder, segment, dimension)
     except DamagedFileError as error:
-        raise _UnreadableSegmentError(segment.id, error) from error
+        raise _UnreadableSegmentError(segment, error) from error
     reach = (segment.after, segment.up_to)
-    return Part(content.index, content.facts, *reach, segment.changed_to, segment.removed_to, segment.id)
+    index = placement.place(content.index, segment.id)
+    return Part(index, content.facts, *reach, segment.changed_to, segment.removed_to, segment.id)
 
 
 def _from_database(

@@ -11,7 +11,7 @@ from indexer.local.store import Store
 def gallery_stats(store: Store, folder: Path) -> GalleryStats:
     """Counts and facts of the database as it is now."""
     with store.one_moment():
-        identity, segments = store.read_identity(), catalogue.segments(store)
+        identity, segments = store.identity, catalogue.segments(store)
         items = store.count("item")
         fresh = sum(store.count_within(*gap) for gap in gaps(segments, store.moment().last_id))
         first, last = store.seen_range()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import GalleryError, GalleryMissing
+from indexer.errors import FingerprintMismatch, GalleryError, GalleryMissing
 from indexer.items import Box, GalleryItem, Rejected
 from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
 from indexer.local.derived import FOLDER
@@ -53,9 +53,15 @@ class Moment:
 
 
 class Store:
-    """The database of the gallery in `folder`, read only. Opening checks that it is one."""
+    """The database of the gallery in `folder`, read only. Opening checks that it is one.
 
-    def __init__(self, folder: Path) -> None:
+    It shows the vectors of one encoder for all its life: the living one, or (`candidate`) the other.
+    """
+
+    def __init__(self, folder: Path, candidate: bool = False) -> None:
+        self._encoder, self._vectors = (
+            ("candidate", "candidate_vector") if candidate else ("gallery", "vector")
+        )
         self.path = folder / DATABASE
         self._threads = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -64,7 +70,7 @@ class Store:
         try:
             self._check(folder)
             self._salt: bytes = self.row("SELECT salt FROM gallery")[0]
-            self.identity = self.read_identity()
+            self.identity = self._identity()
         except BaseException:
             self.close()
             raise
@@ -86,10 +92,20 @@ class Store:
                 f"`cskt gallery compact --gallery {folder}`."
             )
 
-    def read_identity(self) -> Identity:
-        """Whose vectors the gallery holds now; another encoder may have taken over since it was opened."""
-        self.identity = Identity(*self.row("SELECT encoder, fingerprint, dimension, index_kind FROM gallery"))
-        return self.identity
+    def _identity(self) -> Identity:
+        facts = self.rows(f"SELECT encoder, fingerprint, dimension FROM {self._encoder}")
+        if not facts:
+            raise GalleryError(f"the gallery at {self.path.parent} has the vectors of one encoder only.")
+        return Identity(*(*facts[0], *self.row("SELECT index_kind FROM gallery")))
+
+    def check_encoder(self) -> None:
+        """FingerprintMismatch if another encoder has taken over since the gallery was opened."""
+        identity = self._identity()
+        if identity.fingerprint != self.identity.fingerprint:
+            raise FingerprintMismatch(
+                f"the gallery has moved on to the encoder {identity.encoder} ({identity.fingerprint[:12]}): "
+                "open it again, with that encoder."
+            )
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
@@ -131,7 +147,7 @@ class Store:
     def moment(self) -> Moment:
         """How far the gallery has come."""
         query = (
-            "SELECT epoch, (SELECT coalesce(max(item_id), 0) FROM vector), changes, "
+            f"SELECT epoch, (SELECT coalesce(max(item_id), 0) FROM {self._vectors}), changes, "
             "(SELECT coalesce(max(id), 0) FROM removal) FROM gallery"
         )
         return Moment(*self.row(query))
@@ -160,7 +176,7 @@ class Store:
 
     def has_rows(self, after: int, up_to: int) -> bool:
         """Whether any vector has after < id <= up_to."""
-        query = "SELECT EXISTS (SELECT 1 FROM vector WHERE item_id > ? AND item_id <= ?)"
+        query = f"SELECT EXISTS (SELECT 1 FROM {self._vectors} WHERE item_id > ? AND item_id <= ?)"
         return bool(self.row(query, [after, up_to])[0])
 
     def known(self, keys: Sequence[str]) -> set[str]:
@@ -216,7 +232,7 @@ class Store:
     ) -> Iterator[tuple[Ids, StoredVectors]]:
         """Stored vectors with after < id <= up_to (the first `limit` of them), some thousands at a time."""
         query = (
-            "SELECT item_id, value, crc FROM vector WHERE item_id > ? AND item_id <= ? "
+            f"SELECT item_id, value, crc FROM {self._vectors} WHERE item_id > ? AND item_id <= ? "
             "ORDER BY item_id LIMIT ?"
         )
         left = limit if limit is not None else up_to - after
@@ -253,13 +269,13 @@ class Store:
 
     def unpaired(self) -> tuple[int, int]:
         """Items without a vector, and vectors without an item."""
-        bare = "SELECT count(*) FROM item WHERE id NOT IN (SELECT item_id FROM vector)"
-        lost = "SELECT count(*) FROM vector WHERE item_id NOT IN (SELECT id FROM item)"
+        bare = f"SELECT count(*) FROM item WHERE id NOT IN (SELECT item_id FROM {self._vectors})"
+        lost = f"SELECT count(*) FROM {self._vectors} WHERE item_id NOT IN (SELECT id FROM item)"
         return int(self.row(bare)[0]), int(self.row(lost)[0])
 
     def checksums(self, after: int, count: int) -> list[tuple[int, bytes, int]]:
         """The next `count` rows (id, vector bytes, recorded crc) behind an id."""
-        query = "SELECT item_id, value, crc FROM vector WHERE item_id > ? ORDER BY item_id LIMIT ?"
+        query = f"SELECT item_id, value, crc FROM {self._vectors} WHERE item_id > ? ORDER BY item_id LIMIT ?"
         return self.rows(query, [after, count])
 
 

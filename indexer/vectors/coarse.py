@@ -50,8 +50,10 @@ class Tuning:
 class CoarseIndex:
     """A trained FAISS index over rows with ascending ids."""
 
-    def __init__(self, index: Any, ids: Ids) -> None:  # noqa: ANN401
-        self._index, self._ids = index, ids
+    def __init__(self, mapped: Any) -> None:  # noqa: ANN401
+        """`mapped`: FAISS's IndexIDMap, which owns the index and holds the ids."""
+        self._mapped, self._index = mapped, faiss.downcast_index(mapped.index)
+        self._ids: Ids = faiss.vector_to_array(mapped.id_map)
 
     @classmethod
     def build(
@@ -59,15 +61,14 @@ class CoarseIndex:
     ) -> "CoarseIndex":
         """Train on some rows (n, dimension), then take in all of them. UnknownKindError, ValueError."""
         index = new_index(factory, dimension)
+        mapped = faiss.IndexIDMap(index)
         try:
-            index.train(np.ascontiguousarray(training, np.float32))
-            ids = [np.empty(0, np.int64)]
-            for some, vectors in batches:
-                index.add(np.ascontiguousarray(vectors, np.float32))
-                ids.append(some)
+            mapped.train(np.ascontiguousarray(training, np.float32))
+            for ids, vectors in batches:
+                mapped.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
         except RuntimeError as error:
             raise ValueError(str(error).splitlines()[0]) from error
-        return cls(index, np.concatenate(ids))
+        return cls(mapped)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -101,10 +102,7 @@ class CoarseIndex:
 
     def write(self, sink: Sink) -> None:
         """FAISS's own format, an IndexIDMap. OSErrors of the sink pass through."""
-        mapped = faiss.IndexIDMap(self._index)
-        faiss.copy_array_to_vector(self._ids, mapped.id_map)
-        mapped.ntotal = len(self._ids)
-        faiss.write_index(mapped, faiss.PyCallbackIOWriter(sink.write))
+        faiss.write_index(self._mapped, faiss.PyCallbackIOWriter(sink.write))
 
     @classmethod
     def read(cls, buffer: Buffer, dimension: int) -> "CoarseIndex":
@@ -115,8 +113,7 @@ class CoarseIndex:
             raise ValueError(f"not a FAISS index: {str(error).splitlines()[0]}") from error
         if not isinstance(mapped, faiss.IndexIDMap) or mapped.d != dimension:
             raise ValueError("a FAISS index of another kind or dimension")
-        mapped.own_fields = False  # the rows outlive the map
-        return cls(faiss.downcast_index(mapped.index), faiss.vector_to_array(mapped.id_map))
+        return cls(mapped)
 
 
 def new_index(factory: str, dimension: int) -> Any:  # noqa: ANN401

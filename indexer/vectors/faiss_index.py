@@ -41,6 +41,11 @@ class FaissIndex:
         """Number of rows."""
         return len(self._ids)
 
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return int(self._index.d)
+
     def add(self, ids: Ids, vectors: StoredVectors) -> None:
         """Append rows; ValueError if the ids do not ascend, or where the rows are those of a file."""
         if self._buffer is not None:
