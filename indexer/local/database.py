@@ -46,7 +46,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_write_ahead_log(connection, path)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA journal_size_limit=67108864")
@@ -55,6 +55,16 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Where the disk fails or the file system cannot, SQLite silently stays with its older, less durable way."""
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise GalleryError(
+            f"cannot keep a write-ahead log for {path} (SQLite stays in mode {mode}): try again; if that does not "
+            "help, check the disk, or put the gallery on a local one."
+        )
 
 
 def _try_to_write(connection: sqlite3.Connection) -> None:

@@ -72,8 +72,7 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
     temporary, final = folder / f"{_TEMPORARY}{name}", folder / f"{name}{suffix}"
     try:
         if not folder.exists():
-            folder.mkdir(mode=0o700)
-            sync_folder(gallery)
+            _make(folder)
         file = CheckedFile(temporary)
         try:
             write(file)
@@ -92,6 +91,16 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
             ) from error
         raise GalleryError(f"cannot write an index file into {folder}: {error.strerror}.") from error
     return WrittenFile(final.name, digest, file.size)
+
+
+def _make(folder: Path) -> None:
+    """The folder, durable; not there if that fails, so that the next try does not take it for durable."""
+    folder.mkdir(mode=0o700)
+    try:
+        sync_folder(folder.parent)
+    except OSError:
+        folder.rmdir()
+        raise
 
 
 def read_file(gallery: Path, file: WrittenFile) -> Buffer:

@@ -48,10 +48,9 @@ class Writer:
             self._lock.release()
             raise
         try:
-            if create is not None:
-                if self._empty():
-                    self._create(folder, create)
-                _make_durable(folder)
+            if create is not None and self._empty():
+                self._create(folder, create)
+            _make_durable(folder)
             self._upgrade(folder)
         except BaseException:
             self.close()
@@ -220,7 +219,7 @@ def _make_durable(folder: Path) -> None:
     """The names of the folder and of the files in it. Each time: whoever made them may have died before this."""
     try:
         sync_folder(folder)
-        sync_folder(folder.parent)
+        sync_folder(folder.resolve().parent)
     except OSError as error:
         raise _not_made(folder, error) from error
 
@@ -228,7 +227,7 @@ def _make_durable(folder: Path) -> None:
 def _not_made(folder: Path, error: OSError) -> GalleryError:
     if full_disk(error):
         return GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.")
-    return GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.")
+    return GalleryError(f"cannot write a gallery at {folder}: {error.strerror}.")
 
 
 _COLUMNS = {

@@ -79,6 +79,12 @@ def commits_are_not_synced():
     _with_pragma("synchronous=OFF")
 
 
+@mutant("cuts after a failed sync")
+def the_answer_about_the_journal_is_not_read():
+    """SQLite tells only then that it stays with a journal whose deletion is not synced."""
+    database._use_write_ahead_log = lambda connection, _: connection.execute("PRAGMA journal_mode=WAL")
+
+
 @mutant("cuts")
 def rows_enter_before_their_files():
     """The files of a segment are written when its row has been entered."""

@@ -33,10 +33,14 @@ def by_kills(worker, folder):
     return one_gallery(worker, folder / "g", random.Random(1), LIVES, root=str(folder))
 
 
-def by_cuts(worker, folder):
-    findings, changes, cuts = chosen_cuts(worker, folder, 1, CUTS, 12)
+def by_cuts(worker, folder, plan=()):
+    findings, changes, cuts = chosen_cuts(worker, folder, 1, CUTS, 12, plan)
     random.Random(1).shuffle(cuts)
     return findings or next(filter(None, (look(worker, folder, changes, *cut) for cut in cuts)), [])
+
+
+def by_cuts_after_a_failed_sync(worker, folder):
+    return by_cuts(worker, folder, ["sync", 1, "EIO"])
 
 
 def by_calls(worker, folder):
@@ -49,7 +53,14 @@ def by_damage(worker, folder):
     return damage_derived([worker], folder / "g", truth, 1, 3)[1]
 
 
-CHECKS = {"walks": by_walks, "kills": by_kills, "cuts": by_cuts, "calls": by_calls, "damage": by_damage}
+CHECKS = {
+    "walks": by_walks,
+    "kills": by_kills,
+    "cuts": by_cuts,
+    "cuts after a failed sync": by_cuts_after_a_failed_sync,
+    "calls": by_calls,
+    "damage": by_damage,
+}
 
 
 @pytest.mark.slow
