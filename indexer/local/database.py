@@ -51,16 +51,34 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_write_ahead_log(connection, path)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
             connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_BYTES // PAGE_BYTES}")
             connection.execute(f"PRAGMA cache_size={-_CACHE_BYTES // 1024}")
+            _try_to_write(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Where the disk fails or the file system cannot, SQLite silently stays with a less durable way."""
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise GalleryError(
+            f"cannot keep a write-ahead log for {path} (SQLite stays in mode {mode}): try again; if that "
+            "does not help, check the disk, or put the gallery on a local one."
+        )
+
+
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    """Where a file cannot be opened for writing, SQLite silently opens it for reading only."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE writable (x)")
+    connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,7 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
     temporary, final = folder / f"{TEMPORARY}{name}", folder / f"{name}{suffix}"
     try:
         if not folder.exists():
-            folder.mkdir(mode=0o700)
-            sync_folder(gallery)
+            _make(folder)
         file = CheckedFile(temporary)
         try:
             write(file)
@@ -82,7 +82,8 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
         temporary.rename(final)
         sync_folder(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the next writer deletes it
+            temporary.unlink()
         if full_disk(error):
             raise GalleryFull(
                 f"no room left on the disk of {folder} for a new index file: free some; "
@@ -90,6 +91,16 @@ def write_file(gallery: Path, suffix: str, write: Callable[[Sink], None]) -> Wri
             ) from error
         raise GalleryError(f"cannot write an index file into {folder}: {error.strerror}.") from error
     return WrittenFile(final.name, digest, file.size)
+
+
+def _make(folder: Path) -> None:
+    """The folder, durable; not there if that fails, so that the next try does not take it for durable."""
+    folder.mkdir(mode=0o700)
+    try:
+        sync_folder(folder.parent)
+    except OSError:
+        folder.rmdir()
+        raise
 
 
 def read_file(gallery: Path, file: WrittenFile) -> Buffer:
@@ -130,9 +141,12 @@ def check_file(gallery: Path, file: WrittenFile) -> None:
 
 
 def sweep(gallery: Path, kept: Iterable[str]) -> None:
-    """Delete the derived files not named, and what an interrupted writer left; other files stay."""
+    """Delete the derived files not named, and what an interrupted writer left. GalleryError."""
     folder, known = gallery / FOLDER, set(kept)
     ours = [path for suffix in SUFFIXES for path in folder.glob(f"*{suffix}")]
     for path in [*ours, *folder.glob(f"{TEMPORARY}*")]:
         if path.name not in known:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise GalleryError(f"cannot delete the index file {path}: {error.strerror}.") from error

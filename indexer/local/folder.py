@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from indexer.errors import GalleryError, GalleryFull, GalleryMissing
-from indexer.local.database import damaged, full_disk
+from indexer.local.database import damaged, full_disk, sync_folder
 from indexer.local.derived import FOLDER
 
 DATABASE = "gallery.db"
@@ -36,11 +36,24 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         foreign = sorted({path.name for path in folder.iterdir()} - _OWN_NAMES)
     except OSError as error:
-        if full_disk(error):
-            raise GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.") from error
-        raise GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.") from error
+        raise _not_made(folder, error) from error
     if foreign and not (folder / DATABASE).exists():
         raise GalleryError(
             f"cannot make a gallery at {folder}: it holds other files ({foreign[0]}); "
             "name a new or empty folder."
         )
+
+
+def make_durable(folder: Path) -> None:
+    """The names of the folder and of the files in it. Each time: who made them may have died before."""
+    try:
+        sync_folder(folder)
+        sync_folder(folder.resolve().parent)
+    except OSError as error:
+        raise _not_made(folder, error) from error
+
+
+def _not_made(folder: Path, error: OSError) -> GalleryError:
+    if full_disk(error):
+        return GalleryFull(f"no room left on the disk for a gallery at {folder}: free some.")
+    return GalleryError(f"cannot make a gallery at {folder}: {error.strerror}.")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import FingerprintMismatch, GalleryBusy, GalleryFull
+from indexer.errors import FingerprintMismatch, GalleryBusy, GalleryError, GalleryFull
 from indexer.filters import Filter
 from indexer.items import (
     AttributeValue,
@@ -274,7 +274,10 @@ class LocalGallery:
         drop_damaged_coarse(writer, self._store, self.folder)
         if damaged:
             build_segments(writer, self._store, self.folder, damaged)
-        tidy(writer, self._store, self.folder)
+        try:
+            tidy(writer, self._store, self.folder)
+        except GalleryError as error:  # what is left of a writer keeps nobody from writing
+            log.warning("%s It is of no use; the next writer tries again.", error)
         if writer.erasing():
             try:
                 end_erasure(writer, self._store, self.folder)

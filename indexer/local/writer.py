@@ -16,10 +16,9 @@ from indexer.local.database import (
     in_chunks,
     marks,
     sentences,
-    sync_folder,
     transaction,
 )
-from indexer.local.folder import DATABASE, found_something, has_index_files, prepare_folder
+from indexer.local.folder import DATABASE, found_something, has_index_files, make_durable, prepare_folder
 from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
 from indexer.local.replacement import replace_database, temporary_database
@@ -50,6 +49,7 @@ class Writer:
         try:
             if create is not None and self._empty():
                 self._create(folder, create)
+            make_durable(folder)
             self._upgrade(folder)
         except BaseException:
             self.close()
@@ -70,8 +70,6 @@ class Writer:
                 f"INSERT INTO gallery ({columns}) VALUES (1, ?, ?, ?, ?, ?, ?)",
                 (*facts, schema.now(), secrets.token_bytes(SALT_BYTES)),
             )
-        sync_folder(folder)
-        sync_folder(folder.parent)
 
     def _upgrade(self, folder: Path) -> None:
         """Bring an older gallery up to date; its index files are of no use any more.

@@ -1,0 +1,76 @@
+"""The tests of this folder notice when a safety is missing: each, taken away, is found by the check it names."""
+
+import random
+
+import pytest
+from damage import damage_derived, sound_gallery
+from injection import Fault, inject
+from kills import one_gallery
+from launcher import Worker
+from mutants import MUTANTS
+from power_cuts import chosen_cuts, look
+from truth import Truth
+
+WALKS = 6
+STEPS_OF_A_WALK = 60
+LIVES = 25
+CUTS = 240
+LEAST_MUTANTS = 12
+
+
+def by_walks(worker, folder):
+    """Random operations without any fault."""
+    for seed in range(WALKS):
+        walk = worker.walk(
+            folder / f"{seed}", Truth(), seed=seed, script=[["open"]], steps=STEPS_OF_A_WALK, root=str(folder)
+        )
+        if walk.findings:
+            return walk.findings
+    return []
+
+
+def by_kills(worker, folder):
+    return one_gallery(worker, folder / "g", random.Random(1), LIVES, root=str(folder))
+
+
+def by_cuts(worker, folder, plan=()):
+    findings, changes, cuts = chosen_cuts(worker, folder, 1, CUTS, 12, plan)
+    random.Random(1).shuffle(cuts)
+    return findings or next(filter(None, (look(worker, folder, changes, *cut) for cut in cuts)), [])
+
+
+def by_cuts_after_a_failed_sync(worker, folder):
+    return by_cuts(worker, folder, ["sync", 1, "EIO"])
+
+
+def by_calls(worker, folder):
+    points = [(Fault("write", error), k) for k in range(10, 400, 7) for error in ("short", "ENOSPC")]
+    return next(filter(None, (inject(worker, folder, *point)[1] for point in points)), [])
+
+
+def by_damage(worker, folder):
+    truth, _ = sound_gallery(worker, folder / "g", [["close"]], root=str(folder))
+    return damage_derived([worker], folder / "g", truth, 1, 3)[1]
+
+
+CHECKS = {
+    "walks": by_walks,
+    "kills": by_kills,
+    "cuts": by_cuts,
+    "cuts after a failed sync": by_cuts_after_a_failed_sync,
+    "calls": by_calls,
+    "damage": by_damage,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_missing_safety_is_noticed(shim, place, count, name):
+    with Worker(shim, name) as worker:
+        findings = CHECKS[MUTANTS[name].caught_by](worker, place)
+    assert findings
+    count(mutants_caught=1)
+
+
+def test_there_are_enough_of_them():
+    assert len(MUTANTS) >= LEAST_MUTANTS
