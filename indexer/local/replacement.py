@@ -8,7 +8,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from indexer.errors import GalleryError, GalleryFull
@@ -37,7 +37,8 @@ def temporary_database(folder: Path) -> Iterator[Path]:
     try:
         yield path
     finally:
-        remove_database(path)
+        with suppress(OSError):  # the next writer deletes what is left
+            remove_database(path)
 
 
 def remove_database(path: Path) -> None:

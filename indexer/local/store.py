@@ -102,7 +102,10 @@ class Store:
         facts = self.rows(f"SELECT encoder, fingerprint, dimension FROM {self._encoder}")
         if not facts:
             raise GalleryError(f"the gallery at {self.path.parent} has the vectors of one encoder only.")
-        return Identity(*(*facts[0], *self.row("SELECT index_kind FROM gallery")))
+        identity = Identity(*(*facts[0], *self.row("SELECT index_kind FROM gallery")))
+        if not (isinstance(identity.fingerprint, str) and isinstance(identity.dimension, int)):
+            raise damaged(self.path, "it does not say whose vectors it holds")
+        return identity
 
     def check_encoder(self) -> None:
         """FingerprintMismatch if another encoder has taken over since the gallery was opened."""

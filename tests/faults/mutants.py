@@ -77,7 +77,7 @@ def folder_of_files_is_not_synced():
 
 @mutant("cuts")
 def folder_of_the_gallery_is_not_synced():
-    writer.sync_folder = _nothing
+    writer.make_durable = _nothing
 
 
 @mutant("cuts")
@@ -252,8 +252,9 @@ def the_log_is_not_emptied_after_erasing():
 
 
 @mutant("walks")
-def what_is_deleted_is_not_overwritten():
+def an_erasure_does_not_write_the_database_anew():
     _with_pragma("secure_delete=OFF")
+    writer.Writer.rewrite = _nothing
 
 
 @mutant("walks")

@@ -1,4 +1,4 @@
-"""The tests of this folder notice when a safety is missing: each, taken away, is found by the check it names."""
+"""The tests of this folder notice when a safety is missing: each, taken away, is found by a check."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What was acknowledged survives a power cut: computed from recorded calls, real where the system allows it."""
+"""What was acknowledged survives a power cut: computed from recorded calls, and real."""
 
 import pytest
 from extent import extent

@@ -1,4 +1,4 @@
-"""A file call that fails costs nobody anything: the operation is refused in a sentence, and can be repeated."""
+"""A file call that fails costs nobody anything: what is refused is so in a sentence, and can be redone."""
 
 import collections
 import os

@@ -1,7 +1,7 @@
 """The process that is killed, starved and cut off. For each line it forks one that works.
 
-So libraries are loaded once. Each line is a job as JSON; what the job says comes back as JSON lines, then how it
-ended. Started with the shim (LD_PRELOAD) its file calls can be made to fail; the environment variable
+So libraries are loaded once. Each line is a job as JSON; what the job says comes back as JSON lines, then
+how it ended. Started with the shim (LD_PRELOAD) its file calls can be made to fail; the environment variable
 CSKT_MUTANT takes one safety away from the gallery's code.
 """
 
