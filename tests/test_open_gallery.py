@@ -1,5 +1,7 @@
 """`open_gallery`: whom it lets in, whom it refuses in one sentence, and that a refusal leaves no trace."""
 
+import errno
+
 import pytest
 from gallery_makers import DIMENSION, ENCODER, make_item, make_items, queries, writer
 
@@ -22,6 +24,20 @@ def test_a_second_writer_is_refused_and_the_next_may_come(tmp_path):
     assert second.add(make_items(0, 3)) == 1
     second.close()
     second.close()
+
+
+def test_a_second_writer_is_refused_where_the_disk_does_not_even_tell_whom_it_waits_for(
+    tmp_path, monkeypatch
+):
+    first = writer(tmp_path / "g")
+
+    def fail(file: int, size: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("indexer.local.lock.os.read", fail)
+    with pytest.raises(GalleryBusy, match="another process is writing"):
+        open_gallery(tmp_path / "g", write=True)
+    first.close()
 
 
 def test_another_encoder_is_refused_by_name(tmp_path):

@@ -27,7 +27,7 @@ class WriterLock:
         try:
             self._take(patience)
         except OSError as error:
-            holder = os.read(self._file, 20).decode(errors="replace").strip()
+            holder = self._holder()
             os.close(self._file)
             who = f"process {holder}" if holder.isdigit() else "another process"
             raise GalleryBusy(
@@ -46,6 +46,13 @@ class WriterLock:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
+
+    def _holder(self) -> str:
+        """The number that the holder wrote, or nothing where the disk gives none: the lock holds all the same."""
+        try:
+            return os.read(self._file, 20).decode(errors="replace").strip()
+        except OSError:
+            return ""
 
     def release(self) -> None:
         """Let the next writer in; safe to call twice."""
