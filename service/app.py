@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from service.access_log import AccessLog
+from service.audit.log import Unrecorded
+from service.auth import Authentication
 from service.body_limit import BodyLimit
 from service.problems import UnexpectedErrors, add_problem_handlers
 from service.routes import ROUTERS
-from service.routes.page import mount_page
 from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
 from service.settings import Settings, read_settings
@@ -34,6 +35,8 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         summary="Find a person in a gallery of images from a sentence.",
         version=version("cskt"),
         lifespan=_lifespan(settings, searcher),
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # routes/docs.py
         docs_url=None,  # the framework's page loads scripts from outside; ours is routes/docs.py
         redoc_url=None,
         redirect_slashes=False,
@@ -43,13 +46,13 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
             Middleware(TrustedHosts, allowed=settings.host_names),
+            Middleware(Authentication),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    mount_page(app)
     return app
 
 
@@ -59,7 +62,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings)
-        app.state.searcher = searcher
+        app.state.searcher, app.state.audit = searcher, Unrecorded()
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
             yield
@@ -67,6 +70,7 @@ def _lifespan(
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await searcher.close()
+            await app.state.audit.close()
 
     return lifespan
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import RequestError
-from service.schemas import Problem
+from service.schemas.problem import Problem
 
 log = logging.getLogger("cskt.problems")
 
