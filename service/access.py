@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from service.audit.record import Record
 from service.errors import Forbidden, RequestError
+from service.observing.request_ids import request_id
 
 
 class Scope(StrEnum):
@@ -74,6 +75,7 @@ ACCESS: Mapping[str, Access] = {
     # what the API is
     "docs": _by(*_ANY_KEY),
     "openapi": _by(*_ANY_KEY),
+    "metrics": _by(Scope.METRICS),
     # searching
     "search": _by(Scope.SEARCH, action="search"),
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
@@ -118,9 +120,15 @@ async def _recorded(
     except RequestError as error:
         if record.refusal:
             record.status = error.status
-            await request.app.state.audit.write(record)
+            await _write(request, record)
         raise
     record.status = response.status_code
     if response.status_code < 400:
-        await request.app.state.audit.write(record)
+        await _write(request, record)
     return response
+
+
+async def _write(request: Request, record: Record) -> None:
+    record.request = request_id.get()
+    with request.app.state.searcher.metrics.stage("audit"):
+        await request.app.state.audit.write(record)

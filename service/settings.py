@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         description="folder of keys, cases and the audit log; default: the gallery's name and .state",
     )
 
+    log_format: Literal["text", "json"] = "text"
+    otel_endpoint: str | None = Field(
+        default=None, description="where traces go, http://collector:4318/v1/traces; default: nowhere"
+    )
+
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_batch: int = Field(default=64, ge=1, description="queries encoded together at most")
     max_waiting: int = Field(default=256, ge=1, description="queries inside at once; more get 429")
