@@ -21,6 +21,7 @@ from indexer.decoders import usual_workers
 from indexer.errors import GalleryBusy, GalleryError
 from indexer.local import candidate
 from indexer.local.building import build_segments
+from indexer.local.checked_rows import Crop
 from indexer.local.rows import NORM_TOLERANCE
 from indexer.local.snapshot import take
 from indexer.local.store import Store
@@ -169,11 +170,11 @@ def _writing(folder: Path) -> Iterator[Writer]:
         yield writer
 
 
-def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.float32]:
+def _embed(crops: Sequence[Crop], encoder: Encoder) -> npt.NDArray[np.float32]:
     """Unit vectors (crops, dimension); GalleryError for a crop that cannot be read or embedded."""
     import torch
 
-    def pixels(crop: candidate.Crop) -> npt.NDArray[np.uint8]:
+    def pixels(crop: Crop) -> npt.NDArray[np.uint8]:
         id, jpeg = crop
         try:
             return encoder.preprocess(decode(jpeg or b"").picture)

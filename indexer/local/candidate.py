@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import GalleryError
+from indexer.local.checked_rows import Crop, crops
 from indexer.local.schema import now
 from indexer.local.store import Store
 
 NEXT, PREVIOUS = "next", "previous"
-Crop = tuple[int, bytes | None]
-"""An item's id and its stored JPEG."""
 
 
 def state(store: Store) -> tuple[str, str, str] | None:
@@ -27,12 +26,9 @@ def state(store: Store) -> tuple[str, str, str] | None:
 
 
 def crops_without(store: Store, count: int) -> list[Crop]:
-    """The next items that have no vector of the other encoder, ascending."""
-    query = (
-        "SELECT item.id, thumbnail.jpeg FROM item LEFT JOIN thumbnail ON thumbnail.item_id = item.id "
-        "WHERE item.id > (SELECT coalesce(max(item_id), 0) FROM candidate_vector) ORDER BY item.id LIMIT ?"
-    )
-    return store.rows(query, [count])
+    """The next items that have no vector of the other encoder, ascending. GalleryCorrupt."""
+    latest = "(SELECT coalesce(max(item_id), 0) FROM candidate_vector)"
+    return crops(store, f"item.id > {latest} ORDER BY item.id LIMIT ?", [count])
 
 
 def begin(connection: sqlite3.Connection, encoder: str, fingerprint: str, dimension: int) -> None:

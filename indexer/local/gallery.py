@@ -26,7 +26,7 @@ from indexer.items import (
     Overdue,
     Rejected,
 )
-from indexer.local import retention
+from indexer.local import checked_rows, retention
 from indexer.local.answers import answers
 from indexer.local.building import (
     build_segments,
@@ -166,7 +166,7 @@ class LocalGallery:
 
     def ids(self, where: Filter | None = None) -> Ids:
         """The ids of the items that a filter lets through, ascending."""
-        return self.current().ids(where)
+        return self._store.ids() if where is None else self.current().ids(where)
 
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
@@ -182,11 +182,11 @@ class LocalGallery:
 
     def get(self, id: int) -> GalleryItem | None:
         """The facts of one row, or None."""
-        return self._store.items([id]).get(id)
+        return checked_rows.items(self._store, [id]).get(id)
 
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one row, or None."""
-        return self._store.thumbnail(id)
+        return checked_rows.thumbnail(self._store, id)
 
     def rejected(self, limit: int = 100) -> list[Rejected]:
         """The most recent items that could not be used."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from indexer.local.database import reading, transaction
 from indexer.local.derived import DamagedFileError, WrittenFile, check_file
 from indexer.local.ledger import key_hash
+from indexer.local.removing import TABLES_OF_ITEMS, forget_rejected_beside
 from indexer.local.replacement import copy_pages
 from indexer.local.schema import ERASED, NO_ITEM, REMOVED, TO_ERASE
 from indexer.local.store import Store
-from indexer.local.writer import TABLES_OF_ITEMS, forget_rejected_beside
 
 Entry = tuple[bytes, str, int]
 """Of a removal: hash of the key, when, whether erased."""

@@ -4,6 +4,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from indexer.items import Overdue
+from indexer.local.checked_rows import items
 from indexer.local.store import Store
 from indexer.texts import storable
 from indexer.times import iso
@@ -37,6 +38,7 @@ def overdue(store: Store, now: datetime) -> list[Overdue]:
         found: dict[str | None, list[int]] = {}
         for camera, id in _older(store, before, iso(now)) if before else ():
             found.setdefault(camera, []).append(id)
+        items(store, [id for ids in found.values() for id in ids])  # nobody goes by a time that is not theirs
         counts = dict(store.rows("SELECT camera, count(*) FROM item GROUP BY 1")) if found else {}
     return [Overdue(camera, tuple(ids), counts[camera]) for camera, ids in found.items()]
 

@@ -4,12 +4,13 @@ import hashlib
 import sqlite3
 from datetime import UTC, datetime
 
+from indexer.local.checksums import NEVER_FITS, enter_checksums
 from indexer.local.ledger import key_hash
 
 APPLICATION_ID = 0x43534B54
 """Stands in the file's header ("CSKT"): another program's database is never taken for a gallery."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE gallery (
@@ -26,7 +27,9 @@ CREATE TABLE item (
     box TEXT, camera TEXT, seen_at TEXT, track TEXT, attributes TEXT NOT NULL,
     added_at TEXT NOT NULL,
     -- gallery.changes when the facts changed last:
-    changed INTEGER NOT NULL DEFAULT 0);
+    changed INTEGER NOT NULL DEFAULT 0,
+    -- crc32 of its JPEG, NULL where there is none, and of the row up to here (see checksums.py):
+    thumbnail_crc INTEGER, crc INTEGER NOT NULL DEFAULT -1);
 CREATE INDEX item_changed ON item (changed) WHERE changed > 0;
 CREATE TABLE vector (  -- float16, low byte first, and the crc32 of those bytes
     item_id INTEGER PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -82,12 +85,22 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
-    """Bring a database of format 1 up to date; inside the caller's transaction.
+    """Bring a database of an older format up to date; inside the caller's transaction.
 
-    Its index files are no longer known and are made anew.
+    The index files of format 1 are no longer known and are made anew.
     """
-    if version != 1:
+    if version == 1:
+        _upgrade_from_1(connection)
+    elif version == 2:
+        connection.execute("ALTER TABLE item ADD COLUMN thumbnail_crc INTEGER")
+        connection.execute(f"ALTER TABLE item ADD COLUMN crc INTEGER NOT NULL DEFAULT {NEVER_FITS}")
+    else:
         return
+    enter_checksums(connection)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _upgrade_from_1(connection: sqlite3.Connection) -> None:
     moment, salt = now(), _shared_salt(connection)
     for name in ("item_camera", "item_seen_at", "item_source", "item_track"):
         connection.execute(f"DROP INDEX IF EXISTS {name}")
@@ -117,7 +130,6 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
     )  # no id comes twice
     for table in _FROM_1:
         connection.execute(f"DROP TABLE old_{table}")
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def _shared_salt(connection: sqlite3.Connection) -> bytes:

@@ -1,6 +1,5 @@
 """Reading the gallery's database: facts, vectors, counts. Every thread gets its own connection."""
 
-import json
 import sqlite3
 import threading
 import zlib
@@ -13,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError
-from indexer.items import Box, GalleryItem, Rejected
-from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
-from indexer.local.facts import FactRow
+from indexer.items import Rejected
+from indexer.local.database import connect_reader, damaged, damaged_item, in_chunks, marks, reading, sentences
 from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
 from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -23,7 +21,6 @@ from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
 ROWS_PER_READ = 4096
-_ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes"
 _COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "candidate_vector"})
 
 
@@ -215,36 +212,9 @@ class Store:
             found += [id for (id,) in self.rows(query, chunk)]
         return found
 
-    def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:
-        """The facts of those of the rows that exist."""
-        found = {}
-        for chunk in in_chunks(dict.fromkeys(ids)):
-            for row in self.rows(f"SELECT {_ITEM_COLUMNS} FROM item WHERE id IN ({marks(chunk)})", chunk):
-                found[row[0]] = self._item(row)
-        return found
-
-    def _item(self, row: tuple) -> GalleryItem:  # type: ignore[type-arg]
-        id, key, uri, source, box, camera, seen_at, track, attributes = row
-        try:
-            corners = Box(*json.loads(box)) if box else None
-            return GalleryItem(key, uri, source, corners, camera, seen_at, track, json.loads(attributes))
-        except (ValueError, TypeError) as error:
-            raise damaged(self.path, f"the facts of item {id} cannot be read") from error
-
-    def fact_rows(self, after: int, up_to: int, limit: int = -1) -> list[FactRow]:
-        """The filterable facts of the items with after < id <= up_to, ascending."""
-        return self._fact_rows("id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
-
-    def changed_facts(self, after_changes: int) -> list[FactRow]:
-        """The facts of the items that changed after so many changes, in any order; reads no others."""
-        return self._fact_rows("changed > 0 AND changed > ?", [after_changes])
-
-    def _fact_rows(self, condition: str, values: list[int]) -> list[FactRow]:
-        query = f"SELECT id, source, camera, track, seen_at, attributes FROM item WHERE {condition}"
-        try:
-            return [(*row[:5], json.loads(row[5])) for row in self.rows(query, values)]
-        except ValueError as error:
-            raise damaged(self.path, "the attributes of an item cannot be read") from error
+    def ids(self) -> Ids:
+        """The ids of all items, ascending."""
+        return np.array([id for (id,) in self.rows("SELECT id FROM item ORDER BY id")], np.int64)
 
     def vectors(
         self, after: int, up_to: int, limit: int | None = None
@@ -263,14 +233,9 @@ class Store:
         size = 2 * self.identity.dimension
         for id, value, crc in rows:
             if not isinstance(value, bytes) or len(value) != size or zlib.crc32(value) != crc:
-                raise damaged(self.path, f"the vector of item {id} does not fit its checksum")
+                raise damaged_item(self.path, id, f"the vector of item {id} does not fit its checksum")
         stored: npt.NDArray[np.float16] = np.frombuffer(b"".join(value for _, value, _ in rows), "<f2")
         return stored.reshape(len(rows), self.identity.dimension)
-
-    def thumbnail(self, id: int) -> bytes | None:
-        """The stored JPEG of one item."""
-        rows = self.rows("SELECT jpeg FROM thumbnail WHERE item_id = ?", [id])
-        return rows[0][0] if rows else None
 
     def rejected(self, limit: int) -> list[Rejected]:
         """The most recently rejected first."""

@@ -1,4 +1,4 @@
-"""Proof that a gallery is sound: pages, counts, vectors, and that the index files hold the same."""
+"""Proof that a gallery is sound: pages, counts, checksums, and that the index files hold the same."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.local import catalogue
+from indexer.local.checked_rows import changed_facts, damaged_facts, damaged_thumbnails, fact_rows
 from indexer.local.derived import DamagedFileError, check_file
 from indexer.local.facts import Facts
 from indexer.local.segments import Segment, read_segment
@@ -44,8 +45,8 @@ def database_problems(store: Store) -> tuple[list[str], bool]:
         found.append(f"{bare} items have no vector.")
     if lost:
         found.append(f"{lost} vectors belong to no item.")
-    broken = list(_vector_problems(store))
-    return found + broken, not broken
+    broken = [*damaged_facts(store), *_vector_problems(store)]
+    return [*found, *broken, *damaged_thumbnails(store)], not broken
 
 
 def _vector_problems(store: Store) -> Iterator[str]:
@@ -85,8 +86,8 @@ def _segment_problems(store: Store, folder: Path, segment: Segment) -> Iterator[
     vectors = np.concatenate([np.empty((0, store.identity.dimension), np.float16), *(v for _, v in stored)])
     if not np.array_equal(content.index.vectors_at(places), vectors.astype(np.float32)):
         yield f"{name} holds other vectors than the database; {_REMEDY}"
-    changed = store.changed_facts(segment.changed_to)
-    truth = Facts.from_rows(store.fact_rows(segment.after, segment.up_to))
+    changed = changed_facts(store, segment.changed_to)
+    truth = Facts.from_rows(fact_rows(store, segment.after, segment.up_to))
     if not _same(content.facts.changed(changed), truth, ids):
         yield f"{name} holds other facts than the database; {_REMEDY}"
 
