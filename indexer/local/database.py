@@ -102,6 +102,8 @@ def sentences(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged page in its message
+        raise damaged(path, "its tables cannot be read") from error
 
 
 @contextmanager
