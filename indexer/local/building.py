@@ -77,6 +77,19 @@ def drop_damaged_coarse(writer: Writer, store: Store, folder: Path) -> None:
             catalogue.forget_coarse(connection, file.fingerprint)
 
 
+def drop_damaged_entries(writer: Writer, store: Store) -> bool:
+    """Forget the files whose rows in the database are damaged; warns of each; whether there are any."""
+    entries = catalogue.damaged_entries(store)
+    for table, ids in entries.items():
+        for id in ids:
+            log.warning("entry %d of the table %s is damaged: its file is made anew.", id, table)
+    if not any(entries.values()):
+        return False
+    with writer.transaction() as connection:
+        catalogue.forget_damaged_entries(connection, entries)
+    return True
+
+
 def damaged_segments(store: Store, folder: Path) -> frozenset[int]:
     """The segments whose files do not fit their rows; warns of each."""
     damaged = set()

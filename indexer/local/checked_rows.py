@@ -7,7 +7,7 @@ from typing import Any
 
 from indexer.errors import GalleryCorrupt
 from indexer.items import Box, GalleryItem
-from indexer.local.checksums import ITEM_COLUMNS, fits, torn_texts
+from indexer.local.checksums import DERIVED, ITEM_COLUMNS, SEALED, fits, torn_texts
 from indexer.local.database import damaged_item, in_chunks, marks
 from indexer.local.facts import FactRow
 from indexer.local.store import Store
@@ -62,7 +62,7 @@ def _fact_rows(store: Store, condition: str, values: Sequence[object]) -> list[F
 
 
 def _rows(store: Store, condition: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-    rows = _read(store, f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE {condition}", values)
+    rows = even_torn(store, f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE {condition}", values)
     for row in rows:
         if not fits(row):
             raise damaged_item(store.path, row[0], _FACTS.format(row[0]))
@@ -77,7 +77,7 @@ def thumbnail(store: Store, id: int) -> bytes | None:
 
 def crops(store: Store, condition: str, values: Sequence[object]) -> list[Crop]:
     """The stored JPEGs of the items under a condition. GalleryCorrupt if one is damaged."""
-    rows = _read(store, _PICTURES + condition, values)
+    rows = even_torn(store, _PICTURES + condition, values)
     for row in rows:
         if not _fits_picture(*row):
             raise damaged_item(store.path, row[0], _PICTURE.format(row[0]))
@@ -95,7 +95,7 @@ def damaged_facts(store: Store) -> Iterator[str]:
     """One sentence for each item whose facts do not fit their checksum."""
     query = f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE id > ? ORDER BY id LIMIT {_FACTS_AT_ONCE}"
     after = 0
-    while rows := _read(store, query, [after]):
+    while rows := even_torn(store, query, [after]):
         yield from (f"{_FACTS.format(row[0])}." for row in rows if not fits(row))
         after = rows[-1][0]
 
@@ -104,7 +104,7 @@ def damaged_thumbnails(store: Store) -> Iterator[str]:
     """One sentence for each item whose thumbnail is not the one that was stored, and for those of no item."""
     query = f"{_PICTURES} item.id > ? ORDER BY item.id LIMIT {_PICTURES_AT_ONCE}"
     after = 0
-    while rows := _read(store, query, [after]):
+    while rows := even_torn(store, query, [after]):
         yield from (f"{_PICTURE.format(row[0])}." for row in rows if not _fits_picture(*row))
         after = rows[-1][0]
     (lost,) = store.row("SELECT count(*) FROM thumbnail WHERE item_id NOT IN (SELECT id FROM item)")
@@ -112,7 +112,24 @@ def damaged_thumbnails(store: Store) -> Iterator[str]:
         yield f"{lost} thumbnails belong to no item."
 
 
-def _read(store: Store, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+def damaged_entries(store: Store) -> Iterator[str]:
+    """One sentence for each row of the other tables that does not fit its checksum, but of files' entries."""
+    for table in SEALED.keys() - DERIVED:
+        columns = SEALED[table]
+        query = (
+            f"SELECT rowid, {columns}, crc FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_FACTS_AT_ONCE}"
+        )
+        after = 0
+        while rows := even_torn(store, query, [after]):
+            yield from (
+                f"entry {row[0]} of the table {table} does not fit its checksum."
+                for row in rows
+                if not fits(row[1:])
+            )
+            after = rows[-1][0]
+
+
+def even_torn(store: Store, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
     """The rows of a query, also where a text is no UTF-8 any more: no checksum fits such a one."""
     try:
         return store.rows(query, values)

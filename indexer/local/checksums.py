@@ -8,9 +8,28 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.local.database import damaged
 
 ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes, added_at, changed"
 """What the checksum of an item's facts covers: all that is stored of it but vector and thumbnail."""
+
+SEALED = {
+    "gallery": "encoder, fingerprint, dimension, index_kind, created_at, salt, epoch, changes",
+    "rejected": "key, uri, source, reason",
+    "removal": "item_id, key_hash, removed_at",  # not how far its erasure has come: that is on its way
+    "segment": "after, up_to, row_count, fingerprint, changed_to, removed_to, rows_file, rows_sha256, "
+    "rows_bytes, facts_file, facts_sha256, facts_bytes, library, created_at",
+    "coarse": "up_to, row_count, fingerprint, removed_to, kind, factory, tuning, file, sha256, bytes, "
+    "library, created_at",
+    "candidate": "encoder, fingerprint, dimension, state, created_at",
+    "retention": "camera, seconds",
+}
+"""What the checksums of the other tables cover; vectors have their own, of their bytes alone."""
+
+DERIVED = ("segment", "coarse")
+"""The tables of files: of one that is damaged, the file is made anew."""
 
 NEVER_FITS = -1
 """In the place of the checksum of what is known to be damaged."""
@@ -21,6 +40,11 @@ _ROWS_AT_ONCE = 1024
 def checksum(values: Sequence[object]) -> int:
     """Of the values of a row, as SQLite gives them back."""
     return zlib.crc32(ascii(tuple(values)).encode())
+
+
+def sealed(*values: object) -> tuple[object, ...]:
+    """The values of a row, and behind them its checksum."""
+    return (*values, checksum(values))
 
 
 def fits(row: Sequence[object]) -> bool:
@@ -42,10 +66,33 @@ def _as_it_stands(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def change_gallery(connection: sqlite3.Connection, assignments: str, values: Sequence[object] = ()) -> None:
+    """Change the one row of table `gallery`; inside the caller's transaction.
+
+    GalleryCorrupt rather than a new checksum for a damaged row.
+    """
+    query = f"SELECT {SEALED['gallery']}, crc FROM gallery"
+    if not fits(connection.execute(query).fetchone()):
+        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+        raise damaged(Path(path), "what it says of itself does not fit its checksum")
+    connection.execute(f"UPDATE gallery SET {assignments}", values)
+    seal(connection, "gallery")
+
+
+def seal(connection: sqlite3.Connection, table: str) -> None:
+    """Enter the checksum of every row of a table, whatever stands there now."""
+    rows = connection.execute(f"SELECT {SEALED[table]}, rowid FROM {table}").fetchall()
+    connection.executemany(
+        f"UPDATE {table} SET crc = ? WHERE rowid = ?", [(_first_checksum(row[:-1]), row[-1]) for row in rows]
+    )
+
+
 def enter_checksums(connection: sqlite3.Connection) -> None:
-    """Fill in the checksums of all items and thumbnails of an older gallery; inside its upgrade."""
+    """Fill in all checksums of an older gallery; inside its upgrade."""
     after = 0
     with torn_texts(connection):
+        for table in SEALED:
+            seal(connection, table)
         while rows := connection.execute(
             f"SELECT {ITEM_COLUMNS} FROM item WHERE id > ? ORDER BY id LIMIT ?", [after, _ROWS_AT_ONCE]
         ).fetchall():

@@ -32,12 +32,14 @@ from indexer.local.building import (
     build_segments,
     damaged_segments,
     drop_damaged_coarse,
+    drop_damaged_entries,
     end_erasure,
     tidy,
 )
 from indexer.local.catalogue import forget_coarse_with_removed
+from indexer.local.checksums import change_gallery
 from indexer.local.coarse_building import bring_up_coarse, check_kind
-from indexer.local.database import sentences
+from indexer.local.database import damaged, sentences
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
@@ -161,7 +163,9 @@ class LocalGallery:
                 hits, whole = answer(self._store, self.current())
             with self._store.one_moment():
                 moment = take(self._store, self.folder, self._snapshot, self._loading)
-                hits, _ = answer(self._store, moment)
+                hits, whole = answer(self._store, moment)
+            if not whole:
+                raise damaged(self._store.path, "items that its index files hold are missing")
         return hits
 
     def ids(self, where: Filter | None = None) -> Ids:
@@ -202,7 +206,7 @@ class LocalGallery:
         """Search by another kind of index from the next build on; GalleryError if there is no such kind."""
         check_kind(kind, self.dimension)
         with self._writing().transaction() as connection:
-            connection.execute("UPDATE gallery SET index_kind = ?", [kind])
+            change_gallery(connection, "index_kind = ?", [kind])
         self._store.identity = replace(self._store.identity, kind=kind)
 
     def compact(self) -> None:
@@ -270,9 +274,10 @@ class LocalGallery:
 
     def _mend(self, writer: Writer) -> None:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
+        forgotten = drop_damaged_entries(writer, self._store)
         damaged = damaged_segments(self._store, self.folder)
         drop_damaged_coarse(writer, self._store, self.folder)
-        if damaged:
+        if forgotten or damaged:
             build_segments(writer, self._store, self.folder, damaged)
         try:
             tidy(writer, self._store, self.folder)

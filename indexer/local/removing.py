@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from indexer.local import schema
-from indexer.local.checksums import ITEM_COLUMNS, fits, torn_texts
+from indexer.local.checksums import ITEM_COLUMNS, fits, sealed, torn_texts
 from indexer.local.database import in_chunks, marks
 from indexer.local.ledger import key_hash
 from indexer.texts import storable
@@ -13,6 +13,13 @@ from indexer.texts import storable
 log = logging.getLogger(__name__)
 
 TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
+
+ENTER_REMOVAL = "INSERT INTO removal (item_id, key_hash, removed_at, crc, erased) VALUES (?, ?, ?, ?, ?)"
+
+
+def removal(id: int, digest: bytes, at: str, erased: int) -> tuple[object, ...]:
+    """An entry of the ledger, for ENTER_REMOVAL."""
+    return (*sealed(id, digest, at), erased)
 
 
 def remove(connection: sqlite3.Connection, ids: Sequence[int], erase: bool) -> int:
@@ -35,10 +42,8 @@ def remove(connection: sqlite3.Connection, ids: Sequence[int], erase: bool) -> i
                         "not know the true one, and its source is not to be indexed again.",
                         id,
                     )
-                connection.execute(
-                    "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
-                    (id, key_hash(salt, str(row[1])), moment, schema.TO_ERASE if erase else schema.REMOVED),
-                )
+                state = schema.TO_ERASE if erase else schema.REMOVED
+                connection.execute(ENTER_REMOVAL, removal(id, key_hash(salt, str(row[1])), moment, state))
                 connection.execute("DELETE FROM item WHERE id = ?", [id])
                 for table in TABLES_OF_ITEMS:
                     connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
@@ -62,9 +67,8 @@ def mark_traces(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
         )
         if connection.execute("DELETE FROM rejected WHERE key = ?", [key]).rowcount:
             connection.execute(
-                "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
-                [schema.NO_ITEM, digest, schema.now(), schema.TO_ERASE],
+                f"{ENTER_REMOVAL} ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
+                removal(schema.NO_ITEM, digest, schema.now(), schema.TO_ERASE),
             )
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.items import Rejected
+from indexer.local.checksums import SEALED, fits
 from indexer.local.database import connect_reader, damaged, damaged_item, in_chunks, marks, reading, sentences
 from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
@@ -66,7 +68,7 @@ class Store:
             found_something(folder)
         try:
             self._check(folder)
-            self.salt: bytes = self.row("SELECT salt FROM gallery")[0]
+            self.salt: bytes = self._of_itself()["salt"]
             self.identity = self._identity()
         except BaseException:
             self.close()
@@ -96,13 +98,17 @@ class Store:
             )
 
     def _identity(self) -> Identity:
-        facts = self.rows(f"SELECT encoder, fingerprint, dimension FROM {self._encoder}")
+        facts = self.checked_rows(self._encoder)
         if not facts:
             raise GalleryError(f"the gallery at {self.path.parent} has the vectors of one encoder only.")
-        identity = Identity(*(*facts[0], *self.row("SELECT index_kind FROM gallery")))
-        if not (isinstance(identity.fingerprint, str) and isinstance(identity.dimension, int)):
+        return Identity(*facts[0][:3], self._of_itself()["index_kind"])
+
+    def _of_itself(self) -> dict[str, Any]:
+        """The one row of table `gallery`."""
+        rows = self.checked_rows("gallery")
+        if len(rows) != 1:
             raise damaged(self.path, "it does not say whose vectors it holds")
-        return identity
+        return dict(zip(SEALED["gallery"].split(", "), rows[0], strict=False))
 
     def check_encoder(self) -> None:
         """FingerprintMismatch if another encoder has taken over since the gallery was opened."""
@@ -154,13 +160,24 @@ class Store:
             raise damaged(self.path, "a row that must be there is missing")
         return rows[0]
 
+    def checked_rows(self, table: str, behind: str = "", values: Sequence[object] = ()) -> list[Any]:
+        """Rows of a table (see SEALED), each with its checksum; GalleryCorrupt if one does not fit it.
+
+        `behind`: what stands behind the table in the query.
+        """
+        rows = self.rows(f"SELECT {SEALED[table]}, crc FROM {table} {behind}", values)
+        for row in rows:
+            if not fits(row):
+                raise damaged(self.path, f"an entry of its table {table} does not fit its checksum")
+        return rows
+
     def moment(self) -> Moment:
         """How far the gallery has come."""
-        query = (
-            f"SELECT epoch, (SELECT coalesce(max(item_id), 0) FROM {self._vectors}), changes, "
-            "(SELECT coalesce(max(id), 0) FROM removal) FROM gallery"
-        )
-        return Moment(*self.row(query))
+        with self.one_moment():
+            own = self._of_itself()
+            (last_id,) = self.row(f"SELECT coalesce(max(item_id), 0) FROM {self._vectors}")
+            (last_removal,) = self.row("SELECT coalesce(max(id), 0) FROM removal")
+        return Moment(own["epoch"], last_id, own["changes"], last_removal)
 
     def count(self, table: str) -> int:
         """Rows of a table."""
@@ -193,10 +210,15 @@ class Store:
         found: set[str] = set()
         for chunk in in_chunks(asked):
             query = f"SELECT key FROM item WHERE key IN ({marks(chunk)})"
-            found.update(asked[key] for (key,) in self.rows(query, chunk))
+            found.update(self._asked(asked, key) for (key,) in self.rows(query, chunk))
         if self.row("SELECT EXISTS (SELECT 1 FROM removal)")[0]:
             found.update(self._removed_keys(asked))
         return found
+
+    def _asked(self, asked: dict[str, str], key: str) -> str:
+        if key not in asked:
+            raise damaged(self.path, "it finds another key than it was asked for")
+        return asked[key]
 
     def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
         hashes = {key_hash(self.salt, stored): given for stored, given in asked.items()}
@@ -239,13 +261,14 @@ class Store:
 
     def rejected(self, limit: int) -> list[Rejected]:
         """The most recently rejected first."""
-        query = "SELECT key, uri, source, reason FROM rejected ORDER BY id DESC LIMIT ?"
-        return [Rejected(*row) for row in self.rows(query, [limit])]
+        return [
+            Rejected(*row[:4]) for row in self.checked_rows("rejected", "ORDER BY id DESC LIMIT ?", [limit])
+        ]
 
     def removed(self, after_removal: int = 0) -> Ids:
         """The ids of the items removed after this entry of the ledger, ascending."""
-        query = "SELECT item_id FROM removal WHERE id > ? ORDER BY 1"
-        return np.array([id for (id,) in self.rows(query, [after_removal])], np.int64)
+        rows = self.checked_rows("removal", "WHERE id > ?", [after_removal])
+        return np.array(sorted(row[0] for row in rows), np.int64)
 
     def integrity(self) -> list[str]:
         """What SQLite's own check of every page finds."""

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from indexer.local import catalogue
-from indexer.local.checked_rows import changed_facts, damaged_facts, damaged_thumbnails, fact_rows
+from indexer.local.checked_rows import (
+    changed_facts,
+    damaged_entries,
+    damaged_facts,
+    damaged_thumbnails,
+    fact_rows,
+)
 from indexer.local.derived import DamagedFileError, check_file
 from indexer.local.facts import Facts
 from indexer.local.segments import Segment, read_segment
@@ -23,6 +29,8 @@ def problems(folder: Path, store: Store) -> list[str]:
     found, comparable = database_problems(store)
     if not comparable:
         return found
+    for table, ids in catalogue.damaged_entries(store).items():
+        found += [f"entry {id} of the table {table} does not fit its checksum; {_REMEDY}" for id in ids]
     with store.one_moment():
         for segment in catalogue.segments(store):
             found += _segment_problems(store, folder, segment)
@@ -45,7 +53,7 @@ def database_problems(store: Store) -> tuple[list[str], bool]:
         found.append(f"{bare} items have no vector.")
     if lost:
         found.append(f"{lost} vectors belong to no item.")
-    broken = [*damaged_facts(store), *_vector_problems(store)]
+    broken = [*damaged_entries(store), *damaged_facts(store), *_vector_problems(store)]
     return [*found, *broken, *damaged_thumbnails(store)], not broken
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from indexer.errors import GalleryBusy
 from indexer.items import AttributeValue, EmbeddedItem, Rejected
 from indexer.local import schema
-from indexer.local.checksums import ITEM_COLUMNS, fits, torn_texts
+from indexer.local.checksums import ITEM_COLUMNS, change_gallery, fits, seal, sealed, torn_texts
 from indexer.local.database import (
     connect_writer,
     damaged_item,
@@ -73,6 +73,7 @@ class Writer:
                 f"INSERT INTO gallery ({columns}) VALUES (1, ?, ?, ?, ?, ?, ?)",
                 (*facts, schema.now(), secrets.token_bytes(SALT_BYTES)),
             )
+            seal(connection, "gallery")
 
     def _upgrade(self, folder: Path) -> None:
         """Bring an older gallery up to date; its index files are of no use any more.
@@ -119,10 +120,10 @@ class Writer:
             bad_rows = [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected]
             taken = _stored_or_removed(connection, [row[0] for row in bad_rows])
             connection.executemany(
-                "INSERT INTO rejected (key, uri, source, reason) VALUES (?, ?, ?, ?) "
+                "INSERT INTO rejected (key, uri, source, reason, crc) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT(key) DO UPDATE SET uri = excluded.uri, source = excluded.source, "
-                "reason = excluded.reason",
-                [row for row in bad_rows if row[0] not in taken],
+                "reason = excluded.reason, crc = excluded.crc",
+                [sealed(*row) for row in bad_rows if row[0] not in taken],
             )
         return len(new)
 
@@ -132,7 +133,7 @@ class Writer:
             row = self._facts(connection, storable(key))
             if row is None:
                 return False
-            connection.execute("UPDATE gallery SET changes = changes + 1")
+            change_gallery(connection, "changes = changes + 1")
             (changes,) = connection.execute("SELECT changes FROM gallery").fetchone()
             connection.execute(
                 "UPDATE item SET attributes = ?, changed = ?, crc = ? WHERE id = ?",

@@ -25,6 +25,7 @@ SCRIPT = [
     ["add", list(range(100, 104))],
 ]
 
+
 def sound_gallery(worker, folder, last=(), **further):
     """A gallery, the truth of it, and of every moment before.
 

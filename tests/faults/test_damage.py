@@ -22,9 +22,7 @@ def test_damaged_derived_files(workers, place, count):
 @pytest.mark.slow
 def test_a_damaged_database(workers, place, count):
     truth, _ = sound_gallery(workers[0], place / "g", [["close"]])
-    damages, refused, findings = damage_database(
-        workers, place / "g", truth, SEED, REGIONS_OF_THE_DATABASE
-    )
+    damages, refused, findings = damage_database(workers, place / "g", truth, SEED, REGIONS_OF_THE_DATABASE)
     count(damaged_databases=damages, refused_databases=refused)
     assert findings == []
     assert refused > damages / 4  # what is not refused was never read, or free
