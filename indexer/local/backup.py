@@ -173,7 +173,7 @@ def _standing(folder: Path) -> Store | None:
         with closing(connect_reader(path)) as connection, sentences(path):
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 return None
-        return Store(folder)
+        return _with_its_ledger(Store(folder))
     except GalleryMissing:
         return None
     except GalleryCorrupt as error:
@@ -181,6 +181,16 @@ def _standing(folder: Path) -> Store | None:
             f"the gallery at {folder} is damaged and cannot say who was removed since the backup was made: "
             f"move {DATABASE} away and restore again, with newer backups as --ledger, so that nobody returns."
         ) from error
+
+
+def _with_its_ledger(store: Store) -> Store:
+    """The store, if every entry of its ledger can be trusted."""
+    try:
+        store.removed()
+    except GalleryCorrupt:
+        store.close()
+        raise
+    return store
 
 
 def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:

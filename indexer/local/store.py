@@ -101,7 +101,8 @@ class Store:
         facts = self.checked_rows(self._encoder)
         if not facts:
             raise GalleryError(f"the gallery at {self.path.parent} has the vectors of one encoder only.")
-        return Identity(*facts[0][:3], self._of_itself()["index_kind"])
+        encoder, fingerprint, dimension, *_ = facts[0]
+        return Identity(encoder, fingerprint, dimension, self._of_itself()["index_kind"])
 
     def _of_itself(self) -> dict[str, Any]:
         """The one row of table `gallery`."""
