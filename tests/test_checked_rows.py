@@ -109,6 +109,13 @@ def test_other_changes_of_a_row_are_noticed(folder, change):
     gallery.close()
 
 
+def noticed(gallery):
+    try:
+        return bool(gallery.verify())
+    except GalleryCorrupt:
+        return True
+
+
 def test_no_byte_of_the_file_can_turn_and_show_other_facts(folder, tmp_path):
     """The whole record: its length, its id, the types of its columns, their bytes, the checksums."""
     sql(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -120,7 +127,7 @@ def test_no_byte_of_the_file_can_turn_and_show_other_facts(folder, tmp_path):
         shutil.copytree(folder, tmp_path / "copy")
         with Path(tmp_path, "copy", "gallery.db").open("r+b") as file:
             file.seek(byte)
-            file.write(bytes([data[byte] ^ (1 << byte % 8)]))
+            file.write(bytes([data[byte] ^ (1 << (byte - place) % 8)]))
         gallery = open_gallery(tmp_path / "copy")
         shown = []
         for number, entry in enumerate(ENTRIES, 1):
@@ -129,7 +136,7 @@ def test_no_byte_of_the_file_can_turn_and_show_other_facts(folder, tmp_path):
                 assert shown[-1] in ((entry.item, entry.thumbnail), (None, None))
             except GalleryCorrupt as error:
                 named += f"facts of item {number}" in str(error)
-        assert gallery.verify() or shown == right  # SQLite passes over the type of an id
+        assert noticed(gallery) or shown == right  # SQLite passes over the type of an id
         gallery.close()
         shutil.rmtree(tmp_path / "copy")
     assert named > len(FULL.uri) + len(FULL.camera) + 60

@@ -37,9 +37,9 @@ NEVER_FITS = -1
 _ROWS_AT_ONCE = 1024
 
 
-def checksum(values: Sequence[object]) -> int:
+def checksum(row: tuple[object, ...]) -> int:
     """Of the values of a row, as SQLite gives them back."""
-    return zlib.crc32(ascii(tuple(values)).encode())
+    return zlib.crc32(ascii(row).encode())
 
 
 def sealed(*values: object) -> tuple[object, ...]:
@@ -47,7 +47,7 @@ def sealed(*values: object) -> tuple[object, ...]:
     return (*values, checksum(values))
 
 
-def fits(row: Sequence[object]) -> bool:
+def fits(row: tuple[object, ...]) -> bool:
     """Whether the last column is the checksum of those before it."""
     return checksum(row[:-1]) == row[-1]
 
@@ -107,7 +107,7 @@ def enter_checksums(connection: sqlite3.Connection) -> None:
             after = rows[-1][0]
 
 
-def _first_checksum(row: Sequence[object]) -> int:
+def _first_checksum(row: tuple[object, ...]) -> int:
     """What is damaged already, and shows it, is not to be trusted from now on."""
     try:
         for value in row:
