@@ -9,7 +9,7 @@ import torch
 from gallery_makers import change, derived_files, sql
 from PIL import Image
 
-from indexer.errors import FingerprintMismatch, GalleryCorrupt, GalleryError
+from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from indexer.local import candidate
@@ -255,15 +255,6 @@ def test_a_crop_that_cannot_be_read_is_named(place):
     change(place, "thumbnail", "jpeg = x'00' WHERE item_id = 70")
     with pytest.raises(GalleryError, match=r"the stored crop of item 70 .* `cskt remove --id 70`"):
         prepare(place, ColourEncoder(1))
-
-
-def test_a_damaged_crop_is_not_embedded(place):
-    sql(
-        place, "UPDATE thumbnail SET jpeg = (SELECT jpeg FROM thumbnail WHERE item_id = 1) WHERE item_id = 70"
-    )
-    with pytest.raises(GalleryCorrupt, match=r"thumbnail of item 70 .* `cskt remove --id 70`"):
-        prepare(place, ColourEncoder(1))
-    assert sql(place, "SELECT max(item_id) FROM candidate_vector") == [(64,)]
 
 
 def test_a_vector_that_is_none_is_refused(place, monkeypatch):

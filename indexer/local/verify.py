@@ -2,11 +2,12 @@
 
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from indexer.local import catalogue
+from indexer.local import candidate, catalogue
 from indexer.local.checked_rows import (
     changed_facts,
     damaged_entries,
@@ -54,7 +55,22 @@ def database_problems(store: Store) -> tuple[list[str], bool]:
     if lost:
         found.append(f"{lost} vectors belong to no item.")
     broken = [*damaged_entries(store), *damaged_facts(store), *_vector_problems(store)]
-    return [*found, *broken, *damaged_thumbnails(store)], not broken
+    beside = [] if broken else _candidate_problems(store)
+    return [*found, *broken, *damaged_thumbnails(store), *beside], not broken
+
+
+def _candidate_problems(store: Store) -> Iterator[str]:
+    """The same of the vectors of the other encoder, if there is one."""
+    if candidate.state(store) is None:
+        return
+    with closing(Store(store.path.parent, candidate=True, file=store.path)) as other:
+        lost = other.unpaired()[1]
+        problems = [f"{lost} vectors belong to no item."] if lost else []
+        for problem in [*problems, *_vector_problems(other)]:
+            yield (
+                f"of the encoder {other.identity.encoder}, which does not live, {problem.removesuffix('.')}: "
+                "drop all of its vectors with `cskt gallery migrate --discard`."
+            )
 
 
 def _vector_problems(store: Store) -> Iterator[str]:
