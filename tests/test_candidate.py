@@ -12,6 +12,7 @@ from indexer.errors import GalleryCorrupt, GalleryError
 from indexer.gallery import open_gallery
 from indexer.local import candidate
 from indexer.local.backup import back_up
+from indexer.local.store import Store
 from indexer.local.writer import Writer
 
 NEXT = ("next", "cd" * 32, 4)
@@ -69,6 +70,15 @@ def test_a_migration_waits_for_another_writer_and_says_so_once(folder, monkeypat
     assert sql(folder, "SELECT count(*) FROM candidate") == [(0,)]
     (message,) = {record.getMessage() for record in caplog.records}
     assert "goes on later" in message
+
+
+def test_a_damaged_crop_is_not_embedded(folder):
+    with closing(Store(folder)) as store:
+        jpegs = [entry.thumbnail for entry in make_items(0, 4)]
+        assert candidate.crops_without(store, 9) == list(enumerate(jpegs, 1))
+        sql(folder, "UPDATE thumbnail SET jpeg = ? WHERE item_id = 3", [jpegs[0]])
+        with pytest.raises(GalleryCorrupt, match=r"thumbnail of item 3 .* `cskt remove --id 3`"):
+            candidate.crops_without(store, 9)
 
 
 @pytest.mark.parametrize(
