@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from indexer.local.database import damaged
 
@@ -66,15 +67,21 @@ def _as_it_stands(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
+def own_row(connection: sqlite3.Connection) -> dict[str, Any]:
+    """The one row of table `gallery`, by its columns. GalleryCorrupt if it is damaged."""
+    row = connection.execute(f"SELECT {SEALED['gallery']}, crc FROM gallery").fetchone()
+    if row is None or not fits(row):
+        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+        raise damaged(Path(path), "what it says of itself does not fit its checksum")
+    return dict(zip(SEALED["gallery"].split(", "), row, strict=False))
+
+
 def change_gallery(connection: sqlite3.Connection, assignments: str, values: Sequence[object] = ()) -> None:
     """Change the one row of table `gallery`; inside the caller's transaction.
 
     GalleryCorrupt rather than a new checksum for a damaged row.
     """
-    query = f"SELECT {SEALED['gallery']}, crc FROM gallery"
-    if not fits(connection.execute(query).fetchone()):
-        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
-        raise damaged(Path(path), "what it says of itself does not fit its checksum")
+    own_row(connection)
     connection.execute(f"UPDATE gallery SET {assignments}", values)
     seal(connection, "gallery")
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from indexer.local import schema
-from indexer.local.checksums import ITEM_COLUMNS, fits, sealed, torn_texts
+from indexer.local.checksums import ITEM_COLUMNS, fits, own_row, sealed, torn_texts
 from indexer.local.database import in_chunks, marks
 from indexer.local.ledger import key_hash
 from indexer.texts import storable
@@ -29,7 +29,7 @@ def remove(connection: sqlite3.Connection, ids: Sequence[int], erase: bool) -> i
     leaving traces. One whose facts are damaged goes too.
     """
     removed, moment = 0, schema.now()
-    (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+    salt = own_row(connection)["salt"]
     if erase:
         forget_rejected_beside(connection, ids)
     query = f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE id = ?"
@@ -56,7 +56,7 @@ def mark_traces(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
 
     What is stored is left to `remove`.
     """
-    (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+    salt = own_row(connection)["salt"]
     for key in map(storable, keys):
         if connection.execute("SELECT EXISTS (SELECT 1 FROM item WHERE key = ?)", [key]).fetchone()[0]:
             continue

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError
 from indexer.items import Rejected
-from indexer.local.checksums import SEALED, fits
+from indexer.local.checksums import SEALED, fits, own_row
 from indexer.local.database import connect_reader, damaged, damaged_item, in_chunks, marks, reading, sentences
 from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
@@ -105,11 +105,8 @@ class Store:
         return Identity(encoder, fingerprint, dimension, self._of_itself()["index_kind"])
 
     def _of_itself(self) -> dict[str, Any]:
-        """The one row of table `gallery`."""
-        rows = self.checked_rows("gallery")
-        if len(rows) != 1:
-            raise damaged(self.path, "it does not say whose vectors it holds")
-        return dict(zip(SEALED["gallery"].split(", "), rows[0], strict=False))
+        with sentences(self.path):
+            return own_row(self.connection())
 
     def check_encoder(self) -> None:
         """FingerprintMismatch if another encoder has taken over since the gallery was opened."""

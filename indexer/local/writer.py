@@ -11,7 +11,7 @@ from typing import Any
 from indexer.errors import GalleryBusy
 from indexer.items import AttributeValue, EmbeddedItem, Rejected
 from indexer.local import schema
-from indexer.local.checksums import ITEM_COLUMNS, change_gallery, fits, seal, sealed, torn_texts
+from indexer.local.checksums import ITEM_COLUMNS, change_gallery, fits, own_row, seal, sealed, torn_texts
 from indexer.local.database import (
     connect_writer,
     damaged_item,
@@ -134,7 +134,7 @@ class Writer:
             if row is None:
                 return False
             change_gallery(connection, "changes = changes + 1")
-            (changes,) = connection.execute("SELECT changes FROM gallery").fetchone()
+            changes = own_row(connection)["changes"]
             connection.execute(
                 "UPDATE item SET attributes = ?, changed = ?, crc = ? WHERE id = ?",
                 changed_facts(row, attributes, changes),
@@ -238,7 +238,7 @@ def _stored_or_removed(connection: sqlite3.Connection, keys: Sequence[str]) -> s
             key for (key,) in connection.execute(f"SELECT key FROM item WHERE key IN ({marks(chunk)})", chunk)
         )
     if connection.execute("SELECT EXISTS (SELECT 1 FROM removal)").fetchone()[0]:
-        (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+        salt = own_row(connection)["salt"]
         hashes = {key_hash(salt, key): key for key in keys}
         for digests in in_chunks(list(hashes)):
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(digests)})"
