@@ -1,5 +1,6 @@
 """Checksums of the tables beside the items, and how an older gallery gets all of them."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from format_2 import to_format_2
 from gallery_makers import DIMENSION, assert_finds, assert_holds, filled, queries, sql, writer
+from gallery_processes import OtherProcess
 
 from indexer.errors import GalleryCorrupt, GalleryError
 from indexer.gallery import open_gallery
@@ -16,6 +18,8 @@ from indexer.local.backup import back_up, restore
 from indexer.local.checksums import SEALED, sealed
 from indexer.local.writer import Writer
 from service.cli import main
+
+KILLS = 6
 
 
 def spoil(folder, column, id, bit=1):
@@ -129,6 +133,20 @@ def test_a_gallery_of_format_2_is_brought_up_to_date(tmp_path, capsys):
     spoil(folder, "seen_at", 5)
     assert main(["gallery", "verify", "--gallery", str(folder)]) == 2
     assert "the facts of item 5 do not fit" in "".join(capsys.readouterr())
+
+
+def test_killed_anywhere_in_the_upgrade_the_next_writer_goes_on(tmp_path):
+    entries, old, folder = filled(tmp_path / "old"), tmp_path / "old", tmp_path / "killed"
+    to_format_2(old)
+    shutil.copytree(old, folder)
+    with closing(OtherProcess()) as other:
+        steps = other.steps("open_to_write", folder)
+        for kill in range(KILLS):
+            shutil.rmtree(folder)
+            shutil.copytree(old, folder)
+            other.kill_at(1 + kill * steps // KILLS, "open_to_write", folder)
+            writer(folder).close()
+            assert_holds(folder, entries)
 
 
 def test_what_was_torn_before_the_upgrade_is_not_trusted_after_it(tmp_path):
