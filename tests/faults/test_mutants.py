@@ -24,8 +24,8 @@ def by_walks(worker, folder):
         walk = worker.walk(
             folder / f"{seed}", Truth(), seed=seed, script=[["open"]], steps=STEPS_OF_A_WALK, root=str(folder)
         )
-        if walk.findings:
-            return walk.findings
+        if walk.findings or walk.refusals:
+            return [*walk.findings, *walk.refusals]
     return []
 
 
