@@ -9,11 +9,15 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from service.access_log import AccessLog
+from service.audit.log import Unrecorded
+from service.auth import Authentication
 from service.body_limit import BodyLimit
+from service.observing.access_log import AccessLog
+from service.observing.metrics import Metrics
+from service.observing.request_ids import RequestIds
+from service.observing.tracing import open_metrics
 from service.problems import UnexpectedErrors, add_problem_handlers
 from service.routes import ROUTERS
-from service.routes.page import mount_page
 from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
 from service.settings import Settings, read_settings
@@ -29,37 +33,47 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     The app answers at once; /readyz and searches answer 503 until the encoder is warm.
     """
     settings = settings or read_settings({})
+    metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
     app = FastAPI(
         title="cskt",
         summary="Find a person in a gallery of images from a sentence.",
         version=version("cskt"),
-        lifespan=_lifespan(settings, searcher),
+        lifespan=_lifespan(settings, searcher, metrics),
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # routes/docs.py
         docs_url=None,  # the framework's page loads scripts from outside; ours is routes/docs.py
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={
+            "tracing": metrics.traces is not None,
+            "tracer_provider": metrics.traces,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+        },
         middleware=[
-            Middleware(AccessLog),
+            Middleware(RequestIds),
+            Middleware(AccessLog, metrics=metrics),
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
             Middleware(TrustedHosts, allowed=settings.host_names),
+            Middleware(Authentication),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    mount_page(app)
     return app
 
 
 def _lifespan(
-    settings: Settings, given: Searcher | None
+    settings: Settings, given: Searcher | None, metrics: Metrics
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings)
-        app.state.searcher = searcher
+        searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
+        app.state.searcher, app.state.audit = searcher, Unrecorded()
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
             yield
@@ -67,6 +81,8 @@ def _lifespan(
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await searcher.close()
+            await app.state.audit.close()
+            await asyncio.to_thread(metrics.close)
 
     return lifespan
 

@@ -21,6 +21,7 @@ from model.embedder import Embedder, open_embedder
 from model.people.write import PeopleOrder, write_people
 from model.terminal import terminal_safe
 from service.labels import source_label
+from service.observing.tracing import open_metrics
 from service.searcher import Searcher
 from service.server import bind, check_address, serve
 from service.serving import use_cores
@@ -66,8 +67,9 @@ def show_demo(plan: DemoPlan, settings: Settings) -> int:
     if not plan.serve:
         searchable.close()
         return 0
+    metrics = open_metrics(settings.otel_endpoint)
     with bind(settings) as holder:
-        return serve(Searcher(embedder, searchable, settings), settings, holder)
+        return serve(Searcher(embedder, searchable, settings, metrics=metrics), settings, holder)
 
 
 def people_manifest(plan: DemoPlan) -> Path:

@@ -4,6 +4,7 @@ CsktError
 ├── ServeError            the service cannot start: one sentence, exit 2
 └── RequestError          one request cannot be answered: a problem+json with `status`
     ├── BadQuery          422  the words or the filter cannot be searched for
+    ├── Forbidden         403  the key is not good for that
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  too many queries wait already
     ├── NotReady          503  starting or stopping
@@ -32,6 +33,13 @@ class BadQuery(RequestError):
 
     status = 422
     title = "Invalid request"
+
+
+class Forbidden(RequestError):
+    """The caller's key is not good for that."""
+
+    status = 403
+    title = "Forbidden"
 
 
 class UnknownItem(RequestError):

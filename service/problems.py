@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import RequestError
-from service.schemas import Problem
+from service.schemas.problem import Problem
 
 log = logging.getLogger("cskt.problems")
 
@@ -41,13 +41,22 @@ def problem(
     """A problem response; `title` defaults to the status's own phrase."""
     phrase = title or HTTPStatus(status).phrase
     body = Problem(
-        type=f"urn:cskt:problem:{phrase.lower().replace(' ', '-')}",
+        type=f"urn:cskt:problem:{_kind(phrase)}",
         title=phrase,
         status=status,
         detail=detail,
         instance=instance,
     )
     return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type="application/problem+json")
+
+
+def _kind(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _note(request: Request, title: str) -> None:
+    """For the metrics: what kind of problem this request met."""
+    request.state.problem = _kind(title)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -62,12 +71,14 @@ def _on_request_error(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
     if error.__cause__ is not None:  # its type only: the text may hold the words of the query
         log.error("%s failed: %s", request.scope["path"], type(error.__cause__).__name__)
+    _note(request, error.title)
     return problem(error.status, str(error), request.scope["path"], error.title, headers)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    _note(request, "Invalid request")
     status = 400 if first["type"] == "json_invalid" else 422
     return problem(status, _sentence(first), request.scope["path"], "Invalid request")
 
@@ -95,6 +106,7 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
         405: f"This address does not answer {request.method}; /docs lists what it answers.",
         413: "The request body is too large.",
     }
+    _note(request, HTTPStatus(error.status_code).phrase)
     detail = sentences.get(error.status_code, str(error.detail))
     return problem(error.status_code, detail, path, headers=error.headers)
 

@@ -22,6 +22,8 @@ from service.batching import MicroBatcher
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem
 from service.facets import Facet, count_facets
 from service.labels import encoder_label
+from service.observing.metrics import GalleryFacts, Metrics
+from service.observing.tracing import open_metrics
 from service.serving import Serving, TextEncoder, open_serving, use_cores
 from service.settings import Settings
 
@@ -70,11 +72,12 @@ def clean_text(text: str) -> tuple[str, bool]:
     return words[:MAX_CHARACTERS], len(words) > MAX_CHARACTERS
 
 
-def open_searcher(settings: Settings) -> "Searcher":
+def open_searcher(settings: Settings, metrics: Metrics | None = None) -> "Searcher":
     """Open the gallery and its encoder. Raises CsktError when they are missing, damaged or do not fit."""
     use_cores(settings)
+    metrics = metrics or open_metrics(settings.otel_endpoint)
     serving = open_serving(settings)
-    return Searcher(serving.encoder, serving.gallery, settings, partial(open_serving, settings))
+    return Searcher(serving.encoder, serving.gallery, settings, partial(open_serving, settings), metrics)
 
 
 class Searcher:
@@ -89,7 +92,9 @@ class Searcher:
         gallery: Gallery,
         settings: Settings | None = None,
         reopen: Callable[[], Serving] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = metrics or Metrics()
         self._settings = settings or Settings()
         self._serving, self._reopen = Serving(embedder, gallery), reopen
         self._retired: list[tuple[float, Gallery]] = []
@@ -150,7 +155,8 @@ class Searcher:
     async def item(self, id: int) -> GalleryItem:
         """The facts of one row. Raises UnknownItem."""
         self._check_ready()
-        item = await self._read(self._gallery.get, id)
+        with self.metrics.stage("fetch"):
+            item = await self._read(self._gallery.get, id)
         if item is None:
             raise UnknownItem(f"There is no item {id} in this gallery.")
         return item
@@ -158,7 +164,8 @@ class Searcher:
     async def image(self, id: int) -> bytes:
         """The stored JPEG of one row. Raises UnknownItem."""
         self._check_ready()
-        image = await self._read(self._gallery.thumbnail, id)
+        with self.metrics.stage("fetch"):
+            image = await self._read(self._gallery.thumbnail, id)
         if image is None:
             raise UnknownItem(f"There is no image {id} in this gallery.")
         return image
@@ -174,6 +181,14 @@ class Searcher:
     def facets(self) -> list[Facet]:
         """Attributes and their most common values, counted over a sample."""
         return self._facets
+
+    def say_state(self) -> None:
+        """Tell the metrics what is served."""
+        stats, facts = self._stats, None
+        if stats is not None:
+            label = encoder_label(stats.encoder)
+            facts = GalleryFacts(stats.items, stats.fresh, stats.generation or 0, label, stats.fingerprint)
+        self.metrics.state(self.ready, facts)
 
     def _check_ready(self) -> None:
         if not self.ready:

@@ -1,16 +1,15 @@
 """From settings to a listening process; whatever prevents it is one sentence before anything is served."""
 
 import errno
-import logging
 import signal
 import socket
-import sys
 from types import FrameType
 
 import uvicorn
 
 from service.app import create_app
 from service.errors import ServeError
+from service.observing.logs import log_to_stderr
 from service.searcher import Searcher
 from service.settings import Settings
 
@@ -43,7 +42,7 @@ def bind(settings: Settings) -> socket.socket:
 
 def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
     """Answer on the socket until Ctrl-C or SIGTERM; returns 0 after an orderly end."""
-    _log_to_stderr()
+    log_to_stderr(settings.log_format)
     app = create_app(settings, searcher)
     config = uvicorn.Config(
         app,
@@ -78,8 +77,3 @@ def _cannot_listen(settings: Settings, error: OSError) -> ServeError:
         f"Cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
         "choose another address with --host and --port."
     )
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)

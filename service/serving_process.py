@@ -51,13 +51,14 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", logs: Path) -> int:
             said = (logs / "err").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             raise ServeError(f"The service ended before it was ready: {said[-1].removeprefix('cskt: ')}")
         named = re.search(rf"http://{re.escape(HOST)}:(\d+) ", (logs / "out").read_text())
-        if named and _is_ready(int(named[1])):
+        if named and is_ready(int(named[1])):
             return int(named[1])
         time.sleep(0.05)
     raise ServeError(f"The service was not ready within {START_SECONDS:.0f} seconds; see what it waits for.")
 
 
-def _is_ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
+    """Whether somebody says on this port that searches are answered."""
     with closing(http.client.HTTPConnection(HOST, port, timeout=PROBE_SECONDS)) as connection:
         try:
             connection.request("GET", "/readyz")

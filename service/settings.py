@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -36,11 +37,29 @@ class Settings(BaseSettings):
         description="names under which the service may be asked, '*' for any; default: loopback and `host`",
     )
 
+    profile: Literal["open", "casework"] = Field(
+        default="open", description="casework: every search needs a case and a purpose"
+    )
+    state: str | None = Field(
+        default=None,
+        description="folder of keys, cases and the audit log; default: the gallery's name and .state",
+    )
+
+    log_format: Literal["text", "json"] = "text"
+    otel_endpoint: str | None = Field(
+        default=None, description="where traces go, http://collector:4318/v1/traces; default: nowhere"
+    )
+
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_batch: int = Field(default=64, ge=1, description="queries encoded together at most")
     max_waiting: int = Field(default=256, ge=1, description="queries inside at once; more get 429")
     search_threads: int = Field(default=2, ge=1)
     refresh_seconds: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def state_folder(self) -> Path:
+        """Where keys, cases and the audit log are kept."""
+        return Path(self.state or f"{self.gallery.removeprefix('local:').rstrip('/')}.state")
 
     @property
     def loopback(self) -> bool:

@@ -16,7 +16,7 @@ MAX_FUNCTION_LINES = 40
 LAYERS = {"model": 0, "indexer": 1, "service": 2}
 WALLS = {
     "open_clip": ("model/backbone.py", "model/tokenizer.py"),
-    "faiss": ("indexer/vectors/",),
+    "faiss": ("indexer/vectors/", "service/rival/"),  # the rival runs in another environment
     "pymilvus": ("indexer/milvus/",),
     "av": ("indexer/sources/frame_process.py",),
     "pyarrow": ("indexer/sources/parquet.py",),

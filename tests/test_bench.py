@@ -23,7 +23,8 @@ from model.bench_report import commit, measured, publish, resident_bytes, table
 from model.embedder import open_embedder
 from model.errors import ConfigError
 from service import cli
-from service.bench import ask, connect, fill, percentile, sentences
+from service.bench_clients import ask, connect, percentile
+from service.bench_data import fill, sentences
 from service.errors import ServeError
 from service.serving_process import serving
 
@@ -134,7 +135,18 @@ def test_synthetic_vectors_are_the_same_each_time_and_of_unit_length() -> None:
 
 def test_serve(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "report.json"
-    command = ["bench", "serve", "--encoder", str(encoder), "--items", "50", "--queries", "6"]
+    command = [
+        "bench",
+        "serve",
+        "--encoder",
+        str(encoder),
+        "--items",
+        "50",
+        "--queries",
+        "6",
+        "--part",
+        "clients",
+    ]
     assert cli.main([*command, "--json", str(file)]) == 0
     results = check_report(file)
     median, late, latest = (
@@ -146,6 +158,21 @@ def test_serve(encoder: Path, workplace: Path, tmp_path: Path, capsys: pytest.Ca
     assert (memory["unit"], memory["goal"]) == ("MB", 1500)
     assert memory["value"] > 50  # torch alone takes more: it was the service that was measured
     assert results["16 clients at once (baseline: one)"]["unit"] == "queries/s"
+    assert services_left() == []
+    assert list(workplace.iterdir()) == []
+
+
+def test_serve_under_load(encoder: Path, workplace: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    command = ["bench", "serve", "--encoder", str(encoder), "--items", "50", "--part", "load"]
+    assert cli.main([*command, "--seconds", "1", "--queries", "6", "--json", str(file)]) == 0
+    report = json.loads(file.read_text("utf-8"))
+    results = {result["name"]: result for result in report["results"]}
+    capacity = results["capacity, 32 clients"]["value"]
+    for factor in (2, 5, 10):
+        good = results[f"asked {factor}x: answered by the deadline (baseline: capacity)"]
+        assert good["baseline"] == capacity > 0
+        assert good["goal"] == pytest.approx(0.95 * capacity)
     assert services_left() == []
     assert list(workplace.iterdir()) == []
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
-from service.schemas import Problem
+from service.schemas.problem import Problem
 from service.searcher import Searcher
 from service.settings import Settings
 

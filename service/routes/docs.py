@@ -6,9 +6,11 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
-router = APIRouter(include_in_schema=False)
+from service.access import GuardedRoute
+
+router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
 HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>cskt API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -24,6 +26,12 @@ async def docs(request: Request) -> HTMLResponse:
     description = request.app.openapi()
     host = request.headers.get("host", "127.0.0.1:8000")
     return HTMLResponse("\n".join(_page(description, host)))
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """The description of the API for programs."""
+    return JSONResponse(request.app.openapi())
 
 
 def _page(description: Mapping[str, Any], host: str) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
+from service.access import GuardedRoute
 from service.labels import encoder_label, label_counts
 from service.routes.reach import TheSearcher, problems
-from service.schemas import AttributeCount, AttributeFacet, GalleryResponse
+from service.schemas.gallery import AttributeCount, AttributeFacet, GalleryResponse
 
-router = APIRouter(prefix="/v1", tags=["gallery"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["gallery"])
 
 DEMO_NOTE = (
     "The demo encoder learned from synthetic people only: it is for trying cskt out, not for real cases."
@@ -14,7 +15,7 @@ DEMO_NOTE = (
 
 
 @router.get("/gallery", responses=problems(503))
-async def gallery(searcher: TheSearcher) -> GalleryResponse:
+async def get_gallery(searcher: TheSearcher) -> GalleryResponse:
     """Counts, cameras, sources, times, and attributes with their most common values."""
     stats = searcher.stats
     facets = [

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
+from service.access import GuardedRoute
 from service.errors import NotReady
 from service.routes.reach import TheSearcher, problems
-from service.schemas import Health
+from service.schemas.health import Health
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=GuardedRoute, tags=["health"])
 
 
 @router.get("/livez")

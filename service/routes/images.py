@@ -3,11 +3,12 @@
 from fastapi import APIRouter, Response
 
 from indexer.items import GalleryItem
+from service.access import GuardedRoute
 from service.labels import source_label
-from service.routes.reach import ItemId, TheSearcher, problems
-from service.schemas import Item
+from service.routes.reach import ItemId, TheRecord, TheSearcher, problems
+from service.schemas.items import Item
 
-router = APIRouter(prefix="/v1", tags=["items"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
 
 class JpegResponse(Response):
@@ -17,15 +18,19 @@ class JpegResponse(Response):
 
 
 @router.get("/images/{id}", response_class=JpegResponse, responses=problems(404, 422, 503))
-async def image(id: ItemId, searcher: TheSearcher) -> Response:
+async def get_image(id: ItemId, searcher: TheSearcher, record: TheRecord) -> Response:
     """The stored crop as JPEG. It was encoded anew when it was indexed and carries no metadata."""
-    return JpegResponse(await searcher.image(id), headers={"Cache-Control": "private, max-age=300"})
+    picture = await searcher.image(id)
+    record.shown = [id]
+    return JpegResponse(picture, headers={"Cache-Control": "private, max-age=300"})
 
 
 @router.get("/items/{id}", responses=problems(404, 422, 503))
-async def item(id: ItemId, searcher: TheSearcher) -> Item:
+async def get_item(id: ItemId, searcher: TheSearcher, record: TheRecord) -> Item:
     """The facts of one row."""
-    return item_facts(id, await searcher.item(id))
+    facts = await searcher.item(id)
+    record.shown = [id]
+    return item_facts(id, facts)
 
 
 def item_facts(id: int, item: GalleryItem) -> Item:

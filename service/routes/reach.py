@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
-from service.schemas import Problem
+from service.access import Caller, caller_of
+from service.audit.record import Record
+from service.schemas.problem import Problem
 from service.searcher import Searcher
 
 
@@ -14,6 +16,14 @@ def _searcher(request: Request) -> Searcher:
     return searcher
 
 
+def _record(request: Request) -> Record:
+    record = request.state.record
+    assert isinstance(record, Record)
+    return record
+
+
+TheCaller = Annotated[Caller, Depends(caller_of)]
+TheRecord = Annotated[Record, Depends(_record)]
 TheSearcher = Annotated[Searcher, Depends(_searcher)]
 ItemId = Annotated[int, Path(ge=0, le=2**63 - 1, description="the id of a hit")]
 

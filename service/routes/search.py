@@ -1,15 +1,17 @@
 """POST /v1/search: from a sentence to a ranking of people."""
 
-import asyncio
 import time
 
 from fastapi import APIRouter, Request, Response
 
 from indexer.filters import Filter, from_choices
+from service.access import GuardedRoute
+from service.audit.record import Record
 from service.labels import encoder_label, sources_of
 from service.routes.images import item_facts
-from service.routes.reach import TheSearcher, problems
-from service.schemas import (
+from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
+from service.routes.reach import TheRecord, TheSearcher, problems
+from service.schemas.search import (
     GalleryState,
     QueryEcho,
     SearchFilter,
@@ -20,19 +22,28 @@ from service.schemas import (
 )
 from service.searcher import Found, Searcher
 
-router = APIRouter(prefix="/v1", tags=["search"])
-CLIENT_CLOSED_REQUEST = 499  # nobody reads it; it is for the access log
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 
 
 @router.post("/search", response_model=SearchResponse, responses=problems(400, 413, 422, 429, 500, 503))
-async def search(request: Request, body: SearchRequest, searcher: TheSearcher) -> SearchResponse | Response:
+async def search(
+    request: Request, body: SearchRequest, searcher: TheSearcher, record: TheRecord
+) -> SearchResponse | Response:
     """Rank the people of the gallery by how well their picture fits the words."""
     started = time.perf_counter()
-    asking = asyncio.ensure_future(searcher.search(body.text, body.top_k, to_filter(body.filter, searcher)))
-    found = await _unless_gone(request, asking)
+    where = to_filter(body.filter, searcher)
+    found = await unless_gone(request, searcher.search(body.text, body.top_k, where))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
+    note(record, found, searcher, body.filter)
     return to_response(found, searcher, started)
+
+
+def note(record: Record, found: Found, searcher: Searcher, where: SearchFilter | None) -> None:
+    """What the audit log is to know of a search."""
+    record.words, record.shown = found.text, [hit.id for hit in found.hits]
+    record.filter = "" if where is None else where.model_dump_json(exclude_defaults=True)
+    record.encoder, record.generation = searcher.stats.fingerprint, searcher.stats.generation
 
 
 def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
@@ -72,23 +83,6 @@ def to_response(found: Found, searcher: Searcher, started: float) -> SearchRespo
             total=_milliseconds(time.perf_counter() - started),
         ),
     )
-
-
-async def _unless_gone(request: Request, asking: "asyncio.Future[Found]") -> Found | None:
-    """The result, or None when the client hung up first: its query is then dropped before it costs."""
-    leaving = asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait((asking, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return await asking if asking.done() else None
-    finally:
-        asking.cancel()
-        leaving.cancel()
-        await asyncio.gather(asking, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,0 +1,134 @@
+"""Who may do what: one table for all routes, and the route class that holds every request to it.
+
+A route that does not stand in the table cannot be added to the app.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from service.audit.record import Record
+from service.errors import Forbidden, RequestError
+from service.observing.request_ids import request_id
+
+
+class Scope(StrEnum):
+    """What a key may be good for."""
+
+    SEARCH = "search"
+    INDEX = "index"
+    ERASE = "erase"
+    AUDIT = "audit"
+    ADMIN = "admin"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the public id and the name of a key, what it is good for, and which cameras it may see.
+
+    `cameras` None: all of them.
+    """
+
+    key: str
+    name: str
+    scopes: frozenset[Scope]
+    cameras: frozenset[str] | None = None
+
+
+ANYONE = Caller("", "nobody", frozenset())
+"""Who shows no key."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a route asks of its caller.
+
+    `scopes`: any one of them opens it; None: no key is needed. `action`: the name under which each answer is
+    recorded before it leaves; None: it shows nobody and changes nothing.
+    """
+
+    scopes: frozenset[Scope] | None
+    action: str | None = None
+
+
+def _open() -> Access:
+    return Access(None)
+
+
+def _by(*scopes: Scope, action: str | None = None) -> Access:
+    return Access(frozenset(scopes), action)
+
+
+_ANY_KEY = tuple(Scope)
+
+ACCESS: Mapping[str, Access] = {
+    # health and the page itself, which holds nothing of the gallery
+    "livez": _open(),
+    "readyz": _open(),
+    "page": _open(),
+    "page_file": _open(),
+    # what the API is
+    "docs": _by(*_ANY_KEY),
+    "openapi": _by(*_ANY_KEY),
+    "metrics": _by(Scope.METRICS),
+    # searching
+    "search": _by(Scope.SEARCH, action="search"),
+    "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
+    "get_item": _by(Scope.SEARCH, action="view"),
+    "get_image": _by(Scope.SEARCH, action="view"),
+}
+"""By the name of the route's function, which is the operation's id too."""
+
+
+class GuardedRoute(APIRoute):
+    """Checks the caller before the body is read, and records the answer before it is sent."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with its guard. Raises KeyError for a route that the table does not know."""
+        handle, access = super().get_route_handler(), ACCESS[self.name]
+
+        async def guarded(request: Request) -> Response:
+            caller = caller_of(request)
+            if access.scopes is not None and not access.scopes & caller.scopes:
+                raise Forbidden("This key is not good for that; ask for one with another scope.")
+            if access.action is None:
+                return await handle(request)
+            return await _recorded(request, Record.begin(access.action, caller.key, caller.name), handle)
+
+        return guarded
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as the authentication found out."""
+    caller = getattr(request.state, "caller", ANYONE)
+    assert isinstance(caller, Caller)
+    return caller
+
+
+async def _recorded(
+    request: Request, record: Record, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    """The answer, once its record is durable. Refusals are recorded where the route says why."""
+    request.state.record = record
+    try:
+        response = await handle(request)
+    except RequestError as error:
+        if record.refusal:
+            record.status = error.status
+            await _write(request, record)
+        raise
+    record.status = response.status_code
+    if response.status_code < 400:
+        await _write(request, record)
+    return response
+
+
+async def _write(request: Request, record: Record) -> None:
+    record.request = request_id.get()
+    with request.app.state.searcher.metrics.stage("audit"):
+        await request.app.state.audit.write(record)

@@ -1,0 +1,127 @@
+"""What Prometheus reads at /metrics: requests, stages, batches, refusals, the state of gallery and encoder.
+
+Every app has a registry of its own. Nothing here holds words, keys, paths or anything about a person.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+from opentelemetry.trace import NoOpTracerProvider, TracerProvider
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+STAGES = ("decode", "queue", "encode", "search", "fetch", "audit")
+"""decode: pictures of a query; queue: until the encoder takes the query; encode: its batch; search: the
+gallery, with the facts of the hits; fetch: one row's facts or picture; audit: until the record is durable."""
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True)
+class GalleryFacts:
+    """What the gauges say of what is served."""
+
+    items: int
+    fresh: int
+    generation: int
+    encoder: str
+    fingerprint: str
+
+
+class Metrics:
+    """Counts and times; where there are `traces`, each stage becomes a span too."""
+
+    def __init__(self, traces: TracerProvider | None = None) -> None:
+        self.traces = traces
+        self._tracer = (traces or NoOpTracerProvider()).get_tracer("cskt")
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "cskt_requests", "requests by operation and status", ("operation", "status"), registry=registry
+        )
+        self._request_seconds = Histogram(
+            "cskt_request_seconds",
+            "seconds of a request",
+            ("operation",),
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._stage_seconds = Histogram(
+            "cskt_stage_seconds", "seconds of a stage", ("stage",), registry=registry, buckets=_SECONDS
+        )
+        self._batch_size = Histogram(
+            "cskt_batch_size", "queries encoded together", registry=registry, buckets=_SIZES
+        )
+        self._refusals = Counter(
+            "cskt_refusals", "requests refused, by type of problem", ("problem",), registry=registry
+        )
+        self._waiting = Gauge("cskt_waiting", "queries waiting for the encoder", registry=registry)
+        self._ready = Gauge("cskt_ready", "1 when searches are answered", registry=registry)
+        self._items = Gauge("cskt_gallery_items", "items that can be found", registry=registry)
+        self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
+        self._generation = Gauge("cskt_gallery_generation", "state of the gallery", registry=registry)
+        self._encoder = Info("cskt_encoder", "the encoder that answers", registry=registry)
+        for stage in STAGES:  # so that a graph shows zero, not nothing
+            self._stage_seconds.labels(stage)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside, also when it fails, and trace it."""
+        seconds, started = self._stage_seconds.labels(name), perf_counter()
+        with self._tracer.start_as_current_span(
+            f"cskt.{name}", record_exception=False, set_status_on_exception=False
+        ):
+            try:
+                yield
+            finally:
+                seconds.observe(perf_counter() - started)
+
+    def took(self, stage: str, seconds: float) -> None:
+        """Note a stage that was timed elsewhere."""
+        self._stage_seconds.labels(stage).observe(seconds)
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """Note a request that is over; `operation` is the name of its route."""
+        self._requests.labels(operation, status).inc()
+        self._request_seconds.labels(operation).observe(seconds)
+
+    def refused(self, problem: str) -> None:
+        """Note a problem by the last part of its type, such as `too-many-requests`."""
+        self._refusals.labels(problem).inc()
+
+    def batch(self, size: int) -> None:
+        """Note that so many queries were encoded together."""
+        self._batch_size.observe(size)
+
+    def waiting(self, queries: int) -> None:
+        """Note how many queries wait for the encoder now."""
+        self._waiting.set(queries)
+
+    def state(self, ready: bool, facts: GalleryFacts | None) -> None:
+        """Note what is served; `facts` None while that is not known yet."""
+        self._ready.set(ready)
+        if facts is not None:
+            self._items.set(facts.items)
+            self._fresh.set(facts.fresh)
+            self._generation.set(facts.generation)
+            self._encoder.info({"encoder": facts.encoder, "fingerprint": facts.fingerprint})
+
+    def close(self) -> None:
+        """Send the spans that are still here."""
+        shutdown = getattr(self.traces, "shutdown", None)
+        if shutdown is not None:
+            shutdown()
+
+    def text(self) -> bytes:
+        """All of it in the text format of Prometheus."""
+        return generate_latest(self.registry)

@@ -1,0 +1,41 @@
+"""What every request and answer of the HTTP contract is made of. No answer carries a path."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from indexer.times import to_utc
+
+
+def _unicode(text: str) -> str:
+    """Refuse half characters, which JSON can write (`\\ud800`) but nothing behind can store or encode."""
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("must be valid Unicode text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+AttributeValue = Name | bool | int | FiniteFloat
+
+
+def _utc(text: str) -> str:
+    """An ISO 8601 time as the gallery writes it (UTC, milliseconds, Z); a time without an offset is UTC.
+
+    Raises ValueError when the text is not such a time.
+    """
+    try:
+        return to_utc(text)
+    except (ValueError, OverflowError) as error:  # its own sentence would repeat what was sent
+        raise ValueError("must be an ISO 8601 time such as 2026-05-01T12:00:00Z") from error
+
+
+Time = Annotated[str, StringConstraints(max_length=64), AfterValidator(_utc)]
+
+
+class Contract(BaseModel):
+    """Frozen; a field nobody knows is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
