@@ -252,6 +252,16 @@ def test_who_is_overdue_is_not_said_by_a_damaged_time(folder):
 LOST = "DELETE FROM {} WHERE {} = 3"
 
 
+@pytest.mark.parametrize(("table", "column"), [("vector", "item_id"), ("item", "id")])
+def test_the_last_rows_are_missed_too(tmp_path, table, column):
+    filled(tmp_path / "g", 20)
+    sql(tmp_path / "g", f"DELETE FROM {table} WHERE {column} > 15")
+    gallery = open_gallery(tmp_path / "g")
+    with pytest.raises(GalleryCorrupt, match=r"the last item is .*, the last vector that of"):
+        gallery.search(queries(0), 3)
+    gallery.close()
+
+
 def test_a_row_that_has_vanished_is_not_taken_for_a_removed_one(folder):
     gallery = open_gallery(folder)
     gallery.refresh()

@@ -175,6 +175,9 @@ class Store:
             own = self._of_itself()
             (last_id,) = self.row(f"SELECT coalesce(max(item_id), 0) FROM {self._vectors}")
             (last_removal,) = self.row("SELECT coalesce(max(id), 0) FROM removal")
+            (last_item,) = self.row("SELECT coalesce(max(id), 0) FROM item")
+        if self._vectors == "vector" and last_id != last_item:  # else fresh items would be passed over
+            raise damaged(self.path, f"the last item is {last_item}, the last vector that of {last_id}")
         return Moment(own["epoch"], last_id, own["changes"], last_removal)
 
     def count(self, table: str) -> int:
