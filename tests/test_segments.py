@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from gallery_makers import assert_finds, derived_files, index_files, make_items, queries, sql, writer
+from gallery_makers import assert_finds, change, derived_files, index_files, make_items, queries, sql, writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_replaced_with_one_warning(tmp_path, caplog, kind, suf
     assert path.name in problem
     assert_finds(reader, entries, queries(0), 12)
     assert_finds(reader, entries, queries(1), 12)
-    sql(folder, "UPDATE gallery SET changes = changes + 1")
+    change(folder, "gallery", "changes = changes + 1")
     assert reader.refresh()
     (warning,) = warnings_in(caplog)
     assert path.name in warning
@@ -114,13 +114,13 @@ def test_every_flipped_byte_is_noticed(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    "change",
+    "mistake",
     ["row_count = row_count - 1", "rows_sha256 = 'x'", "facts_bytes = 3", "facts_file = rows_file || 'x'"],
 )
-def test_a_row_that_does_not_describe_its_file_is_not_believed(tmp_path, caplog, change):
+def test_a_row_that_does_not_describe_its_file_is_not_believed(tmp_path, caplog, mistake):
     folder, entries = tmp_path / "g", make_items(0, ROWS)
     gallery_with_index(folder)
-    sql(folder, f"UPDATE segment SET {change}")
+    change(folder, "segment", mistake)
     reader = open_gallery(folder)
     assert_finds(reader, entries, queries(0))
     assert len(warnings_in(caplog)) == 1
