@@ -1,18 +1,26 @@
-"""Queries that arrive together are encoded together.
+"""What arrives together is worked on together: encoding, and searching the gallery.
 
-One device thread pulls the next batch the moment it is free, so an idle service adds no delay and a busy one
-forms larger batches by itself. The line is bounded; callers that have gone are dropped before they cost
-anything; a failing batch is halved until the item at fault fails alone.
+Each worker thread pulls the next batch the moment it is free, so an idle service adds no delay and a busy one
+forms larger batches by itself. Who has gone, or would be answered too late, is dropped before it costs
+anything; a failing batch is halved until the query at fault fails alone.
 """
 
 import asyncio
+import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.errors import NotReady, Overloaded, QueryFailed
+from service.errors import NotReady, Overloaded, QueryFailed, TooLate
+from service.observing.metrics import Metrics
+
+HANGS_AFTER = 3.0
+"""Seconds after which a batch counts as hanging, unless batches of its size usually take long."""
+_LEARNT = 0.2
+log = logging.getLogger("cskt.batching")
 
 Query = TypeVar("Query")
 Answer = TypeVar("Answer")
@@ -22,10 +30,17 @@ Answer = TypeVar("Answer")
 class _Waiting(Generic[Query, Answer]):
     query: Query
     answer: "asyncio.Future[Answer]"
+    cost: float
+    deadline: float | None
+    since: float
 
 
 class MicroBatcher(Generic[Query, Answer]):
-    """Runs `work` (a batch of queries in, as many answers in the same order out) on one thread of its own."""
+    """Runs `work` (a batch of queries in, as many answers in the same order out) on threads of its own.
+
+    `max_batch` is the cost of a batch at most, `max_waiting` how many queries may wait. `stage` is the name
+    under which `metrics` learn how long a batch took.
+    """
 
     def __init__(
         self,
@@ -33,83 +48,140 @@ class MicroBatcher(Generic[Query, Answer]):
         *,
         max_batch: int = 64,
         max_waiting: int = 256,
+        threads: int = 1,
+        stage: str = "encode",
+        metrics: Metrics | None = None,
     ) -> None:
-        if max_batch < 1 or max_waiting < 1:
-            raise ValueError("max_batch and max_waiting must be at least 1")
-        self._work, self.max_batch, self.max_waiting = work, max_batch, max_waiting
+        if min(max_batch, max_waiting, threads) < 1:
+            raise ValueError("max_batch, max_waiting and threads must be at least 1")
+        self._work, self.max_batch, self.max_waiting, self._threads = work, max_batch, max_waiting, threads
+        self._stage, self._metrics = stage, metrics or Metrics()
         self._line: deque[_Waiting[Query, Answer]] = deque()
-        self._running: list[_Waiting[Query, Answer]] = []
+        self._running: dict[int, list[_Waiting[Query, Answer]]] = {}
+        self._begun: dict[int, tuple[float, float]] = {}  # by worker: when, and how long it should take
         self._arrived = asyncio.Event()
-        self._device = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cskt-encoder")
-        self._puller: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"cskt-{stage}")
+        self._pullers: list[asyncio.Task[None]] = []
+        self._usual: dict[int, float] = {}
 
     def start(self) -> None:
         """Begin to pull; call it inside the running event loop."""
-        self._puller = asyncio.create_task(self._pull(), name="cskt-batcher")
+        self._pullers = [
+            asyncio.create_task(self._pull(worker), name=f"cskt-{self._stage}-{worker}")
+            for worker in range(self._threads)
+        ]
 
     async def close(self) -> None:
-        """Stop; whoever still waits gets NotReady. Returns when the device thread has ended."""
-        if self._puller is not None:
-            self._puller.cancel()
-            await asyncio.gather(self._puller, return_exceptions=True)
-        await asyncio.to_thread(self._device.shutdown)
+        """Stop; whoever still waits gets NotReady. Returns when the threads have ended."""
+        for puller in self._pullers:
+            puller.cancel()
+        await asyncio.gather(*self._pullers, return_exceptions=True)
+        await asyncio.to_thread(self._pool.shutdown)
 
-    async def submit(self, query: Query) -> Answer:
-        """The answer to one query.
+    @property
+    def hangs(self) -> bool:
+        """Whether a batch takes far longer than batches of its size do."""
+        now = time.monotonic()
+        return any(now - begun > max(HANGS_AFTER, 10 * usual) for begun, usual in self._begun.values())
 
-        Raises Overloaded when the line is full, QueryFailed when the work fails on this query alone (its
-        `__cause__` is the reason) and NotReady when the batcher is not running.
+    async def submit(self, query: Query, cost: float = 1.0, deadline: float | None = None) -> Answer:
+        """The answer to one query; `deadline` in seconds of time.monotonic().
+
+        Raises Overloaded when the line is full, TooLate when the answer would come after the deadline,
+        QueryFailed when the work fails on this query alone (its `__cause__` is the reason) and NotReady when
+        the batcher is not running.
         """
-        if self._puller is None or self._puller.done():
+        if not self._pullers or all(puller.done() for puller in self._pullers):
             raise NotReady("The service is not running.")
         if len(self._line) >= self.max_waiting:
-            self._drop_cancelled()
+            self._drop_gone()
         if len(self._line) >= self.max_waiting:
             raise Overloaded(f"{len(self._line)} queries are waiting already; try again in a moment.")
-        waiting = _Waiting[Query, Answer](query, asyncio.get_running_loop().create_future())
+        waiting = _Waiting[Query, Answer](
+            query, asyncio.get_running_loop().create_future(), cost, deadline, time.monotonic()
+        )
         self._line.append(waiting)
+        self._metrics.waiting(self._stage, len(self._line))
         self._arrived.set()
         return await waiting.answer  # cancelling the caller cancels this future, which drops the query
 
-    def _drop_cancelled(self) -> None:
+    def expected(self, cost: float) -> float:
+        """Seconds that a batch of this cost has been taking; those of the next size known, 0 if none is."""
+        size = _size(cost)
+        known = [usual for known_size, usual in sorted(self._usual.items()) if known_size >= size]
+        return known[0] if known else max(self._usual.values(), default=0.0)
+
+    def _drop_gone(self) -> None:
         self._line = deque(waiting for waiting in self._line if not waiting.answer.done())
 
-    async def _pull(self) -> None:
+    def _next(self) -> list[_Waiting[Query, Answer]]:
+        """The oldest that are still wanted and can be in time, up to the cost of a batch."""
+        batch: list[_Waiting[Query, Answer]] = []
+        cost, now = 0.0, time.monotonic()
+        while self._line and (not batch or cost + self._line[0].cost <= self.max_batch):
+            waiting = self._line.popleft()
+            if waiting.answer.done():
+                continue
+            if waiting.deadline is not None and now + self.expected(cost + waiting.cost) > waiting.deadline:
+                waiting.answer.set_exception(TooLate("Too much is asked for an answer in time; try again."))
+                continue
+            batch.append(waiting)
+            cost += waiting.cost
+        return batch
+
+    async def _pull(self, worker: int) -> None:
         try:
             while True:
                 await self._arrived.wait()
-                self._drop_cancelled()
-                self._running = [self._line.popleft() for _ in range(min(self.max_batch, len(self._line)))]
+                batch = self._running[worker] = self._next()
                 if not self._line:
                     self._arrived.clear()
-                await self._answer(self._running)
+                self._metrics.waiting(self._stage, len(self._line))
+                if batch:
+                    await self._answer(batch, worker)
         finally:  # whatever ended the pulling, nobody is left waiting for ever
-            for waiting in (*self._running, *self._line):
+            for waiting in (*self._running.get(worker, ()), *self._line):
                 if not waiting.answer.done():
                     waiting.answer.set_exception(NotReady("The service is stopping."))
 
-    async def _answer(self, batch: list[_Waiting[Query, Answer]]) -> None:
-        """Answer a batch; when it fails, its two halves, and so on down to the item at fault."""
+    async def _answer(self, batch: list[_Waiting[Query, Answer]], worker: int) -> None:
+        """Answer a batch; when it fails, its two halves, and so on down to the query at fault."""
         batch = [waiting for waiting in batch if not waiting.answer.done()]
         if not batch:
             return
-        queries = [waiting.query for waiting in batch]
-        result = await asyncio.get_running_loop().run_in_executor(self._device, self._attempt, queries)
+        result = await self._timed(batch, worker)
         if not isinstance(result, Exception):
             for waiting, answer in zip(batch, result, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
         elif len(batch) > 1:
             middle = len(batch) // 2
-            await self._answer(batch[:middle])
-            await self._answer(batch[middle:])
+            await self._answer(batch[:middle], worker)
+            await self._answer(batch[middle:], worker)
         elif not batch[0].answer.done():
-            failure = QueryFailed("The encoder failed on this query.")
+            failure = QueryFailed("The service failed on this query; its log says why.")
             failure.__cause__ = result
             batch[0].answer.set_exception(failure)
 
+    async def _timed(self, batch: list[_Waiting[Query, Answer]], worker: int) -> Sequence[Answer] | Exception:
+        """Run a batch on a thread and learn how long its size takes."""
+        cost, queries = sum(waiting.cost for waiting in batch), [waiting.query for waiting in batch]
+        started = time.monotonic()
+        for waiting in batch:
+            self._metrics.waited(started - waiting.since)
+        self._begun[worker] = (started, self.expected(cost))
+        try:
+            loop = asyncio.get_running_loop()
+            result = await loop.run_in_executor(self._pool, self._attempt, queries)
+        finally:
+            del self._begun[worker]
+        took, size = time.monotonic() - started, _size(cost)
+        self._usual[size] = took + (1 - _LEARNT) * (self._usual.get(size, took) - took)
+        self._metrics.batch(self._stage, len(batch), took)
+        return result
+
     def _attempt(self, queries: list[Query]) -> Sequence[Answer] | Exception:
-        """Runs on the device thread. A failure is returned: a future cannot carry every exception."""
+        """Runs on a thread of the pool. A failure is returned: a future cannot carry every exception."""
         try:
             answers = self._work(queries)
             if len(answers) != len(queries):
@@ -117,3 +189,8 @@ class MicroBatcher(Generic[Query, Answer]):
         except Exception as error:
             return error
         return answers
+
+
+def _size(cost: float) -> int:
+    """The power of two that holds this cost: batches of one size take about as long."""
+    return max(1, round(cost + 0.49)).bit_length()

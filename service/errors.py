@@ -6,7 +6,8 @@ CsktError
     ├── BadQuery          422  the words or the filter cannot be searched for
     ├── Forbidden         403  the key is not good for that
     ├── UnknownItem       404  no row with that id
-    ├── Overloaded        429  too many queries wait already
+    ├── Overloaded        429  more is asked than can be answered in time
+    ├── TooLate           503  let in, but it would be answered after its deadline
     ├── NotReady          503  starting or stopping
     └── QueryFailed       500  the encoder or the gallery failed on this query
 """
@@ -25,7 +26,7 @@ class RequestError(CsktError):
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
-    retry_after: ClassVar[int | None] = None  # seconds
+    retry_after: int | None = None  # seconds
 
 
 class BadQuery(RequestError):
@@ -50,10 +51,18 @@ class UnknownItem(RequestError):
 
 
 class Overloaded(RequestError):
-    """Too many queries wait already."""
+    """More is asked than can be answered in time."""
 
     status = 429
     title = "Too many requests"
+    retry_after = 1
+
+
+class TooLate(RequestError):
+    """Let in, but it would have been answered after its deadline."""
+
+    status = 503
+    title = "Too late"
     retry_after = 1
 
 

@@ -20,8 +20,8 @@ from prometheus_client import (
 )
 
 STAGES = ("decode", "queue", "encode", "search", "fetch", "audit")
-"""decode: pictures of a query; queue: until the encoder takes the query; encode: its batch; search: the
-gallery, with the facts of the hits; fetch: one row's facts or picture; audit: until the record is durable."""
+"""decode: pictures of a query; queue: until a worker takes it; encode, search: the batch it is in, in the
+encoder or the gallery; fetch: one row's facts or picture; audit: until the record is durable."""
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -60,12 +60,12 @@ class Metrics:
             "cskt_stage_seconds", "seconds of a stage", ("stage",), registry=registry, buckets=_SECONDS
         )
         self._batch_size = Histogram(
-            "cskt_batch_size", "queries encoded together", registry=registry, buckets=_SIZES
+            "cskt_batch_size", "queries worked on together", ("stage",), registry=registry, buckets=_SIZES
         )
         self._refusals = Counter(
             "cskt_refusals", "requests refused, by type of problem", ("problem",), registry=registry
         )
-        self._waiting = Gauge("cskt_waiting", "queries waiting for the encoder", registry=registry)
+        self._waiting = Gauge("cskt_waiting", "queries waiting", ("stage",), registry=registry)
         self._ready = Gauge("cskt_ready", "1 when searches are answered", registry=registry)
         self._items = Gauge("cskt_gallery_items", "items that can be found", registry=registry)
         self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
@@ -86,10 +86,6 @@ class Metrics:
             finally:
                 seconds.observe(perf_counter() - started)
 
-    def took(self, stage: str, seconds: float) -> None:
-        """Note a stage that was timed elsewhere."""
-        self._stage_seconds.labels(stage).observe(seconds)
-
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Note a request that is over; `operation` is the name of its route."""
         self._requests.labels(operation, status).inc()
@@ -99,13 +95,18 @@ class Metrics:
         """Note a problem by the last part of its type, such as `too-many-requests`."""
         self._refusals.labels(problem).inc()
 
-    def batch(self, size: int) -> None:
-        """Note that so many queries were encoded together."""
-        self._batch_size.observe(size)
+    def batch(self, stage: str, size: int, seconds: float) -> None:
+        """Note a batch: how many queries, and how long it took."""
+        self._batch_size.labels(stage).observe(size)
+        self._stage_seconds.labels(stage).observe(seconds)
 
-    def waiting(self, queries: int) -> None:
-        """Note how many queries wait for the encoder now."""
-        self._waiting.set(queries)
+    def waiting(self, stage: str, queries: int) -> None:
+        """Note how many queries wait for a stage now."""
+        self._waiting.labels(stage).set(queries)
+
+    def waited(self, seconds: float) -> None:
+        """Note how long one query waited until a worker took it."""
+        self._stage_seconds.labels("queue").observe(seconds)
 
     def state(self, ready: bool, facts: GalleryFacts | None) -> None:
         """Note what is served; `facts` None while that is not known yet."""

@@ -1,0 +1,79 @@
+"""Who is let in: only as many as can be answered by their deadlines, so that all who are in get answers.
+
+The whole path counts, encoding and searching and writing down, by what leaves it per second while enough are
+inside to keep it busy. A queue bounded by number would be too long on a slow machine and too short on a quick
+one; bounded by time it is right on both.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable
+
+from service.errors import Overloaded
+
+BUSY = 4.0
+"""With so much inside, the path is never idle and what leaves it is what it can do."""
+SHARE = 0.6
+"""Of the time until the deadline that waiting may take; the rest is for what takes longer than usual."""
+_WINDOW = 0.2
+_LEARNT = 0.3
+
+
+class Admission:
+    """Counts what is inside, in units of one text; `clock` in seconds. Used by the event loop only."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        if most < 1:
+            raise ValueError("most must be at least 1")
+        self._most, self._clock = most, clock
+        self._inside = self._done = self._busy = 0.0
+        self._last, self._rate = clock(), 0.0
+
+    @property
+    def inside(self) -> float:
+        """What was let in and has not left."""
+        return self._inside
+
+    def begin(self, seconds: float) -> None:
+        """What one query took on an idle service: all that is known before it was ever busy."""
+        self._rate = self._rate or 1 / max(seconds, 1e-4)
+
+    def check(self, budget: float, cost: float = 1.0) -> None:
+        """Raises Overloaded if `cost` more cannot be answered within `budget` seconds."""
+        if self._inside == 0:
+            return  # whoever comes alone is tried, whatever was learnt
+        wait = (self._inside + cost) / self._rate if self._rate else 0.0
+        if wait > SHARE * budget or self._inside + cost > self._most:
+            raise _refusal(wait)
+
+    def enter(self, budget: float, cost: float = 1.0) -> None:
+        """Let in; `leave` must follow. Raises Overloaded."""
+        self.check(budget, cost)
+        self._pass_time()
+        self._inside += cost
+
+    def leave(self, cost: float = 1.0, *, answered: bool) -> None:
+        """Out again; `answered` when it went all the way."""
+        self._pass_time()
+        self._inside = max(0.0, self._inside - cost)
+        if answered and self._busy > 0:
+            self._done += cost
+        if self._busy >= _WINDOW:
+            rate = self._done / self._busy
+            self._rate += _LEARNT * (rate - self._rate) if self._rate else rate
+            self._busy = self._done = 0.0
+
+    def _pass_time(self) -> None:
+        now = self._clock()
+        if self._inside >= BUSY:
+            self._busy += now - self._last
+        else:
+            self._busy = self._done = 0.0
+        self._last = now
+
+
+def _refusal(wait: float) -> Overloaded:
+    refusal = Overloaded("More is asked than can be answered in time; try again in a moment.")
+    refusal.retry_after = max(1, math.ceil(wait)) + random.randint(0, 1)  # not all at once again
+    return refusal
