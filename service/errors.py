@@ -8,6 +8,7 @@ CsktError
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  too many queries wait already
     ├── NotReady          503  starting or stopping
+    ├── NotRecorded       503  the audit log cannot take it down
     └── QueryFailed       500  the encoder or the gallery failed on this query
 """
 
@@ -63,6 +64,14 @@ class NotReady(RequestError):
     status = 503
     title = "Not ready"
     retry_after = 2
+
+
+class NotRecorded(RequestError):
+    """The audit log cannot take down what was asked, so it is not answered."""
+
+    status = 503
+    title = "Not recorded"
+    retry_after = 5
 
 
 class QueryFailed(RequestError):
