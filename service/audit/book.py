@@ -1,9 +1,9 @@
 """One book of the log: a file that one process at a time appends to, and its head.
 
-The order makes every case clear: a group of records is written and synced, then the head, which names the last
-of them, is written and synced, then the records are acknowledged. So a book shorter than its head, or other than
-its head says, has been tampered with; and what follows the head was never acknowledged: whole records stand,
-a line that a kill or a power cut left unfinished is cut off by the next process, which notes it.
+The order makes every case clear: a group of records is written and synced, then the head, which names the
+last of them, is written and synced, then the records are acknowledged. So a book shorter than its head, or
+other than its head says, has been tampered with; and what follows the head was never acknowledged: whole
+records stand, a line that a kill or a power cut left unfinished is cut off and noted by the next process.
 """
 
 import fcntl
