@@ -81,7 +81,10 @@ class Gallery(Protocol):
     def search(
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
-        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id."""
+        """The k nearest allowed rows of each unit vector (queries, dimension): best first, ties by id.
+
+        GalleryCorrupt if what is stored of one of them is damaged; `get` and `thumbnail` too.
+        """
         ...
 
     def get(self, id: int) -> GalleryItem | None:

@@ -110,7 +110,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         print(terminal_safe(problem))
     if problems:
         return EXIT_PROBLEMS
-    print(f"sound: {items} items, every vector and index file checked.")
+    print(f"sound: {items} items, every row and index file checked.")
     return 0
 
 

@@ -16,11 +16,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import UnreadableImageError, decode
-from indexer.decoders import usual_workers
+from indexer.decoders import Decoders
 from indexer.errors import GalleryBusy, GalleryError
+from indexer.items import GalleryItem, RawImage, Rejected
 from indexer.local import candidate
 from indexer.local.building import build_segments
+from indexer.local.checked_rows import Crop
 from indexer.local.rows import NORM_TOLERANCE
 from indexer.local.snapshot import take
 from indexer.local.store import Store
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 COMPARED_HITS = 10
 _ITEMS_AT_ONCE = 64
 _BUSY_SECONDS = 5.0
+_NOBODY = GalleryItem("", "", "")
+"""Of a stored crop nothing is known but its number: it is the whole picture."""
 
 
 class Encoder(ImageEmbedder, Protocol):
@@ -81,14 +84,14 @@ def prepare(folder: Path, encoder: Encoder) -> int:
         with _writing(folder) as writer, writer.transaction() as connection:
             candidate.begin(connection, encoder.name, encoder.fingerprint, encoder.dimension)
         done, total = store.count("candidate_vector"), store.count("item")
-        with Progress("migrating", total, "crops", start=done) as progress:
-            return _embed_rest(folder, store, encoder, progress)
+        with Progress("migrating", total, "crops", start=done) as progress, Decoders() as decoders:
+            return _embed_rest(folder, store, encoder, decoders, progress)
 
 
-def _embed_rest(folder: Path, store: Store, encoder: Encoder, progress: Progress) -> int:
+def _embed_rest(folder: Path, store: Store, encoder: Encoder, decoders: Decoders, progress: Progress) -> int:
     embedded = 0
     while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
-        vectors = _embed(crops, encoder)
+        vectors = _embed(crops, encoder, decoders)
         with _writing(folder) as writer, writer.transaction() as connection:
             candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
         embedded += len(crops)
@@ -124,9 +127,9 @@ def switch(folder: Path, encoder: Encoder) -> None:
                 f"the gallery has no vectors of the encoder {encoder.name}: prepare them with "
                 f"`cskt gallery migrate --encoder {encoder.name}` first."
             )
-        with _writing(folder) as writer:
+        with _writing(folder) as writer, Decoders() as decoders:
             while crops := candidate.crops_without(store, _ITEMS_AT_ONCE):
-                vectors = _embed(crops, encoder)
+                vectors = _embed(crops, encoder, decoders)
                 with writer.transaction() as connection:
                     candidate.add(connection, encoder.fingerprint, [id for id, _ in crops], vectors)
             with closing(Store(folder, candidate=True)) as other:
@@ -169,21 +172,21 @@ def _writing(folder: Path) -> Iterator[Writer]:
         yield writer
 
 
-def _embed(crops: Sequence[candidate.Crop], encoder: Encoder) -> npt.NDArray[np.float32]:
+def _embed(crops: Sequence[Crop], encoder: Encoder, decoders: Decoders) -> npt.NDArray[np.float32]:
     """Unit vectors (crops, dimension); GalleryError for a crop that cannot be read or embedded."""
     import torch
 
-    def pixels(crop: candidate.Crop) -> npt.NDArray[np.uint8]:
+    def pixels(crop: Crop) -> npt.NDArray[np.uint8]:
         id, jpeg = crop
-        try:
-            return encoder.preprocess(decode(jpeg or b"").picture)
-        except UnreadableImageError as error:
+        prepared = decoders.prepare(RawImage(_NOBODY, jpeg or b""), encoder.preprocess)
+        if isinstance(prepared, Rejected):
             raise GalleryError(
-                f"the stored crop of item {id} {error} Remove it with `cskt remove --id {id}`, or index its "
-                "source into a new gallery."
-            ) from error
+                f"the stored crop of item {id} {prepared.reason} Remove it with `cskt remove --id {id}`, or "
+                "index its source into a new gallery."
+            )
+        return prepared.pixels
 
-    with ThreadPoolExecutor(usual_workers()) as pool:
+    with ThreadPoolExecutor(decoders.workers) as pool:
         vectors = encoder.embed_pixels(torch.from_numpy(np.stack(list(pool.map(pixels, crops)))))
     for (id, _), length in zip(crops, np.linalg.norm(vectors, axis=1).tolist(), strict=True):
         if not abs(length - 1) < NORM_TOLERANCE:  # one that is not finite would spoil every search

@@ -9,6 +9,7 @@ from filter_makers import passes
 from indexer.filters import Filter
 from indexer.gallery import open_gallery
 from indexer.items import Box, EmbeddedItem, GalleryItem
+from indexer.local.checksums import enter_checksums
 
 DIMENSION = 12
 ENCODER = ("toy", "ab" * 32, DIMENSION)
@@ -89,6 +90,17 @@ def sql(folder, statement, values=()):
     try:
         with connection:
             return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()
+
+
+def change(folder, table, assignments, values=()):
+    """Change rows as if they had been stored so: their checksums fit."""
+    connection = sqlite3.connect(Path(folder, "gallery.db"))
+    try:
+        with connection:
+            connection.execute(f"UPDATE {table} SET {assignments}", values)
+            enter_checksums(connection)
     finally:
         connection.close()
 

@@ -9,6 +9,7 @@ from gallery_makers import assert_holds, filled, make_items, sql, writer
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull
 from indexer.local.backup import back_up, restore
+from indexer.local.verify import database_problems
 
 
 def test_a_backup_is_one_private_file_that_holds_everything(tmp_path):
@@ -27,13 +28,30 @@ def test_a_backup_is_one_private_file_that_holds_everything(tmp_path):
     assert [path.name for path in file.parent.iterdir()] == ["one.db"]
 
 
-def test_what_a_killed_backup_left_goes_with_the_next_to_the_same_name(tmp_path):
+def test_what_a_killed_backup_left_goes_with_the_next_into_that_folder(tmp_path):
     filled(tmp_path / "g", 10)
-    for name in (".[1].db.0123abcd.tmp", ".[1].db.0123abcd.tmp-journal", ".1.db.0123abcd.tmp", ".[1].db.tmp"):
+    left = tmp_path / f".cskt-backup-{'0a' * 16}"
+    others = {".cskt-backup-notes", ".1.db.0123abcd.tmp"}
+    for name in (left.name, f"{left.name}-journal", *others):
         (tmp_path / name).write_text("half a gallery")
-    back_up(tmp_path / "g", tmp_path / "[1].db")
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"g", "[1].db", ".1.db.0123abcd.tmp", ".[1].db.tmp"}
+    back_up(tmp_path / "g", tmp_path / "1.db")
+    assert {path.name for path in tmp_path.iterdir()} == {"g", "1.db", *others}
+
+
+def test_a_backup_leaves_another_one_that_is_being_made_alone(tmp_path, monkeypatch):
+    entries, real = filled(tmp_path / "g", 10), database_problems
+
+    def meanwhile(store):
+        monkeypatch.setattr("indexer.local.backup.database_problems", real)
+        back_up(tmp_path / "g", tmp_path / "second.db")
+        return real(store)
+
+    monkeypatch.setattr("indexer.local.backup.database_problems", meanwhile)
+    back_up(tmp_path / "g", tmp_path / "first.db")
+    assert {path.name for path in tmp_path.iterdir()} == {"g", "first.db", "second.db"}
+    for name in ("first", "second"):
+        restore(tmp_path / f"{name}.db", tmp_path / name)
+        assert_holds(tmp_path / name, entries)
 
 
 def test_backups_of_a_gallery_that_is_written_hold_whole_batches(tmp_path):

@@ -1,14 +1,18 @@
 """Writers beside a migration: vectors of two encoders never meet, and each writer has its turn."""
 
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
-from gallery_makers import ENCODER, make_items, sql, writer
+from gallery_makers import ENCODER, assert_holds, make_items, sql, writer
 
 from indexer import migration
-from indexer.errors import GalleryError
+from indexer.errors import GalleryCorrupt, GalleryError
+from indexer.gallery import open_gallery
 from indexer.local import candidate
+from indexer.local.backup import back_up
+from indexer.local.store import Store
 from indexer.local.writer import Writer
 
 NEXT = ("next", "cd" * 32, 4)
@@ -66,3 +70,38 @@ def test_a_migration_waits_for_another_writer_and_says_so_once(folder, monkeypat
     assert sql(folder, "SELECT count(*) FROM candidate") == [(0,)]
     (message,) = {record.getMessage() for record in caplog.records}
     assert "goes on later" in message
+
+
+def test_a_damaged_crop_is_not_embedded(folder):
+    with closing(Store(folder)) as store:
+        jpegs = [entry.thumbnail for entry in make_items(0, 4)]
+        assert candidate.crops_without(store, 9) == list(enumerate(jpegs, 1))
+        sql(folder, "UPDATE thumbnail SET jpeg = ? WHERE item_id = 3", [jpegs[0]])
+        with pytest.raises(GalleryCorrupt, match=r"thumbnail of item 3 .* `cskt remove --id 3`"):
+            candidate.crops_without(store, 9)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE candidate_vector SET crc = crc + 1 WHERE item_id = 2", "the vector of item 2 does not fit"),
+        ("UPDATE candidate_vector SET value = x'00' WHERE item_id = 2", "the vector of item 2 has 1 bytes"),
+        (
+            "INSERT INTO candidate_vector SELECT 9, value, crc FROM candidate_vector LIMIT 1",
+            "1 vectors belong",
+        ),
+    ],
+)
+def test_its_damaged_vectors_are_told_and_not_backed_up(folder, tmp_path, damage, said):
+    with closing(Writer(folder)) as writing, writing.transaction() as connection:
+        candidate.begin(connection, *NEXT)
+        candidate.add(connection, NEXT[1], [1, 2, 3, 4], FOUR)
+    back_up(folder, tmp_path / "sound.db")
+    sql(folder, damage)
+    with closing(open_gallery(folder)) as gallery:
+        (problem,) = gallery.verify()
+    assert f"of the encoder next, which does not live, {said}" in problem
+    with pytest.raises(GalleryCorrupt, match=said):
+        back_up(folder, tmp_path / "b.db")
+    migration.discard(folder)
+    assert_holds(folder, make_items(0, 4))

@@ -10,6 +10,7 @@ from gallery_makers import (
     ENCODER,
     assert_finds,
     brute_force,
+    change,
     derived_files,
     make_items,
     queries,
@@ -156,7 +157,7 @@ def test_a_damaged_one_costs_a_warning_and_speed(tmp_path, caplog, damage):
         path.write_bytes(data[:-1] if damage == "cut" else data)
     reader = open_gallery(tmp_path / "g")
     assert_finds(reader, entries, queries(0), 10)
-    sql(tmp_path / "g", "UPDATE gallery SET changes = changes + 1")
+    change(tmp_path / "g", "gallery", "changes = changes + 1")
     assert reader.refresh()
     assert len([record for record in caplog.records if path.name in record.getMessage()]) == 1
     assert any(path.name in problem for problem in reader.verify())

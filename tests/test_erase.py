@@ -22,6 +22,7 @@ from indexer.errors import GalleryBusy
 from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem, Rejected
 from indexer.local.backup import back_up, restore
+from indexer.local.checksums import enter_checksums
 from indexer.local.store import Store
 from indexer.local.writer import Writer
 
@@ -136,6 +137,7 @@ def test_copies_that_the_database_left_in_rearranged_pages_go_too(tmp_path):
     longer = [(f'{{"note": "{"x" * chance.randint(50, 900)}"}}', key) for key in chance.sample(keys, 1500)]
     with gallery._writer.transaction() as connection:  # pages overflow and are rearranged
         connection.executemany("UPDATE item SET attributes = ? WHERE key = ?", longer)
+        enter_checksums(connection)
     gallery.close()  # and the log is in the database
     before = (tmp_path / "g" / "gallery.db").read_bytes()
     often = [key for key in keys if before.count(key.encode()) > 2]  # in its row, and in the index of keys

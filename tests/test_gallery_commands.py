@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from gallery_makers import assert_holds, bytes_below, filled, make_items, sql, writer
+from gallery_makers import assert_holds, bytes_below, change, filled, make_items, sql, writer
 
 from indexer.items import Rejected
 from service.cli import main
@@ -38,7 +38,7 @@ def test_info_and_verify(gallery, capsys):
     assert (status, facts["items"]) == (0, 60)
     assert facts["cameras"] == {name: cameras.count(name) for name in {*cameras} - {None}}
     status, out, _ = run(capsys, "gallery", "verify", "--gallery", gallery)
-    assert (status, out) == (0, "sound: 60 items, every vector and index file checked.\n")
+    assert (status, out) == (0, "sound: 60 items, every row and index file checked.\n")
     sql(gallery, "UPDATE vector SET crc = 1 WHERE item_id = 9")
     status, out, _ = run(capsys, "gallery", "verify", "--gallery", gallery)
     assert (status, out) == (2, "the vector of item 9 does not fit its checksum.\n")
@@ -48,7 +48,7 @@ def test_names_cannot_steer_the_terminal(tmp_path, capsys):
     gallery = writer(tmp_path / "g")
     gallery.add(make_items(0, 3), [Rejected("bad", "b\x1b[2J.jpg", "s\nt", "no\x1b picture")])
     gallery.close()
-    sql(tmp_path / "g", "UPDATE gallery SET encoder = 'e\x1b[2J'")
+    change(tmp_path / "g", "gallery", "encoder = 'e\x1b[2J'")
     status, out, _ = run(capsys, "gallery", "info", "--gallery", tmp_path / "g")
     assert status == 0
     assert "\x1b" not in out

@@ -6,7 +6,9 @@ import threading
 import numpy as np
 import pytest
 import torch
-from gallery_makers import derived_files, sql
+from colour_encoder import WORDS, ColourEncoder
+from gallery_makers import change, derived_files, sql
+from killing_pixels import SEGFAULT, KillingPixels
 from PIL import Image
 
 from indexer.errors import FingerprintMismatch, GalleryError
@@ -14,45 +16,6 @@ from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from indexer.local import candidate
 from indexer.migration import compare, discard, prepare, previous_encoder, switch
-
-WORDS = ("red", "green", "blue")
-
-
-class ColourEncoder:
-    """Sees the mean colour; `turn` rotates what it sees, so that two of them disagree. 4 + turn numbers."""
-
-    device_type, image_size = "cpu", (8, 4)
-
-    def __init__(self, turn):
-        self.name, self.fingerprint, self.dimension, self.turn = (
-            f"turn-{turn}",
-            f"{turn:064d}",
-            4 + turn,
-            turn,
-        )
-        self.stop_after, self.seen = None, 0
-
-    @property
-    def preprocess(self):
-        return self
-
-    def __call__(self, picture):
-        return np.asarray(picture.resize((4, 8)), np.uint8).copy()
-
-    def embed_pixels(self, pixels):
-        self.seen += len(pixels)
-        if self.stop_after is not None and self.seen > self.stop_after:
-            raise KeyboardInterrupt
-        return self._unit(pixels.numpy().reshape(len(pixels), -1, 3).mean(1) / 255)
-
-    def embed_texts(self, texts):
-        return self._unit(np.array([[float(word in text) for word in WORDS] for text in texts]))
-
-    def _unit(self, colours):
-        vectors = np.zeros((len(colours), self.dimension), np.float32)
-        vectors[:, :3] = np.roll(colours, self.turn, axis=1)
-        vectors[:, 3] = 0.3
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def crop(number):
@@ -252,9 +215,18 @@ def test_discarding_leaves_one_encoder(place):
 
 
 def test_a_crop_that_cannot_be_read_is_named(place):
-    sql(place, "UPDATE thumbnail SET jpeg = x'00' WHERE item_id = 70")
+    change(place, "thumbnail", "jpeg = x'00' WHERE item_id = 70")
     with pytest.raises(GalleryError, match=r"the stored crop of item 70 .* `cskt remove --id 70`"):
         prepare(place, ColourEncoder(1))
+
+
+def test_a_crop_that_kills_its_decoder_is_named_and_nothing_else_dies(place):
+    new, deadly = ColourEncoder(1), io.BytesIO()
+    new.preprocess = KillingPixels()
+    Image.new("RGB", (16, 32), SEGFAULT).save(deadly, "PNG")
+    change(place, "thumbnail", "jpeg = ? WHERE item_id = 3", [deadly.getvalue()])
+    with pytest.raises(GalleryError, match=r"the stored crop of item 3 the decoder died on it"):
+        prepare(place, new)
 
 
 def test_a_vector_that_is_none_is_refused(place, monkeypatch):

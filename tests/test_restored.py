@@ -9,6 +9,7 @@ from gallery_makers import (
     assert_finds,
     assert_holds,
     bytes_below,
+    change,
     filled,
     make_item,
     make_items,
@@ -123,7 +124,7 @@ def test_a_reader_in_another_process_sees_old_or_new(tmp_path, other_process):
         gallery.build_generation()
         answers[state] = [[hit.id, hit.item.key] for hit in gallery.search(queries(5, 1), 8)[0]]
         gallery.close()
-        sql(tmp_path / str(state), "UPDATE gallery SET salt = zeroblob(32)")
+        change(tmp_path / str(state), "gallery", "salt = zeroblob(32)")
         back_up(tmp_path / str(state), tmp_path / f"{state}.db")
     folder, end = tmp_path / "0", tmp_path / "end"
     other_process.start("search_until", folder, 5, 8, end)
@@ -168,7 +169,7 @@ def test_a_backup_of_another_encoders_vectors_leaves_questions_whole(tmp_path):
     """Whoever asks by the encoder that was replaced gets its answers until he opens the gallery anew."""
     entries = filled(tmp_path / "g")
     shutil.copytree(tmp_path / "g", tmp_path / "other")
-    sql(tmp_path / "other", "UPDATE gallery SET encoder = 'other', fingerprint = ?", ["cd" * 32])
+    change(tmp_path / "other", "gallery", "encoder = 'other', fingerprint = ?", ["cd" * 32])
     back_up(tmp_path / "other", tmp_path / "b.db")
     reader = open_gallery(tmp_path / "g")
     assert_finds(reader, entries, queries(2))

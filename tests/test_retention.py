@@ -12,6 +12,7 @@ from indexer.errors import GalleryError
 from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from indexer.local.backup import back_up, restore
+from indexer.local.checksums import enter_checksums
 from indexer.retention_command import duration, expire, written
 from indexer.times import iso
 from service.cli import main
@@ -30,6 +31,7 @@ def filled(folder, ages, added=0.0):
         gallery.add([EmbeddedItem(item, make_item(number).vector, b"")])
     with gallery._writer.transaction() as connection:
         connection.execute("UPDATE item SET added_at = ?", [iso(NOW - timedelta(days=added))])
+        enter_checksums(connection)
     return gallery
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
 from indexer.gallery import open_gallery
 from indexer.items import Box, EmbeddedItem, GalleryItem, Rejected
+from indexer.local.checked_rows import changed_facts
 from indexer.local.database import connect_writer
 from indexer.local.store import Store
 
@@ -168,8 +169,12 @@ def test_verify_says_what_does_not_belong_together(tmp_path):
     sql(tmp_path / "g", "DELETE FROM item WHERE id = 3")
     sql(tmp_path / "g", "DELETE FROM vector WHERE item_id IN (8, 9)")
     problems = gallery.verify()
-    assert problems[:2] == ["2 items have no vector.", "1 vectors belong to no item."]
-    assert "does not cover the items" in problems[2]
+    assert problems[:3] == [
+        "2 items have no vector.",
+        "1 vectors belong to no item.",
+        "1 thumbnails belong to no item.",
+    ]
+    assert "does not cover the items" in problems[3]
     gallery.close()
 
 
@@ -259,11 +264,11 @@ def test_what_changed_is_found_without_reading_every_item(tmp_path):
     gallery.update("key-7", {"coat": "green"})
     asked = []
     gallery._store.connection().set_trace_callback(asked.append)
-    gallery._store.changed_facts(0)
+    changed_facts(gallery._store, 0)
     (plan,) = [row[3] for row in sql(tmp_path / "g", f"EXPLAIN QUERY PLAN {asked[-1]}")]
     assert "USING INDEX item_changed" in plan
-    assert [row[0] for row in gallery._store.changed_facts(0)] == [8]
-    assert gallery._store.changed_facts(1) == []
+    assert [row[0] for row in changed_facts(gallery._store, 0)] == [8]
+    assert changed_facts(gallery._store, 1) == []
     gallery.close()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from indexer.filters import Filter
 from indexer.items import Hit
+from indexer.local.checked_rows import items
 from indexer.local.database import in_chunks, marks
 from indexer.local.snapshot import Snapshot
 from indexer.local.store import Store
@@ -23,7 +24,7 @@ def answers(
     scores, ids = snapshot.search(queries, k, where, pool)
     wanted = np.unique(ids[ids >= 0]).tolist()
     with store.one_moment():
-        facts = store.items(wanted)
+        facts = items(store, wanted)
         same = len(facts) == len(wanted) and not _moved_on(store, snapshot, wanted)
     hits = [
         [

@@ -1,12 +1,12 @@
 """Backups: the whole gallery as one file, made while others write, and put back while others read."""
 
+import fcntl
 import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
@@ -18,6 +18,8 @@ from indexer.local.replacement import copy_pages, remove_database, replace_datab
 from indexer.local.restored import prepare
 from indexer.local.store import Store
 from indexer.local.verify import database_problems
+
+_TEMPORARY = ".cskt-backup-"
 
 
 @dataclass(frozen=True)
@@ -81,30 +83,58 @@ def _copy(store: Store, temporary: Path, file: Path) -> tuple[int, int]:
 def _new_file(file: Path, gallery: Path, force: bool) -> Iterator[Path]:
     """A temporary name beside the file, which becomes its name when the block has ended well.
 
-    What an earlier backup to the same name has left there, because it was killed, is deleted.
+    What earlier backups into that folder have left there, because they were killed, is deleted.
     """
     if file.resolve().is_relative_to(gallery.resolve()):
         raise GalleryError(
             f"{file} is inside the gallery: keep backups elsewhere, on another disk if you can."
         )
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         _refuse_to_overwrite(file, force)
-        for left in file.parent.glob(f".{escape(file.name)}.????????.tmp*"):
-            left.unlink(missing_ok=True)
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        _refuse_to_overwrite(file, force)
-        temporary.rename(file)
+        _sweep(file.parent)
+        with _held(file.parent) as (temporary, handle):
+            yield temporary
+            os.fsync(handle)
+            _refuse_to_overwrite(file, force)
+            temporary.rename(file)
         sync_folder(file.parent)
     except OSError as error:
         if full_disk(error):
             raise GalleryFull(f"no room left on the disk for the backup {file}: free some.") from error
         raise GalleryError(f"cannot write the backup {file}: {error.strerror}.") from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[tuple[Path, int]]:
+    """A new file, its owner's alone, and a handle whose lock tells others that somebody still writes it.
+
+    What is left of it and its journals is gone after. The lock ends with this process, however it ends.
+    """
+    while True:
+        path = folder / f"{_TEMPORARY}{uuid.uuid4().hex}"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # a file system without locks: nobody sweeps there either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if path.exists():  # else another backup has swept it away before it was locked
+            break
+        os.close(handle)
+    try:
+        yield path, handle
     finally:
-        remove_database(temporary)
+        remove_database(path)
+        os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what backups that no longer run have left in a folder."""
+    for left in folder.glob(f"{_TEMPORARY}{'[0-9a-f]' * 32}"):
+        with suppress(OSError):  # it has just gone, is another user's, or is still being written
+            handle = os.open(left, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_database(left)
+            finally:
+                os.close(handle)
 
 
 def _refuse_to_overwrite(file: Path, force: bool) -> None:
@@ -173,7 +203,7 @@ def _standing(folder: Path) -> Store | None:
         with closing(connect_reader(path)) as connection, sentences(path):
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 return None
-        return Store(folder)
+        return _with_its_ledger(Store(folder))
     except GalleryMissing:
         return None
     except GalleryCorrupt as error:
@@ -181,6 +211,16 @@ def _standing(folder: Path) -> Store | None:
             f"the gallery at {folder} is damaged and cannot say who was removed since the backup was made: "
             f"move {DATABASE} away and restore again, with newer backups as --ledger, so that nobody returns."
         ) from error
+
+
+def _with_its_ledger(store: Store) -> Store:
+    """The store, if every entry of its ledger can be trusted."""
+    try:
+        store.removed()
+    except GalleryCorrupt:
+        store.close()
+        raise
+    return store
 
 
 def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from indexer.local import catalogue
+from indexer.local.checked_rows import fact_rows
 from indexer.local.derived import DamagedFileError, check_file, sweep
 from indexer.local.segments import SEGMENT_ROWS, Content, plan, read_rows, write_segment
 from indexer.local.store import Moment, Store
@@ -38,7 +39,7 @@ def _contents(store: Store, after: int, up_to: int) -> Iterator[tuple[Content, t
     """The rows of a range as segments hold them, the range of each, and the moment it shows."""
     while True:
         with store.one_moment():
-            facts = store.fact_rows(after, up_to, SEGMENT_ROWS)
+            facts = fact_rows(store, after, up_to, SEGMENT_ROWS)
             if not facts:
                 return
             end = facts[-1][0] if len(facts) == SEGMENT_ROWS else up_to
@@ -74,6 +75,19 @@ def drop_damaged_coarse(writer: Writer, store: Store, folder: Path) -> None:
         log.warning("%s: every row is scanned until the next index is built.", error)
         with writer.transaction() as connection:
             catalogue.forget_coarse(connection, file.fingerprint)
+
+
+def drop_damaged_entries(writer: Writer, store: Store) -> bool:
+    """Forget the files whose rows in the database are damaged; warns of each; whether there are any."""
+    entries = catalogue.damaged_entries(store)
+    for table, ids in entries.items():
+        for id in ids:
+            log.warning("entry %d of the table %s is damaged: its file is made anew.", id, table)
+    if not any(entries.values()):
+        return False
+    with writer.transaction() as connection:
+        catalogue.forget_damaged_entries(connection, entries)
+    return True
 
 
 def damaged_segments(store: Store, folder: Path) -> frozenset[int]:

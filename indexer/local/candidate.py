@@ -11,36 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import GalleryError
+from indexer.local.checked_rows import Crop, crops
+from indexer.local.checksums import SEALED, change_gallery, sealed
 from indexer.local.schema import now
 from indexer.local.store import Store
 
 NEXT, PREVIOUS = "next", "previous"
-Crop = tuple[int, bytes | None]
-"""An item's id and its stored JPEG."""
 
 
 def state(store: Store) -> tuple[str, str, str] | None:
     """Name, fingerprint and state (`next` or `previous`) of the other encoder; None if there is none."""
-    for row in store.rows("SELECT encoder, fingerprint, state FROM candidate"):
-        return (row[0], row[1], row[2])
+    for encoder, fingerprint, _, state, *_ in store.checked_rows("candidate"):
+        return encoder, fingerprint, state
     return None
 
 
 def crops_without(store: Store, count: int) -> list[Crop]:
-    """The next items that have no vector of the other encoder, ascending."""
-    query = (
-        "SELECT item.id, thumbnail.jpeg FROM item LEFT JOIN thumbnail ON thumbnail.item_id = item.id "
-        "WHERE item.id > (SELECT coalesce(max(item_id), 0) FROM candidate_vector) ORDER BY item.id LIMIT ?"
-    )
-    return store.rows(query, [count])
+    """The next items that have no vector of the other encoder, ascending. GalleryCorrupt."""
+    latest = "(SELECT coalesce(max(item_id), 0) FROM candidate_vector)"
+    return crops(store, f"item.id > {latest} ORDER BY item.id LIMIT ?", [count])
 
 
 def begin(connection: sqlite3.Connection, encoder: str, fingerprint: str, dimension: int) -> None:
     """Make room for an encoder's vectors, unless that is done; GalleryError if another has it."""
     found = connection.execute("SELECT encoder, fingerprint FROM candidate").fetchone()
     if found is None:
-        facts = (encoder, fingerprint, dimension, NEXT, now())
-        connection.execute("INSERT INTO candidate VALUES (1, ?, ?, ?, ?, ?)", facts)
+        facts = sealed(encoder, fingerprint, dimension, NEXT, now())
+        connection.execute("INSERT INTO candidate VALUES (1, ?, ?, ?, ?, ?, ?)", facts)
     elif found[1] != fingerprint:
         raise GalleryError(
             f"the gallery still keeps the vectors of the encoder {found[0]} ({found[1][:12]}): drop them "
@@ -82,13 +79,14 @@ def switch(connection: sqlite3.Connection, fingerprint: str) -> None:
     if count:
         raise GalleryError(f"{count} items have no vector of the other encoder yet: run the migration again.")
     living = connection.execute("SELECT encoder, fingerprint, dimension FROM gallery").fetchone()
-    connection.execute(
-        "UPDATE gallery SET epoch = epoch + 1, (encoder, fingerprint, dimension) = "
-        "(SELECT encoder, fingerprint, dimension FROM candidate)"
+    change_gallery(
+        connection,
+        "epoch = epoch + 1, (encoder, fingerprint, dimension) = "
+        "(SELECT encoder, fingerprint, dimension FROM candidate)",
     )
     connection.execute(
-        "UPDATE candidate SET encoder = ?, fingerprint = ?, dimension = ?, state = ?, created_at = ?",
-        (*living, PREVIOUS, now()),
+        f"UPDATE candidate SET ({SEALED['candidate']}, crc) = (?, ?, ?, ?, ?, ?)",
+        sealed(*living, PREVIOUS, now()),
     )
     connection.execute("ALTER TABLE vector RENAME TO switched_vector")
     connection.execute("ALTER TABLE candidate_vector RENAME TO vector")

@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexer.local.checked_rows import even_torn
+from indexer.local.checksums import DERIVED, SEALED, fits, sealed
 from indexer.local.derived import WrittenFile
 from indexer.local.schema import now
 from indexer.local.segments import Range, Segment
@@ -14,10 +16,6 @@ from indexer.vectors.coarse import Tuning
 from indexer.vectors.faiss_index import VERSION
 
 _LIBRARY = f"faiss {VERSION}"
-_SEGMENT_COLUMNS = (
-    "id, after, up_to, row_count, fingerprint, changed_to, removed_to, "
-    "rows_file, rows_sha256, rows_bytes, facts_file, facts_sha256, facts_bytes"
-)
 
 
 @dataclass(frozen=True)
@@ -37,24 +35,34 @@ class CoarseFile:
 
 def segments(store: Store) -> list[Segment]:
     """The segments of the living encoder, by rising ids."""
-    query = f"SELECT {_SEGMENT_COLUMNS} FROM segment WHERE fingerprint = ? ORDER BY after"
-    return [_segment(*row) for row in store.rows(query, [store.identity.fingerprint])]
+    rows = _entries(store, "segment", "WHERE fingerprint = ? ORDER BY after", [store.identity.fingerprint])
+    return [_segment(row) for row in rows if fits(row[1:])]
 
 
-def _segment(*row: Any) -> Segment:  # noqa: ANN401
+def _segment(row: Sequence[Any]) -> Segment:
     return Segment(*(*row[:7], WrittenFile(*row[7:10]), WrittenFile(*row[10:13])))
 
 
 def coarse_file(store: Store) -> CoarseFile | None:
     """The newest approximate index of the living encoder."""
-    query = (
-        "SELECT id, up_to, row_count, fingerprint, removed_to, kind, factory, tuning, file, sha256, bytes "
-        "FROM coarse WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
-    )
-    for row in store.rows(query, [store.identity.fingerprint]):
-        tuning, file = Tuning(**json.loads(row[7])), WrittenFile(*row[8:11])
-        return CoarseFile(*(*row[:7], tuning, file))
+    behind = "WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
+    for row in _entries(store, "coarse", behind, [store.identity.fingerprint]):
+        if fits(row[1:]):
+            tuning, file = Tuning(**json.loads(row[7])), WrittenFile(*row[8:11])
+            return CoarseFile(*(*row[:7], tuning, file))
     return None
+
+
+def damaged_entries(store: Store) -> dict[str, list[int]]:
+    """For `segment` and `coarse` the ids of rows that do not fit their checksum: nobody uses their files."""
+    return {table: [row[0] for row in _entries(store, table) if not fits(row[1:])] for table in DERIVED}
+
+
+def _entries(
+    store: Store, table: str, behind: str = "", values: Sequence[object] = ()
+) -> list[tuple[Any, ...]]:
+    """Rows of a table, each with its id first and its checksum last."""
+    return even_torn(store, f"SELECT id, {SEALED[table]}, crc FROM {table} {behind}", values)
 
 
 def file_names(store: Store) -> set[str]:
@@ -84,12 +92,11 @@ def enter_segment(
     files: tuple[WrittenFile, WrittenFile],
 ) -> None:
     """Enter a segment whose files are on the disk already."""
-    columns = f"{_SEGMENT_COLUMNS.removeprefix('id, ')}, library, created_at"
     facts = (*covered, rows, fingerprint, moment.changes, moment.last_removal)
     written = [value for file in files for value in (file.name, file.sha256, file.size)]
     connection.execute(
-        f"INSERT INTO segment ({columns}) VALUES ({', '.join('?' * 14)})",
-        (*facts, *written, _LIBRARY, now()),
+        f"INSERT INTO segment ({SEALED['segment']}, crc) VALUES ({', '.join('?' * 15)})",
+        sealed(*facts, *written, _LIBRARY, now()),
     )
 
 
@@ -105,10 +112,15 @@ def enter_coarse(
     """Enter an approximate index over (up to which id, how many rows), whose file is on the disk already."""
     facts = (*covered, identity.fingerprint, last_removal, identity.kind, factory)
     connection.execute(
-        "INSERT INTO coarse (up_to, row_count, fingerprint, removed_to, kind, factory, tuning, file, sha256, "
-        "bytes, library, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*facts, json.dumps(tuning.as_dict()), file.name, file.sha256, file.size, _LIBRARY, now()),
+        f"INSERT INTO coarse ({SEALED['coarse']}, crc) VALUES ({', '.join('?' * 13)})",
+        sealed(*facts, json.dumps(tuning.as_dict()), file.name, file.sha256, file.size, _LIBRARY, now()),
     )
+
+
+def forget_damaged_entries(connection: sqlite3.Connection, entries: Mapping[str, Iterable[int]]) -> None:
+    """Drop these rows of `segment` and `coarse`."""
+    for table, ids in entries.items():
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(id,) for id in ids])
 
 
 def forget_segments(connection: sqlite3.Connection, ids: Iterable[int]) -> None:

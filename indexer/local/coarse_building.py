@@ -13,6 +13,7 @@ import numpy as np
 from indexer.errors import GalleryError
 from indexer.local import catalogue
 from indexer.local.building import tidy
+from indexer.local.checksums import change_gallery
 from indexer.local.coarse_search import exact_scores
 from indexer.local.derived import write_file
 from indexer.local.snapshot import Snapshot
@@ -66,7 +67,7 @@ def bring_up_coarse(writer: Writer, store: Store, folder: Path, current: Callabl
     made = _make(factory, identity.dimension, snapshot)
     if made is None:
         with writer.transaction() as connection:  # else each build would try again
-            connection.execute("UPDATE gallery SET index_kind = ?", [EXACT])
+            change_gallery(connection, "index_kind = ?", [EXACT])
         return _drop(writer, store, folder)
     written = write_file(folder, ".coarse", made[0].write)
     covered, last_removal = (snapshot.moment.last_id, len(made[0])), snapshot.moment.last_removal

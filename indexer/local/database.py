@@ -102,6 +102,8 @@ def sentences(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged page in its message
+        raise damaged(path, "its tables cannot be read") from error
 
 
 @contextmanager
@@ -189,6 +191,14 @@ def _no_room(path: Path) -> bool:
 def damaged(path: Path, what: str) -> GalleryCorrupt:
     """The error for a database that cannot be trusted: names the file and the remedy."""
     return GalleryCorrupt(
-        f"the gallery's database {path} is damaged ({what}): put back a copy of it, or index the sources "
-        "again into a new gallery."
+        f"the gallery's database {path} is damaged ({what}): restore a backup by `cskt gallery restore`, "
+        "or index the sources again into a new gallery."
+    )
+
+
+def damaged_item(path: Path, id: int, what: str) -> GalleryCorrupt:
+    """The error for a database of which one item cannot be trusted: names the file and the remedies."""
+    return GalleryCorrupt(
+        f"the gallery's database {path} is damaged ({what}): restore a backup by `cskt gallery restore`, "
+        f"or remove that item for good with `cskt remove --id {id}`."
     )

@@ -26,18 +26,20 @@ from indexer.items import (
     Overdue,
     Rejected,
 )
-from indexer.local import retention
+from indexer.local import checked_rows, retention
 from indexer.local.answers import answers
 from indexer.local.building import (
     build_segments,
     damaged_segments,
     drop_damaged_coarse,
+    drop_damaged_entries,
     end_erasure,
     tidy,
 )
 from indexer.local.catalogue import forget_coarse_with_removed
+from indexer.local.checksums import change_gallery
 from indexer.local.coarse_building import bring_up_coarse, check_kind
-from indexer.local.database import sentences
+from indexer.local.database import damaged, sentences
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
@@ -161,12 +163,14 @@ class LocalGallery:
                 hits, whole = answer(self._store, self.current())
             with self._store.one_moment():
                 moment = take(self._store, self.folder, self._snapshot, self._loading)
-                hits, _ = answer(self._store, moment)
+                hits, whole = answer(self._store, moment)
+            if not whole:
+                raise damaged(self._store.path, "items that its index files hold are missing")
         return hits
 
     def ids(self, where: Filter | None = None) -> Ids:
         """The ids of the items that a filter lets through, ascending."""
-        return self.current().ids(where)
+        return self._store.ids() if where is None else self.current().ids(where)
 
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
@@ -182,11 +186,11 @@ class LocalGallery:
 
     def get(self, id: int) -> GalleryItem | None:
         """The facts of one row, or None."""
-        return self._store.items([id]).get(id)
+        return checked_rows.items(self._store, [id]).get(id)
 
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one row, or None."""
-        return self._store.thumbnail(id)
+        return checked_rows.thumbnail(self._store, id)
 
     def rejected(self, limit: int = 100) -> list[Rejected]:
         """The most recent items that could not be used."""
@@ -202,7 +206,7 @@ class LocalGallery:
         """Search by another kind of index from the next build on; GalleryError if there is no such kind."""
         check_kind(kind, self.dimension)
         with self._writing().transaction() as connection:
-            connection.execute("UPDATE gallery SET index_kind = ?", [kind])
+            change_gallery(connection, "index_kind = ?", [kind])
         self._store.identity = replace(self._store.identity, kind=kind)
 
     def compact(self) -> None:
@@ -270,9 +274,10 @@ class LocalGallery:
 
     def _mend(self, writer: Writer) -> None:
         """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
+        forgotten = drop_damaged_entries(writer, self._store)
         damaged = damaged_segments(self._store, self.folder)
         drop_damaged_coarse(writer, self._store, self.folder)
-        if damaged:
+        if forgotten or damaged:
             build_segments(writer, self._store, self.folder, damaged)
         try:
             tidy(writer, self._store, self.folder)

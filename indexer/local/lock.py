@@ -48,7 +48,7 @@ class WriterLock:
                 time.sleep(0.02)
 
     def _holder(self) -> str:
-        """The number that the holder wrote, or nothing where the disk gives none: the lock holds all the same."""
+        """The number that the holder wrote; nothing where the disk gives none: the lock holds anyway."""
         try:
             return os.read(self._file, 20).decode(errors="replace").strip()
         except OSError:

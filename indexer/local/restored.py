@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from indexer.local.checksums import change_gallery
 from indexer.local.database import reading, transaction
 from indexer.local.derived import DamagedFileError, WrittenFile, check_file
 from indexer.local.ledger import key_hash
+from indexer.local.removing import ENTER_REMOVAL, TABLES_OF_ITEMS, forget_rejected_beside, removal
 from indexer.local.replacement import copy_pages
 from indexer.local.schema import ERASED, NO_ITEM, REMOVED, TO_ERASE
 from indexer.local.store import Store
-from indexer.local.writer import TABLES_OF_ITEMS, forget_rejected_beside
 
 Entry = tuple[bytes, str, int]
 """Of a removal: hash of the key, when, whether erased."""
@@ -42,13 +43,14 @@ def prepare(backup: Store, path: Path, folder: Path, standing: Store | None, led
                 _go_on_behind(connection, other)
             if standing:
                 connection.execute("DELETE FROM retention")
-                rules = standing.rows("SELECT camera, seconds FROM retention")
-                connection.executemany("INSERT INTO retention VALUES (?, ?)", rules)
+                rules = standing.checked_rows("retention")
+                connection.executemany("INSERT INTO retention VALUES (?, ?, ?)", rules)
             _forget_missing_files(connection, folder)
     return again
 
 
 def _ledger(store: Store) -> list[Entry]:
+    store.checked_rows("removal")
     return store.rows("SELECT key_hash, removed_at, erased FROM removal ORDER BY id")
 
 
@@ -72,9 +74,8 @@ def _remove_again(connection: sqlite3.Connection, salt: bytes, entries: Iterable
         traces = erased == TO_ERASE or digest in ids or digest in rejected or digest in before
         state = REMOVED if erased == REMOVED else TO_ERASE if traces else ERASED
         connection.execute(
-            "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
-            [ids.get(digest, NO_ITEM), digest, at, state],
+            f"{ENTER_REMOVAL} ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
+            removal(ids.get(digest, NO_ITEM), digest, at, state),
         )
     return len(ids)
 
@@ -94,7 +95,7 @@ def _delete(connection: sqlite3.Connection, table: str, column: str, ids: Iterab
 
 
 def _rise_above(connection: sqlite3.Connection, epochs: Iterable[int]) -> None:
-    connection.execute("UPDATE gallery SET epoch = max(epoch, ?) + 1", [max(epochs, default=0)])
+    change_gallery(connection, "epoch = max(epoch, ?) + 1", [max(epochs, default=0)])
 
 
 def _go_on_behind(connection: sqlite3.Connection, other: Store) -> None:

@@ -4,6 +4,8 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from indexer.items import Overdue
+from indexer.local.checked_rows import items
+from indexer.local.checksums import sealed
 from indexer.local.store import Store
 from indexer.texts import storable
 from indexer.times import iso
@@ -14,14 +16,14 @@ _NEVER = ""
 
 def rules(store: Store) -> dict[str, int]:
     """Seconds by camera, 0 for no limit; the camera '' stands for all that have no rule of their own."""
-    return dict(store.rows("SELECT camera, seconds FROM retention ORDER BY camera"))
+    return {camera: seconds for camera, seconds, _ in store.checked_rows("retention", "ORDER BY camera")}
 
 
 def set_rule(connection: sqlite3.Connection, camera: str, seconds: int | None) -> None:
     """Let the items of a camera be kept so long; None takes its rule away."""
     connection.execute("DELETE FROM retention WHERE camera = ?", [storable(camera)])
     if seconds is not None:
-        connection.execute("INSERT INTO retention VALUES (?, ?)", [storable(camera), seconds])
+        connection.execute("INSERT INTO retention VALUES (?, ?, ?)", sealed(storable(camera), seconds))
 
 
 def overdue(store: Store, now: datetime) -> list[Overdue]:
@@ -37,6 +39,7 @@ def overdue(store: Store, now: datetime) -> list[Overdue]:
         found: dict[str | None, list[int]] = {}
         for camera, id in _older(store, before, iso(now)) if before else ():
             found.setdefault(camera, []).append(id)
+        items(store, [id for ids in found.values() for id in ids])  # nobody goes by a time that is not theirs
         counts = dict(store.rows("SELECT camera, count(*) FROM item GROUP BY 1")) if found else {}
     return [Overdue(camera, tuple(ids), counts[camera]) for camera, ids in found.items()]
 

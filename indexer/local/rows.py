@@ -3,13 +3,16 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem
+from indexer.local.checksums import checksum
 from indexer.texts import storable
 
 NORM_TOLERANCE = 1e-2
+_UNCHANGED = 0
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
@@ -29,10 +32,23 @@ def item_row(item: GalleryItem, added_at: str) -> tuple[str | None, ...]:
     )
 
 
-def changed_attributes(stored: str, changes: Mapping[str, AttributeValue | None]) -> str:
-    """Attributes as stored, with these set; None takes one away."""
-    merged = json.loads(stored) | dict(changes)
-    return _attributes({name: value for name, value in merged.items() if value is not None})
+def stored_row(id: int, row: Sequence[str | None], thumbnail: bytes) -> tuple[int | str | None, ...]:
+    """All columns of table `item` for a new item: `row` with its id, and the checksums of both."""
+    facts = (id, *row, _UNCHANGED)
+    return (*facts, checksum(facts), zlib.crc32(thumbnail) if thumbnail else None)
+
+
+def changed_facts(
+    row: Sequence[Any], changes: Mapping[str, AttributeValue | None], count: int
+) -> tuple[str, int, int, int]:
+    """A stored row with these attributes set, None takes one away: attributes, count, checksum; and the id.
+
+    `count`: how often facts of the gallery have changed with this.
+    """
+    *facts, attributes, added_at, _, _ = row
+    merged = json.loads(attributes) | dict(changes)
+    new = _attributes({name: value for name, value in merged.items() if value is not None})
+    return new, count, checksum((*facts, new, added_at, count)), row[0]
 
 
 def stored_vectors(items: Sequence[EmbeddedItem], dimension: int) -> list[tuple[bytes, int]]:

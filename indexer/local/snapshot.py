@@ -15,6 +15,7 @@ import numpy as np
 
 from indexer.filters import Filter
 from indexer.local import catalogue
+from indexer.local.checked_rows import changed_facts, fact_rows
 from indexer.local.coarse_search import Coarse, load_coarse
 from indexer.local.derived import DamagedFileError
 from indexer.local.facts import FactRow, Facts
@@ -189,7 +190,7 @@ def _from_database(
         part = reusable[after]
         yield part
         after = part.up_to
-    while facts := store.fact_rows(after, up_to, SEGMENT_ROWS):
+    while facts := fact_rows(store, after, up_to, SEGMENT_ROWS):
         end = facts[-1][0] if len(facts) == SEGMENT_ROWS else up_to
         empty = (ExactIndex if len(facts) <= TAIL_ROWS else FaissIndex)(store.identity.dimension)
         index, columns = read_rows(store, after, end, facts, empty)
@@ -200,7 +201,7 @@ def _from_database(
 def _brought_up(store: Store, moment: Moment, parts: Sequence[Part]) -> tuple[Part, ...]:
     """The parts with what was removed and changed since each was made."""
     removed = store.removed(min((part.removed_to for part in parts), default=moment.last_removal))
-    changed = store.changed_facts(min((part.changed_to for part in parts), default=moment.changes))
+    changed = changed_facts(store, min((part.changed_to for part in parts), default=moment.changes))
     return tuple(_at_moment(part, moment, removed, changed) for part in parts)
 
 

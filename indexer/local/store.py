@@ -1,6 +1,5 @@
 """Reading the gallery's database: facts, vectors, counts. Every thread gets its own connection."""
 
-import json
 import sqlite3
 import threading
 import zlib
@@ -8,14 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryError
-from indexer.items import Box, GalleryItem, Rejected
-from indexer.local.database import connect_reader, damaged, in_chunks, marks, reading, sentences
-from indexer.local.facts import FactRow
+from indexer.items import Rejected
+from indexer.local.checksums import SEALED, fits, own_row
+from indexer.local.database import connect_reader, damaged, damaged_item, in_chunks, marks, reading, sentences
 from indexer.local.folder import DATABASE, found_something, has_index_files, missing
 from indexer.local.ledger import key_hash
 from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -23,7 +23,6 @@ from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
 
 ROWS_PER_READ = 4096
-_ITEM_COLUMNS = "id, key, uri, source, box, camera, seen_at, track, attributes"
 _COUNTED = frozenset({"item", "vector", "thumbnail", "rejected", "removal", "candidate_vector"})
 
 
@@ -69,7 +68,7 @@ class Store:
             found_something(folder)
         try:
             self._check(folder)
-            self.salt: bytes = self.row("SELECT salt FROM gallery")[0]
+            self.salt: bytes = self._of_itself()["salt"]
             self.identity = self._identity()
         except BaseException:
             self.close()
@@ -99,13 +98,15 @@ class Store:
             )
 
     def _identity(self) -> Identity:
-        facts = self.rows(f"SELECT encoder, fingerprint, dimension FROM {self._encoder}")
+        facts = self.checked_rows(self._encoder)
         if not facts:
             raise GalleryError(f"the gallery at {self.path.parent} has the vectors of one encoder only.")
-        identity = Identity(*(*facts[0], *self.row("SELECT index_kind FROM gallery")))
-        if not (isinstance(identity.fingerprint, str) and isinstance(identity.dimension, int)):
-            raise damaged(self.path, "it does not say whose vectors it holds")
-        return identity
+        encoder, fingerprint, dimension, *_ = facts[0]
+        return Identity(encoder, fingerprint, dimension, self._of_itself()["index_kind"])
+
+    def _of_itself(self) -> dict[str, Any]:
+        with sentences(self.path):
+            return own_row(self.connection())
 
     def check_encoder(self) -> None:
         """FingerprintMismatch if another encoder has taken over since the gallery was opened."""
@@ -157,13 +158,27 @@ class Store:
             raise damaged(self.path, "a row that must be there is missing")
         return rows[0]
 
+    def checked_rows(self, table: str, behind: str = "", values: Sequence[object] = ()) -> list[Any]:
+        """Rows of a table (see SEALED), each with its checksum; GalleryCorrupt if one does not fit it.
+
+        `behind`: what stands behind the table in the query.
+        """
+        rows = self.rows(f"SELECT {SEALED[table]}, crc FROM {table} {behind}", values)
+        for row in rows:
+            if not fits(row):
+                raise damaged(self.path, f"an entry of its table {table} does not fit its checksum")
+        return rows
+
     def moment(self) -> Moment:
         """How far the gallery has come."""
-        query = (
-            f"SELECT epoch, (SELECT coalesce(max(item_id), 0) FROM {self._vectors}), changes, "
-            "(SELECT coalesce(max(id), 0) FROM removal) FROM gallery"
-        )
-        return Moment(*self.row(query))
+        with self.one_moment():
+            own = self._of_itself()
+            (last_id,) = self.row(f"SELECT coalesce(max(item_id), 0) FROM {self._vectors}")
+            (last_removal,) = self.row("SELECT coalesce(max(id), 0) FROM removal")
+            (last_item,) = self.row("SELECT coalesce(max(id), 0) FROM item")
+        if self._vectors == "vector" and last_id != last_item:  # else fresh items would be passed over
+            raise damaged(self.path, f"the last item is {last_item}, the last vector that of {last_id}")
+        return Moment(own["epoch"], last_id, own["changes"], last_removal)
 
     def count(self, table: str) -> int:
         """Rows of a table."""
@@ -196,10 +211,15 @@ class Store:
         found: set[str] = set()
         for chunk in in_chunks(asked):
             query = f"SELECT key FROM item WHERE key IN ({marks(chunk)})"
-            found.update(asked[key] for (key,) in self.rows(query, chunk))
+            found.update(self._asked(asked, key) for (key,) in self.rows(query, chunk))
         if self.row("SELECT EXISTS (SELECT 1 FROM removal)")[0]:
             found.update(self._removed_keys(asked))
         return found
+
+    def _asked(self, asked: dict[str, str], key: str) -> str:
+        if key not in asked:
+            raise damaged(self.path, "it finds another key than it was asked for")
+        return asked[key]
 
     def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
         hashes = {key_hash(self.salt, stored): given for stored, given in asked.items()}
@@ -215,36 +235,9 @@ class Store:
             found += [id for (id,) in self.rows(query, chunk)]
         return found
 
-    def items(self, ids: Iterable[int]) -> dict[int, GalleryItem]:
-        """The facts of those of the rows that exist."""
-        found = {}
-        for chunk in in_chunks(dict.fromkeys(ids)):
-            for row in self.rows(f"SELECT {_ITEM_COLUMNS} FROM item WHERE id IN ({marks(chunk)})", chunk):
-                found[row[0]] = self._item(row)
-        return found
-
-    def _item(self, row: tuple) -> GalleryItem:  # type: ignore[type-arg]
-        id, key, uri, source, box, camera, seen_at, track, attributes = row
-        try:
-            corners = Box(*json.loads(box)) if box else None
-            return GalleryItem(key, uri, source, corners, camera, seen_at, track, json.loads(attributes))
-        except (ValueError, TypeError) as error:
-            raise damaged(self.path, f"the facts of item {id} cannot be read") from error
-
-    def fact_rows(self, after: int, up_to: int, limit: int = -1) -> list[FactRow]:
-        """The filterable facts of the items with after < id <= up_to, ascending."""
-        return self._fact_rows("id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
-
-    def changed_facts(self, after_changes: int) -> list[FactRow]:
-        """The facts of the items that changed after so many changes, in any order; reads no others."""
-        return self._fact_rows("changed > 0 AND changed > ?", [after_changes])
-
-    def _fact_rows(self, condition: str, values: list[int]) -> list[FactRow]:
-        query = f"SELECT id, source, camera, track, seen_at, attributes FROM item WHERE {condition}"
-        try:
-            return [(*row[:5], json.loads(row[5])) for row in self.rows(query, values)]
-        except ValueError as error:
-            raise damaged(self.path, "the attributes of an item cannot be read") from error
+    def ids(self) -> Ids:
+        """The ids of all items, ascending."""
+        return np.array([id for (id,) in self.rows("SELECT id FROM item ORDER BY id")], np.int64)
 
     def vectors(
         self, after: int, up_to: int, limit: int | None = None
@@ -263,24 +256,20 @@ class Store:
         size = 2 * self.identity.dimension
         for id, value, crc in rows:
             if not isinstance(value, bytes) or len(value) != size or zlib.crc32(value) != crc:
-                raise damaged(self.path, f"the vector of item {id} does not fit its checksum")
+                raise damaged_item(self.path, id, f"the vector of item {id} does not fit its checksum")
         stored: npt.NDArray[np.float16] = np.frombuffer(b"".join(value for _, value, _ in rows), "<f2")
         return stored.reshape(len(rows), self.identity.dimension)
 
-    def thumbnail(self, id: int) -> bytes | None:
-        """The stored JPEG of one item."""
-        rows = self.rows("SELECT jpeg FROM thumbnail WHERE item_id = ?", [id])
-        return rows[0][0] if rows else None
-
     def rejected(self, limit: int) -> list[Rejected]:
         """The most recently rejected first."""
-        query = "SELECT key, uri, source, reason FROM rejected ORDER BY id DESC LIMIT ?"
-        return [Rejected(*row) for row in self.rows(query, [limit])]
+        return [
+            Rejected(*row[:4]) for row in self.checked_rows("rejected", "ORDER BY id DESC LIMIT ?", [limit])
+        ]
 
     def removed(self, after_removal: int = 0) -> Ids:
         """The ids of the items removed after this entry of the ledger, ascending."""
-        query = "SELECT item_id FROM removal WHERE id > ? ORDER BY 1"
-        return np.array([id for (id,) in self.rows(query, [after_removal])], np.int64)
+        rows = self.checked_rows("removal", "WHERE id > ?", [after_removal])
+        return np.array(sorted(row[0] for row in rows), np.int64)
 
     def integrity(self) -> list[str]:
         """What SQLite's own check of every page finds."""

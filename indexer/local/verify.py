@@ -1,12 +1,20 @@
-"""Proof that a gallery is sound: pages, counts, vectors, and that the index files hold the same."""
+"""Proof that a gallery is sound: pages, counts, checksums, and that the index files hold the same."""
 
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from indexer.local import catalogue
+from indexer.local import candidate, catalogue
+from indexer.local.checked_rows import (
+    changed_facts,
+    damaged_entries,
+    damaged_facts,
+    damaged_thumbnails,
+    fact_rows,
+)
 from indexer.local.derived import DamagedFileError, check_file
 from indexer.local.facts import Facts
 from indexer.local.segments import Segment, read_segment
@@ -22,6 +30,8 @@ def problems(folder: Path, store: Store) -> list[str]:
     found, comparable = database_problems(store)
     if not comparable:
         return found
+    for table, ids in catalogue.damaged_entries(store).items():
+        found += [f"entry {id} of the table {table} does not fit its checksum; {_REMEDY}" for id in ids]
     with store.one_moment():
         for segment in catalogue.segments(store):
             found += _segment_problems(store, folder, segment)
@@ -44,8 +54,23 @@ def database_problems(store: Store) -> tuple[list[str], bool]:
         found.append(f"{bare} items have no vector.")
     if lost:
         found.append(f"{lost} vectors belong to no item.")
-    broken = list(_vector_problems(store))
-    return found + broken, not broken
+    broken = [*damaged_entries(store), *damaged_facts(store), *_vector_problems(store)]
+    beside = [] if broken else _candidate_problems(store)
+    return [*found, *broken, *damaged_thumbnails(store), *beside], not broken
+
+
+def _candidate_problems(store: Store) -> Iterator[str]:
+    """The same of the vectors of the other encoder, if there is one."""
+    if candidate.state(store) is None:
+        return
+    with closing(Store(store.path.parent, candidate=True, file=store.path)) as other:
+        lost = other.unpaired()[1]
+        problems = [f"{lost} vectors belong to no item."] if lost else []
+        for problem in [*problems, *_vector_problems(other)]:
+            yield (
+                f"of the encoder {other.identity.encoder}, which does not live, {problem.removesuffix('.')}: "
+                "drop all of its vectors with `cskt gallery migrate --discard`."
+            )
 
 
 def _vector_problems(store: Store) -> Iterator[str]:
@@ -85,8 +110,8 @@ def _segment_problems(store: Store, folder: Path, segment: Segment) -> Iterator[
     vectors = np.concatenate([np.empty((0, store.identity.dimension), np.float16), *(v for _, v in stored)])
     if not np.array_equal(content.index.vectors_at(places), vectors.astype(np.float32)):
         yield f"{name} holds other vectors than the database; {_REMEDY}"
-    changed = store.changed_facts(segment.changed_to)
-    truth = Facts.from_rows(store.fact_rows(segment.after, segment.up_to))
+    changed = changed_facts(store, segment.changed_to)
+    truth = Facts.from_rows(fact_rows(store, segment.after, segment.up_to))
     if not _same(content.facts.changed(changed), truth, ids):
         yield f"{name} holds other facts than the database; {_REMEDY}"
 

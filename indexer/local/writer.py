@@ -6,12 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from indexer.errors import GalleryBusy
 from indexer.items import AttributeValue, EmbeddedItem, Rejected
 from indexer.local import schema
+from indexer.local.checksums import ITEM_COLUMNS, change_gallery, fits, own_row, seal, sealed, torn_texts
 from indexer.local.database import (
     connect_writer,
+    damaged_item,
     impatient,
     in_chunks,
     marks,
@@ -21,13 +24,13 @@ from indexer.local.database import (
 from indexer.local.folder import DATABASE, found_something, has_index_files, make_durable, prepare_folder
 from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
+from indexer.local.removing import mark_traces, remove
 from indexer.local.replacement import replace_database, temporary_database
-from indexer.local.rows import changed_attributes, item_row, stored_vectors
+from indexer.local.rows import changed_facts, item_row, stored_row, stored_vectors
 from indexer.local.store import Identity
 from indexer.texts import storable
 
 _OLD_FOLDER = "generations"
-TABLES_OF_ITEMS = ("vector", "thumbnail", "candidate_vector")
 _WAIT_FOR_READERS = 20.0
 
 
@@ -70,6 +73,7 @@ class Writer:
                 f"INSERT INTO gallery ({columns}) VALUES (1, ?, ?, ?, ?, ?, ?)",
                 (*facts, schema.now(), secrets.token_bytes(SALT_BYTES)),
             )
+            seal(connection, "gallery")
 
     def _upgrade(self, folder: Path) -> None:
         """Bring an older gallery up to date; its index files are of no use any more.
@@ -107,82 +111,54 @@ class Writer:
             new = _new_places(connection, keys)
             id = _last_id(connection) + 1
             numbered = list(enumerate(new, id))
-            _insert(connection, "item", [(id, *given[place]) for id, place in numbered])
-            _insert(connection, "vector", [(id, *vectors[place]) for id, place in numbered])
             jpegs = [(id, items[place].thumbnail) for id, place in numbered]
+            rows = [stored_row(id, given[place], jpeg) for (id, jpeg), place in zip(jpegs, new, strict=True)]
+            _insert(connection, "item", rows)
+            _insert(connection, "vector", [(id, *vectors[place]) for id, place in numbered])
             _insert(connection, "thumbnail", [row for row in jpegs if row[1]])
             _forget_rejected(connection, keys)
             bad_rows = [tuple(map(storable, (bad.key, bad.uri, bad.source, bad.reason))) for bad in rejected]
             taken = _stored_or_removed(connection, [row[0] for row in bad_rows])
             connection.executemany(
-                "INSERT INTO rejected (key, uri, source, reason) VALUES (?, ?, ?, ?) "
+                "INSERT INTO rejected (key, uri, source, reason, crc) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT(key) DO UPDATE SET uri = excluded.uri, source = excluded.source, "
-                "reason = excluded.reason",
-                [row for row in bad_rows if row[0] not in taken],
+                "reason = excluded.reason, crc = excluded.crc",
+                [sealed(*row) for row in bad_rows if row[0] not in taken],
             )
         return len(new)
 
     def update(self, key: str, attributes: Mapping[str, AttributeValue | None]) -> bool:
         """Set attributes of one item, None takes one away; returns whether the item is there."""
         with self.transaction() as connection:
-            found = connection.execute(
-                "SELECT attributes FROM item WHERE key = ?", [storable(key)]
-            ).fetchone()
-            if found is None:
+            row = self._facts(connection, storable(key))
+            if row is None:
                 return False
-            connection.execute("UPDATE gallery SET changes = changes + 1")
+            change_gallery(connection, "changes = changes + 1")
+            changes = own_row(connection)["changes"]
             connection.execute(
-                "UPDATE item SET attributes = ?, changed = (SELECT changes FROM gallery) WHERE key = ?",
-                [changed_attributes(found[0], attributes), storable(key)],
+                "UPDATE item SET attributes = ?, changed = ?, crc = ? WHERE id = ?",
+                changed_facts(row, attributes, changes),
             )
         return True
 
-    def remove(self, ids: Sequence[int], erase: bool) -> int:
-        """Remove the items with these ids for good; returns how many there were.
+    def _facts(self, connection: sqlite3.Connection, key: str) -> tuple[Any, ...] | None:
+        """The row of an item as it stands; GalleryCorrupt rather than a new checksum for damaged facts."""
+        query = f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE key = ?"
+        with torn_texts(connection):
+            row: tuple[Any, ...] | None = connection.execute(query, [key]).fetchone()
+        if row is not None and not fits(row):
+            raise damaged_item(self.path, row[0], f"the facts of item {row[0]} do not fit their checksum")
+        return row
 
-        The ledger keeps a hash of their keys. `erase` also forgets what was rejected at the same place, and
-        marks them, until `end_erasing`, as leaving traces.
-        """
-        removed, moment = 0, schema.now()
+    def remove(self, ids: Sequence[int], erase: bool) -> int:
+        """Remove the items with these ids for good (see removing.py); returns how many there were."""
         with self.transaction() as connection:
-            (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
-            if erase:
-                forget_rejected_beside(connection, ids)
-            for id in ids:
-                for (key,) in connection.execute("SELECT key FROM item WHERE id = ?", [id]).fetchall():
-                    connection.execute(
-                        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?)",
-                        (id, key_hash(salt, key), moment, schema.TO_ERASE if erase else schema.REMOVED),
-                    )
-                    connection.execute("DELETE FROM item WHERE id = ?", [id])
-                    for table in TABLES_OF_ITEMS:
-                        connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
-                    removed += 1
-        return removed
+            return remove(connection, ids, erase)
 
     def mark_traces(self, keys: Sequence[str]) -> None:
-        """Mark as to be erased what is left of keys that were removed before, or were only rejected.
-
-        What is stored is left to `remove`.
-        """
+        """Mark as to be erased what is left of keys that were removed before, or were only rejected."""
         with self.transaction() as connection:
-            (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
-            for key in map(storable, keys):
-                if connection.execute("SELECT EXISTS (SELECT 1 FROM item WHERE key = ?)", [key]).fetchone()[
-                    0
-                ]:
-                    continue
-                digest = key_hash(salt, key)
-                connection.execute(
-                    "UPDATE removal SET erased = ? WHERE key_hash = ? AND erased = ?",
-                    [schema.TO_ERASE, digest, schema.REMOVED],
-                )
-                if connection.execute("DELETE FROM rejected WHERE key = ?", [key]).rowcount:
-                    connection.execute(
-                        "INSERT INTO removal (item_id, key_hash, removed_at, erased) VALUES (?, ?, ?, ?) "
-                        "ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
-                        [schema.NO_ITEM, digest, schema.now(), schema.TO_ERASE],
-                    )
+            mark_traces(connection, keys)
 
     def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
         """Move everything from the write-ahead log into the database, and leave the log empty.
@@ -236,7 +212,7 @@ class Writer:
 
 
 _COLUMNS = {
-    "item": "id, key, uri, source, box, camera, seen_at, track, attributes, added_at",
+    "item": f"{ITEM_COLUMNS}, crc, thumbnail_crc",
     "vector": "item_id, value, crc",
     "thumbnail": "item_id, jpeg",
 }
@@ -262,7 +238,7 @@ def _stored_or_removed(connection: sqlite3.Connection, keys: Sequence[str]) -> s
             key for (key,) in connection.execute(f"SELECT key FROM item WHERE key IN ({marks(chunk)})", chunk)
         )
     if connection.execute("SELECT EXISTS (SELECT 1 FROM removal)").fetchone()[0]:
-        (salt,) = connection.execute("SELECT salt FROM gallery").fetchone()
+        salt = own_row(connection)["salt"]
         hashes = {key_hash(salt, key): key for key in keys}
         for digests in in_chunks(list(hashes)):
             query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(digests)})"
@@ -275,16 +251,6 @@ def _new_places(connection: sqlite3.Connection, keys: Sequence[str]) -> list[int
     taken = _stored_or_removed(connection, keys)
     first = {key: place for place, key in reversed(list(enumerate(keys))) if key not in taken}
     return sorted(first.values())
-
-
-def forget_rejected_beside(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Drop what was rejected under the keys or at the places of these items."""
-    for chunk in in_chunks(ids):
-        items = f"FROM item WHERE id IN ({marks(chunk)})"
-        connection.execute(
-            f"DELETE FROM rejected WHERE key IN (SELECT key {items}) OR uri IN (SELECT uri {items})",
-            [*chunk, *chunk],
-        )
 
 
 def _forget_rejected(connection: sqlite3.Connection, keys: Sequence[str]) -> None:

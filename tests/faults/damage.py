@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from launcher import shared
@@ -24,9 +26,6 @@ SCRIPT = [
     ["remove", [95]],
     ["add", list(range(100, 104))],
 ]
-
-NOT_CHECKED = ("wrong facts of ", "wrong thumbnail of ")
-"""What a changed bit may do in the database without being noticed."""
 
 
 def sound_gallery(worker, folder, last=(), **further):
@@ -113,15 +112,14 @@ def damage_derived(workers, folder, truth, seed, grid):
 def damage_database(workers, folder, truth, seed, grid):
     """Spoil the database: it is refused and named, or answers are right.
 
-    Counts: damages, refusals, texts and pictures that have changed unnoticed, as they carry no checksum yet;
-    and all else that was wrong.
+    Counts: damages, refusals; and all that was wrong.
 
     SQLite looks keys up in indexes of its own, which have no checksum: a key that got lost there is found by
     `verify` only.
     """
     data = Path(folder, DATABASE).read_bytes()
     jobs = [(Path(DATABASE), *damage) for damage in damages(data, grid, random.Random(seed))]
-    refused, unnoticed = [], []
+    refused = []
 
     def look(worker, place, _):
         report = worker.check(place, truth, damaged=True)
@@ -130,16 +128,54 @@ def damage_database(workers, folder, truth, seed, grid):
             return (
                 [] if str(place) in report["refused"] else [f"refused without naming it: {report['refused']}"]
             )
-        found = [finding for finding in report["findings"] if not finding.startswith(NOT_CHECKED)]
-        unnoticed.extend({*report["findings"]} - {*found})
-        return (
-            found
-            if any(finding not in (WRONG_KEYS, WRONG_COUNT) for finding in found) or not report["unsound"]
-            else []
-        )
+        found = report["findings"]
+        only_lost = all(finding in (WRONG_KEYS, WRONG_COUNT) for finding in found)
+        return [] if only_lost and report["unsound"] else found
 
     findings = _each(workers, folder, jobs, look)
-    return len(jobs), len(refused), len(unnoticed), findings
+    return len(jobs), len(refused), findings
+
+
+ROWS = {
+    "item": "id",
+    "thumbnail": "item_id",
+    "vector": "item_id",
+    "removal": "id",
+    "gallery": "id",
+}
+"""Tables in which a changed value must be refused, with their keys."""
+
+
+def damage_rows(workers, folder, truth):
+    """Turn a bit in each value of a row of each table: it is refused, or answers are right and verify tells.
+
+    Count, all that was wrong.
+    """
+    jobs = []
+    with closing(sqlite3.connect(Path(folder, DATABASE))) as connection:
+        for table, key in ROWS.items():
+            ((id,),) = connection.execute(f"SELECT max({key}) FROM {table}")
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            jobs += [(table, key, id, column) for column in columns if column != key]
+
+    def look(worker, job):
+        table, key, id, column = job
+        place = folder.parent / f"spoilt-{id}-{table}-{column}"
+        shutil.copytree(folder, place)
+        with closing(sqlite3.connect(place / DATABASE)) as connection, connection:
+            query = f"SELECT CAST({column} AS BLOB), typeof({column}) FROM {table} WHERE {key} = ?"
+            value, kind = connection.execute(query, [id]).fetchone()
+            flipped = bytes([value[0] ^ 2]) + value[1:] if value else b"3"
+            connection.execute(
+                f"UPDATE {table} SET {column} = CAST(? AS {'TEXT' if kind == 'null' else kind}) "
+                f"WHERE {key} = ?",
+                [flipped, id],
+            )
+        report = worker.check(place, truth, damaged=True)
+        shutil.rmtree(place)
+        return [f"{table}.{column}: {finding}" for finding in report["findings"] if not report["refused"]]
+
+    return len(jobs), shared(workers, jobs, look)
 
 
 def damage_log(workers, folder, moments, seed, grid):

@@ -17,12 +17,14 @@ import numpy as np
 from indexer.local import (
     building,
     catalogue,
+    checked_rows,
     database,
     derived,
     gallery,
     lock,
     segments,
     snapshot,
+    store,
     verify,
     writer,
 )
@@ -213,6 +215,21 @@ def checksums_are_not_compared():
 @mutant("damage")
 def damaged_files_are_not_replaced():
     gallery.damaged_segments = lambda *_: frozenset()
+
+
+@mutant("damaged rows")
+def checksums_of_facts_are_not_compared():
+    checked_rows.fits = lambda _: True
+
+
+@mutant("damaged rows")
+def checksums_of_thumbnails_are_not_compared():
+    checked_rows._fits_picture = lambda *_: True
+
+
+@mutant("damaged rows")
+def checksums_of_other_rows_are_not_compared():
+    store.fits = lambda _: True
 
 
 @mutant("walks")

@@ -1,7 +1,7 @@
 """A damaged derived file costs a warning, no answer; a damaged database is refused, not believed."""
 
 import pytest
-from damage import damage_database, damage_derived, damage_log, sound_gallery
+from damage import damage_database, damage_derived, damage_log, damage_rows, sound_gallery
 from extent import extent
 
 SEED = 5
@@ -22,12 +22,18 @@ def test_damaged_derived_files(workers, place, count):
 @pytest.mark.slow
 def test_a_damaged_database(workers, place, count):
     truth, _ = sound_gallery(workers[0], place / "g", [["close"]])
-    damages, refused, unnoticed, findings = damage_database(
-        workers, place / "g", truth, SEED, REGIONS_OF_THE_DATABASE
-    )
-    count(damaged_databases=damages, refused_databases=refused, unnoticed_changes=unnoticed)
+    damages, refused, findings = damage_database(workers, place / "g", truth, SEED, REGIONS_OF_THE_DATABASE)
+    count(damaged_databases=damages, refused_databases=refused)
     assert findings == []
     assert refused > damages / 4  # what is not refused was never read, or free
+
+
+@pytest.mark.slow
+def test_damaged_rows(workers, place, count):
+    truth, _ = sound_gallery(workers[0], place / "g", [["close"]])
+    damages, findings = damage_rows(workers, place / "g", truth)
+    count(damaged_rows=damages)
+    assert findings == []
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from damage import damage_derived, sound_gallery
+from damage import damage_derived, damage_rows, sound_gallery
 from injection import Fault, inject
 from kills import one_gallery
 from launcher import Worker
@@ -24,8 +24,8 @@ def by_walks(worker, folder):
         walk = worker.walk(
             folder / f"{seed}", Truth(), seed=seed, script=[["open"]], steps=STEPS_OF_A_WALK, root=str(folder)
         )
-        if walk.findings:
-            return walk.findings
+        if walk.findings or walk.refusals:
+            return [*walk.findings, *walk.refusals]
     return []
 
 
@@ -53,6 +53,11 @@ def by_damage(worker, folder):
     return damage_derived([worker], folder / "g", truth, 1, 3)[1]
 
 
+def by_damaged_rows(worker, folder):
+    truth, _ = sound_gallery(worker, folder / "g", [["close"]], root=str(folder))
+    return damage_rows([worker], folder / "g", truth)[1]
+
+
 CHECKS = {
     "walks": by_walks,
     "kills": by_kills,
@@ -60,6 +65,7 @@ CHECKS = {
     "cuts after a failed sync": by_cuts_after_a_failed_sync,
     "calls": by_calls,
     "damage": by_damage,
+    "damaged rows": by_damaged_rows,
 }
 
 
