@@ -56,11 +56,12 @@ def run_serve(arguments: argparse.Namespace) -> int:
     from service.server import bind, check_address, serve
 
     check_address(settings)
-    check_log(settings)
     with bind(settings) as holder:
         from service.searcher import open_searcher
 
-        return serve(open_searcher(settings), settings, holder)
+        searcher = open_searcher(settings)
+        check_log(settings)  # not before: a gallery that is not there gets no state folder
+        return serve(searcher, settings, holder)
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
