@@ -81,6 +81,8 @@ ACCESS: Mapping[str, Access] = {
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_item": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),
+    # the audit log
+    "read_audit": _by(Scope.AUDIT, action="audit"),
 }
 """By the name of the route's function, which is the operation's id too."""
 
@@ -130,5 +132,7 @@ async def _recorded(
 
 async def _write(request: Request, record: Record) -> None:
     record.request = request_id.get()
+    record.address = request.client.host if request.client else ""
+    record.case, record.purpose = getattr(request.state, "case", ""), getattr(request.state, "purpose", "")
     with request.app.state.searcher.metrics.stage("audit"):
         await request.app.state.audit.write(record)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from service.audit.log import Unrecorded
+from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
 from service.observing.access_log import AccessLog
@@ -73,7 +73,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
-        app.state.searcher, app.state.audit = searcher, Unrecorded()
+        app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
             yield

@@ -13,6 +13,7 @@ from indexer.commands import add_commands as add_indexer_commands
 from model.commands import add_commands as add_model_commands
 from model.errors import CsktError
 from model.terminal import terminal_safe
+from service.audit.command_line import recorded
 from service.commands import add_commands as add_service_commands
 
 EXIT_BAD_INPUT = 2
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on bad input (one sentence on stderr), 130 after Ctrl-C."""
     arguments = build_parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments) or 0)
+        return int(recorded(arguments) or 0)
     except CsktError as error:
         print(f"cskt: {terminal_safe(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT

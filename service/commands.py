@@ -3,6 +3,7 @@
 import argparse
 
 from model.arguments import count
+from service.audit_command import add_audit
 
 DEFAULT_PEOPLE = 600
 
@@ -32,6 +33,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo.add_argument("--no-serve", action="store_true", help="stop after the example queries")
     _add_address(demo)
     demo.set_defaults(run=run_demo)
+    add_audit(commands)
     _add_bench(commands)
 
 
@@ -50,13 +52,16 @@ def run_serve(arguments: argparse.Namespace) -> int:
     )
     if not settings.gallery:
         raise ServeError("No gallery is named; give --gallery FOLDER or set CSKT_GALLERY.")
+    from service.audit.opening import check_log
     from service.server import bind, check_address, serve
 
     check_address(settings)
     with bind(settings) as holder:
         from service.searcher import open_searcher
 
-        return serve(open_searcher(settings), settings, holder)
+        searcher = open_searcher(settings)
+        check_log(settings)  # not before: a gallery that is not there gets no state folder
+        return serve(searcher, settings, holder)
 
 
 def run_demo(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ CsktError
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           503  let in, but it would be answered after its deadline
     ├── NotReady          503  starting or stopping
+    ├── NotRecorded       503  the audit log cannot take it down
     └── QueryFailed       500  the encoder or the gallery failed on this query
 """
 
@@ -72,6 +73,14 @@ class NotReady(RequestError):
     status = 503
     title = "Not ready"
     retry_after = 2
+
+
+class NotRecorded(RequestError):
+    """The audit log cannot take down what was asked, so it is not answered."""
+
+    status = 503
+    title = "Not recorded"
+    retry_after = 5
 
 
 class QueryFailed(RequestError):

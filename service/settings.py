@@ -45,6 +45,13 @@ class Settings(BaseSettings):
         description="folder of keys, cases and the audit log; default: the gallery's name and .state",
     )
 
+    audit_key_file: str | None = Field(
+        default=None, description="the key of the audit log; default: audit.key in the state folder"
+    )
+    audit_heads: str | None = Field(
+        default=None, description="folder of the heads of the audit log; default: in the state folder"
+    )
+
     log_format: Literal["text", "json"] = "text"
     otel_endpoint: str | None = Field(
         default=None, description="where traces go, http://collector:4318/v1/traces; default: nowhere"

@@ -1,0 +1,36 @@
+"""GET /v1/audit: who searched for whom, and saw whom. Reading it leaves a record as well."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from service.access import GuardedRoute
+from service.audit.places import Places
+from service.audit.reading import Wanted, page
+from service.audit.writer import BookLog
+from service.routes.reach import TheRecord, problems
+from service.schemas.audit import AuditPage, AuditQuery, AuditRecord
+
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["audit"])
+
+
+@router.get("/audit", responses=problems(422, 503))
+async def read_audit(request: Request, query: Annotated[AuditQuery, Query()], record: TheRecord) -> AuditPage:
+    """Records of searches, views, exports and changes, oldest first, a page at a time."""
+    record.filter = query.model_dump_json(exclude_none=True)
+    audit = request.app.state.audit
+    if not isinstance(audit, BookLog):
+        return AuditPage(records=[], next=None)
+    found = await asyncio.to_thread(_page, audit.places, query)
+    last = found[-1] if len(found) == query.limit else None
+    return AuditPage(records=found, next=f"{last.at}/{last.book}/{last.seq}" if last else None)
+
+
+def _page(places: Places, query: AuditQuery) -> list[AuditRecord]:
+    after = None
+    if query.after is not None:
+        at, book, seq = query.after.split("/")
+        after = (at, book, int(seq))
+    wanted = Wanted(query.since, query.until, query.key, query.case, query.action)
+    return [AuditRecord.model_validate(found) for found in page(places, wanted, after, query.limit)]
