@@ -136,9 +136,15 @@ def from_choices(
     if seen_until is not None:
         parts.append(Compare("seen_at", "<", seen_until))
     parts += [OneOf(ATTRIBUTE + name, (value,)) for name, value in (attributes or {}).items()]
-    if len(parts) > 1:
-        return AllOf(tuple(parts))
-    return parts[0] if parts else None
+    return all_of(*parts)
+
+
+def all_of(*parts: Filter | None) -> Filter | None:
+    """Every part must hold; None allows everything."""
+    given = tuple(part for part in parts if part is not None)
+    if len(given) > 1:
+        return AllOf(given)
+    return given[0] if given else None
 
 
 def _check_field(field: str) -> None:

@@ -91,6 +91,10 @@ class Gallery(Protocol):
         """The facts of one row, or None."""
         ...
 
+    def vector(self, id: int) -> npt.NDArray[np.float32] | None:
+        """The stored unit vector of one row (dimension,), or None."""
+        ...
+
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one row, or None."""
         ...

@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
+from service.draining import Draining
 from service.observing.access_log import AccessLog
 from service.observing.metrics import Metrics
 from service.observing.request_ids import RequestIds
@@ -34,7 +36,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     """
     settings = settings or read_settings({})
     metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
-    app = FastAPI(
+    app: FastAPI = FastAPI(
         title="cskt",
         summary="Find a person in a gallery of images from a sentence.",
         version=version("cskt"),
@@ -44,16 +46,11 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         docs_url=None,  # the framework's page loads scripts from outside; ours is routes/docs.py
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={
-            "tracing": metrics.traces is not None,
-            "tracer_provider": metrics.traces,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-        },
+        telemetry=_telemetry(metrics),
         middleware=[
             Middleware(RequestIds),
             Middleware(AccessLog, metrics=metrics),
+            Middleware(Draining, draining=lambda: app.state.draining),
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
             Middleware(TrustedHosts, allowed=settings.host_names),
@@ -61,10 +58,22 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
+    app.state.settings, app.state.draining = settings, False
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def _telemetry(metrics: Metrics) -> TelemetryConfig:
+    """Spans of requests where traces are wanted; nothing else, and never of bodies."""
+    return {
+        "tracing": metrics.traces is not None,
+        "tracer_provider": metrics.traces,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+    }
 
 
 def _lifespan(

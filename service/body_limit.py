@@ -1,4 +1,11 @@
-"""Bodies over the limit are refused before they are read, declared or not, as a problem like any other."""
+"""Bodies over the limit are refused before they are read, declared or not, as a problem like any other.
+
+How long a body may be depends on the address. What is being read at once is bounded as a whole, and a body
+that does not come is not waited for.
+"""
+
+import asyncio
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -6,31 +13,76 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import problem
 
+KILOBYTE, MEGABYTE = 1024, 1024 * 1024
+LONGER: Mapping[str, int] = {
+    "/v1/search": 15 * MEGABYTE,  # one picture of 10 MB in base64
+    "/v1/search/batch": 32 * MEGABYTE,
+    "/v1/items": 64 * MEGABYTE,
+    "/v1/embeddings": 32 * MEGABYTE,
+}
+"""Addresses that take pictures."""
+ALL_TOGETHER = 256 * MEGABYTE
+LARGE = 64 * KILOBYTE
+"""A body that counts for the sum; smaller ones are bounded by the number of connections."""
+SECONDS = 30.0
+"""Within which a body must have come."""
+
 
 class BodyLimit:
     """ASGI middleware. (The framework's own limit answers plain text outside our headers.)"""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app, self.max_bytes = app, max_bytes
+        self.app, self.max_bytes, self._reading = app, max_bytes, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 413 when the declared length is too long; count what comes in otherwise."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
-        detail = f"The request body is larger than {self.max_bytes} bytes."
-        if not declared.isdecimal() or int(declared[:20]) > self.max_bytes:
-            await problem(413, detail, scope["path"], headers={"Connection": "close"})(scope, receive, send)
+        most = max(self.max_bytes, LONGER.get(scope["path"], 0))
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
+        if not declared.isdecimal() or int(declared[:20]) > most:
+            await self._refuse(413, _too_long(most), scope, receive, send)
             return
-        received = 0
+        length = int(declared) if "content-length" in headers else most * ("transfer-encoding" in headers)
+        held = length if length > LARGE else 0
+        if self._reading + held > ALL_TOGETHER:
+            detail = "Too many large bodies are being read; try again in a moment."
+            await self._refuse(429, detail, scope, receive, send)
+            return
+        self._reading += held
+        try:
+            await self.app(scope, _Counted(receive, most), send)
+        finally:
+            self._reading -= held
 
-        async def receive_counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                raise HTTPException(413, detail)
-            return message
+    async def _refuse(self, status: int, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"Connection": "close"} | ({"Retry-After": "1"} if status == 429 else {})
+        await problem(status, detail, scope["path"], headers=headers)(scope, receive, send)
 
-        await self.app(scope, receive_counting, send)
+
+class _Counted:
+    """Receives a body, but neither too much of it nor for too long."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._came, self._whole = receive, most, 0, False
+        self._until = asyncio.get_running_loop().time() + SECONDS
+
+    async def __call__(self) -> Message:
+        if self._whole:  # what comes now is that the client hangs up, whenever that is
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(408, headers={"Connection": "close"}) from error
+        self._came += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._came > self._most:
+            raise HTTPException(413, _too_long(self._most))
+        return message
+
+
+def _too_long(most: int) -> str:
+    return f"The request body is larger than {most} bytes."

@@ -20,6 +20,8 @@ SENTENCES = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
     "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must hold letters or digits",
     "string_unicode": "must be valid Unicode text",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -48,6 +50,17 @@ def problem(
         instance=instance,
     )
     return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type="application/problem+json")
+
+
+def problem_of(error: RequestError, instance: str) -> Problem:
+    """The problem of one search of several."""
+    return Problem(
+        type=f"urn:cskt:problem:{_kind(error.title)}",
+        title=error.title,
+        status=error.status,
+        detail=str(error),
+        instance=instance,
+    )
 
 
 def _kind(title: str) -> str:
@@ -104,6 +117,7 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
         400: "The request body could not be read as JSON.",
         404: "There is nothing at this address; /docs lists what there is.",
         405: f"This address does not answer {request.method}; /docs lists what it answers.",
+        408: "The request body did not come in time.",
         413: "The request body is too large.",
     }
     _note(request, HTTPStatus(error.status_code).phrase)

@@ -3,9 +3,11 @@
 import errno
 import signal
 import socket
+import threading
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from service.app import create_app
 from service.errors import ServeError
@@ -52,15 +54,39 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
         lifespan="on",
     )
+    server = _Server(config, app, settings.drain_seconds)
     port = holder.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Serving the page and the API at http://{host}:{port} until Ctrl-C.", flush=True)
     signal.signal(signal.SIGTERM, _leave)  # the server hands its signals on once it has ended in order
     try:
-        uvicorn.Server(config).run(sockets=[holder])
+        server.run(sockets=[holder])
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends in order: first not ready, still answering and asking clients to leave; then no more is taken.
+
+    A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._app, self._drain_seconds = app, drain_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; called by a signal."""
+        state = self._app.state
+        if state.draining:
+            self.force_exit = True
+            super().handle_exit(sig, frame)
+            return
+        state.draining = True
+        if (searcher := getattr(state, "searcher", None)) is not None:
+            searcher.draining = True
+        threading.Timer(self._drain_seconds, super().handle_exit, (sig, frame)).start()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

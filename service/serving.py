@@ -4,18 +4,22 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.gallery import Gallery
+from indexer.prepared import Preprocess
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger("cskt.searcher")
 
 
-class TextEncoder(Protocol):
+class QueryEncoder(Protocol):
     """What the query path needs of `model.embedder.Embedder`."""
 
     @property
@@ -33,8 +37,17 @@ class TextEncoder(Protocol):
         """Tokens it reads, with the start and end marks."""
         ...
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """Turns a picture into pixels."""
+        ...
+
     def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit vectors (texts, dimension)."""
+        ...
+
+    def embed_pixels(self, pixels: "torch.Tensor") -> npt.NDArray[np.float32]:
+        """Bytes (n, height, width, 3) -> unit vectors (n, dimension)."""
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -46,7 +59,7 @@ class TextEncoder(Protocol):
 class Serving:
     """An encoder and the gallery of its vectors; a query meets both or neither."""
 
-    encoder: TextEncoder
+    encoder: QueryEncoder
     gallery: Gallery
 
 

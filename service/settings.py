@@ -57,9 +57,18 @@ class Settings(BaseSettings):
         default=None, description="where traces go, http://collector:4318/v1/traces; default: nowhere"
     )
 
+    deadline_ms: int = Field(
+        default=2000, ge=10, description="by when a search is answered that names no deadline itself"
+    )
+    max_deadline_ms: int = Field(default=30_000, ge=10)
+    drain_seconds: float = Field(
+        default=1.0, ge=0, description="how long requests are still taken after SIGTERM, not ready any more"
+    )
     max_body_bytes: int = Field(default=65_536, ge=1)
     max_batch: int = Field(default=64, ge=1, description="queries encoded together at most")
-    max_waiting: int = Field(default=256, ge=1, description="queries inside at once; more get 429")
+    max_waiting: int = Field(
+        default=1024, ge=1, description="queries inside at most, however quickly they could be answered"
+    )
     search_threads: int = Field(default=2, ge=1)
     refresh_seconds: Annotated[float, Field(gt=0)] = 1.0
 

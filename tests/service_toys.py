@@ -7,11 +7,14 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from filter_makers import passes
 from PIL import Image
 
 from indexer.filters import Filter
 from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from model.resizing import Resize
+from service.query import Question, TextPart
 
 DIMENSION = 64
 FINGERPRINT = "toy0123456789abcdef"
@@ -31,6 +34,20 @@ def jpeg(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return data.getvalue()
 
 
+COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 160, 30), "white": (240, 240, 240)}
+
+
+def colour_of(pixels: npt.NDArray[np.uint8]) -> str:
+    """The name of the colour nearest to the mean of RGB pixels (height, width, 3)."""
+    mean = pixels.reshape(-1, 3).mean(axis=0)
+    return min(COLOURS, key=lambda name: float(np.abs(mean - np.array(COLOURS[name])).sum()))
+
+
+def words(text: str, top_k: int, where: Filter | None = None) -> Question:
+    """A search for some words."""
+    return Question((TextPart(text),), top_k, where=where)
+
+
 class ToyEncoder:
     """Remembers every batch; `poison` words fail; clearing `gate` holds the device until it is set again."""
 
@@ -46,6 +63,16 @@ class ToyEncoder:
         if any(self.poison in text for text in texts):
             raise RuntimeError(f"cannot encode {texts}")
         return np.stack([embed(text) for text in texts])
+
+    @property
+    def preprocess(self) -> Resize:
+        return Resize((32, 16))
+
+    def embed_pixels(self, pixels: torch.Tensor) -> npt.NDArray[np.float32]:
+        """A picture is what its mean colour is called."""
+        self.batches.append([f"{len(pixels)} pictures"])
+        assert self.gate.wait(30)
+        return np.stack([embed(colour_of(one)) for one in pixels.numpy()])
 
     def count_tokens(self, text: str) -> int:
         return len(text.split()) + 2
@@ -89,6 +116,9 @@ class ToyGallery:
 
     def get(self, id: int) -> GalleryItem | None:
         return self._rows[id - 1].item if 1 <= id <= len(self._rows) else None
+
+    def vector(self, id: int) -> npt.NDArray[np.float32] | None:
+        return self._rows[id - 1].vector if 1 <= id <= len(self._rows) else None
 
     def thumbnail(self, id: int) -> bytes | None:
         return self._rows[id - 1].thumbnail if 1 <= id <= len(self._rows) else None

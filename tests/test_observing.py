@@ -126,6 +126,39 @@ def test_an_exception_stays_one_line_of_json() -> None:
     assert text.endswith("INFO hello [request-2]")
 
 
+def test_every_stage_of_a_search_is_timed(client: TestClient) -> None:
+    before = samples(client)
+    client.post("/v1/search", json={"text": "red coat"})
+    client.get("/v1/images/1")
+    found = samples(client)
+    counted = {
+        stage: value(found, "cskt_stage_seconds_count", stage=stage)
+        - value(before, "cskt_stage_seconds_count", stage=stage)
+        for stage in STAGES
+    }
+    assert counted == {"decode": 0, "queue": 2, "encode": 1, "search": 1, "fetch": 1, "audit": 2}
+    for stage in ("encode", "search"):
+        sizes = [value(seen, "cskt_batch_size_count", stage=stage) for seen in (before, found)]
+        assert sizes[1] == sizes[0] + 1
+
+
+def test_a_trace_holds_the_stages_below_the_request_and_no_words(
+    client: TestClient, spans: InMemorySpanExporter
+) -> None:
+    spans.clear()
+    client.post("/v1/search", json={"text": CANARY})
+    assert "POST /v1/search" in {span.name for span in spans.get_finished_spans()}
+    client.get("/v1/images/1")
+    finished = {span.name: span for span in spans.get_finished_spans()}
+    request = finished["GET /v1/images/{id}"]
+    for stage in ("fetch", "audit"):
+        parent = finished[f"cskt.{stage}"].parent
+        assert parent is not None
+        assert parent.span_id == request.context.span_id
+    told = "".join(span.to_json() for span in spans.get_finished_spans())
+    assert not any(word in told for word in CANARY.split())
+
+
 def metric_names(text: str) -> set[str]:
     return set(re.findall(r"\b(?:cskt|process)_[a-z_]+", text))
 

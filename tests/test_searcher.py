@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
-from service_toys import ToyEncoder, ToyGallery, embed, person
+from service_toys import ToyEncoder, ToyGallery, embed, person, words
 
 from indexer.errors import GalleryCorrupt
 from indexer.filters import OneOf
 from service.errors import BadQuery, NotReady, Overloaded, QueryFailed, UnknownItem
 from service.facets import count_facets
-from service.searcher import MAX_CHARACTERS, Searcher, clean_text
+from service.query import MAX_CHARACTERS, clean_text
+from service.searcher import Searcher
 from service.settings import Settings
 
 WORDS = [
@@ -38,12 +39,16 @@ def play(searcher: Searcher, scene: Callable[[Searcher], Awaitable[None]]) -> No
 
 def test_ranking_equals_brute_force() -> None:
     async def scene(searcher: Searcher) -> None:
-        found = await searcher.search("  blue \n dress ", 5)
+        found = await searcher.search(words("  blue \n dress ", 5))
         scores = np.array([float(embed(words) @ embed("blue dress")) for words in WORDS])
         order = np.argsort(-scores, kind="stable")[:5]
         assert [hit.id for hit in found.hits] == [int(place) + 1 for place in order]
         np.testing.assert_allclose([hit.score for hit in found.hits], scores[order], atol=1e-6)
-        assert (found.text, found.tokens, found.truncated) == ("blue dress", 4, False)
+        assert (found.words[0].text, found.words[0].tokens, found.words[0].truncated) == (
+            "blue dress",
+            4,
+            False,
+        )
 
     play(Searcher(ToyEncoder(), gallery()), scene)
 
@@ -54,8 +59,8 @@ def test_each_of_many_concurrent_queries_gets_its_own_answer_from_few_batches() 
     async def scene(searcher: Searcher) -> None:
         encoder.batches.clear()
         asked = [WORDS[number % len(WORDS)] for number in range(200)]
-        found = await asyncio.gather(*(searcher.search(text, 1) for text in asked))
-        assert [answer.text for answer in found] == asked
+        found = await asyncio.gather(*(searcher.search(words(text, 1)) for text in asked))
+        assert [answer.words[0].text for answer in found] == asked
         assert [answer.hits[0].id for answer in found] == [WORDS.index(text) + 1 for text in asked]
         assert [len(batch) for batch in encoder.batches] == [64, 64, 64, 8]
 
@@ -64,7 +69,7 @@ def test_each_of_many_concurrent_queries_gets_its_own_answer_from_few_batches() 
 
 def test_filter_reaches_the_gallery() -> None:
     async def scene(searcher: Searcher) -> None:
-        found = await searcher.search("red coat", 50, OneOf("camera", ("camera-2",)))
+        found = await searcher.search(words("red coat", 50, OneOf("camera", ("camera-2",))))
         assert {hit.item.camera for hit in found.hits} == {"camera-2"}
         assert len(found.hits) == 4
 
@@ -73,13 +78,13 @@ def test_filter_reaches_the_gallery() -> None:
 
 def test_long_texts_are_cut_and_say_so() -> None:
     async def scene(searcher: Searcher) -> None:
-        exact = await searcher.search(" ".join(["red"] * 75), 1)
-        assert (exact.tokens, exact.truncated) == (77, False)
-        longer = await searcher.search(" ".join(["red"] * 76), 1)
-        assert (longer.tokens, longer.truncated) == (78, True)
-        endless = await searcher.search("x" * 50_000, 1)
-        assert endless.truncated
-        assert len(endless.text) == MAX_CHARACTERS
+        exact = await searcher.search(words(" ".join(["red"] * 75), 1))
+        assert (exact.words[0].tokens, exact.words[0].truncated) == (77, False)
+        longer = await searcher.search(words(" ".join(["red"] * 76), 1))
+        assert (longer.words[0].tokens, longer.words[0].truncated) == (78, True)
+        endless = await searcher.search(words("x" * 50_000, 1))
+        assert endless.words[0].truncated
+        assert len(endless.words[0].text) == MAX_CHARACTERS
 
     play(Searcher(ToyEncoder(), gallery()), scene)
 
@@ -98,7 +103,9 @@ def test_words_of_any_script_are_taken(text: str) -> None:
 def test_a_poisonous_query_fails_alone_without_its_words_in_the_sentence() -> None:
     async def scene(searcher: Searcher) -> None:
         texts = ["red coat", "secret poison words", "blue cap"]
-        answers = await asyncio.gather(*(searcher.search(text, 1) for text in texts), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(searcher.search(words(text, 1)) for text in texts), return_exceptions=True
+        )
         assert isinstance(answers[1], QueryFailed)
         assert "secret" not in str(answers[1])
         assert [answers[place].hits[0].item.attributes["upper"] for place in (0, 2)] == ["red", "blue"]
@@ -111,13 +118,13 @@ def test_more_queries_than_allowed_inside_are_refused() -> None:
 
     async def scene(searcher: Searcher) -> None:
         encoder.gate.clear()
-        waiting = [asyncio.create_task(searcher.search("red coat", 1)) for _ in range(4)]
+        waiting = [asyncio.create_task(searcher.search(words("red coat", 1))) for _ in range(4)]
         await asyncio.sleep(0.01)
         with pytest.raises(Overloaded):
-            await searcher.search("blue cap", 1)
+            await searcher.search(words("blue cap", 1))
         encoder.gate.set()
         assert len(await asyncio.gather(*waiting)) == 4
-        assert (await searcher.search("blue cap", 1)).hits
+        assert (await searcher.search(words("blue cap", 1))).hits
 
     play(Searcher(encoder, gallery(), Settings(max_waiting=4)), scene)
 
@@ -130,7 +137,7 @@ def test_rows_added_elsewhere_appear_without_restart() -> None:
         rows.commit_elsewhere(person("purple poncho", 99))
         while searcher.stats.items == len(WORDS):
             await asyncio.sleep(0.005)
-        found = await searcher.search("purple poncho", 1)
+        found = await searcher.search(words("purple poncho", 1))
         assert found.hits[0].item.key == "person-99"
         assert "purple" in {
             value for facet in searcher.facets if facet.name == "upper" for value, _ in facet.values
@@ -151,7 +158,7 @@ def test_a_failing_refresh_leaves_the_last_good_state_serving(caplog: pytest.Log
         before = rows.refreshed
         while rows.refreshed < before + 3:
             await asyncio.sleep(0.005)
-        assert (await searcher.search("red coat", 1)).hits[0].id == 1
+        assert (await searcher.search(words("red coat", 1))).hits[0].id == 1
 
     play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01)), scene)
     assert [record.getMessage() for record in caplog.records] == [
@@ -168,7 +175,7 @@ def test_a_failing_gallery_is_one_answer_without_paths(caplog: pytest.LogCapture
 
         rows.search = fail
         with pytest.raises(QueryFailed) as caught:
-            await searcher.search("red coat", 1)
+            await searcher.search(words("red coat", 1))
         assert "/secret" not in str(caught.value)
 
     play(Searcher(ToyEncoder(), rows), scene)
@@ -180,7 +187,7 @@ def test_before_start_and_after_close_nothing_is_answered() -> None:
     searcher = Searcher(ToyEncoder(), rows)
 
     async def run() -> None:
-        for early in (searcher.search("red", 1), searcher.item(1), searcher.image(1)):
+        for early in (searcher.search(words("red", 1)), searcher.item(1), searcher.image(1)):
             with pytest.raises(NotReady):
                 await early
         with pytest.raises(NotReady):
@@ -193,7 +200,7 @@ def test_before_start_and_after_close_nothing_is_answered() -> None:
             await searcher.image(10_000)
         await searcher.close()
         with pytest.raises(NotReady):
-            await searcher.search("red", 1)
+            await searcher.search(words("red", 1))
 
     asyncio.run(run())
     assert rows.closed

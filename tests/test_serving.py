@@ -5,7 +5,7 @@ import logging
 import time
 
 import pytest
-from service_toys import ToyEncoder, ToyGallery, person
+from service_toys import ToyEncoder, ToyGallery, person, words
 
 from indexer.errors import FingerprintMismatch
 from service.searcher import Searcher
@@ -57,17 +57,17 @@ def test_the_service_follows_while_queries_run() -> None:
         rows.search = checked
 
     async def scene(searcher: Searcher) -> None:
-        assert (await searcher.search("coat", 1)).hits[0].item.attributes["upper"] == "red"
+        assert (await searcher.search(words("coat", 1))).hits[0].item.attributes["upper"] == "red"
         old.gate.clear()  # a query is on its way by the old encoder when the gallery moves
-        late = asyncio.create_task(searcher.search("coat", 1))
+        late = asyncio.create_task(searcher.search(words("coat", 1)))
         while len(old.batches) < 4:
             await asyncio.sleep(0.005)
         before.moved = True
-        while searcher.stats.fingerprint != OTHER and searcher._serving.gallery is not after:
+        while searcher.stats.fingerprint != OTHER and searcher.upkeep.serving.gallery is not after:
             await asyncio.sleep(0.005)
         old.gate.set()
         assert (await late).hits[0].item.attributes["upper"] == "red"
-        assert (await searcher.search("coat", 1)).hits[0].item.attributes["upper"] == "blue"
+        assert (await searcher.search(words("coat", 1))).hits[0].item.attributes["upper"] == "blue"
         assert not before.closed
 
     settings = Settings(refresh_seconds=0.01)
@@ -88,7 +88,7 @@ def test_what_cannot_follow_goes_on_with_what_it_has(reopen, caplog) -> None:
     async def scene(searcher: Searcher) -> None:
         while not caplog.records:
             await asyncio.sleep(0.005)
-        assert len((await searcher.search("coat", 3)).hits) == 3
+        assert len((await searcher.search(words("coat", 3))).hits) == 3
 
     settings = Settings(refresh_seconds=0.01)
     play(Searcher(ToyEncoder(), rows, settings, fail if reopen else None), scene)
@@ -124,7 +124,7 @@ def test_what_was_opened_and_cannot_be_searched_is_closed_again() -> None:
     async def scene(searcher: Searcher) -> None:
         while len(opened) < 2:
             await asyncio.sleep(0.005)
-        assert (await searcher.search("coat", 1)).hits[0].item.attributes["upper"] == "red"
+        assert (await searcher.search(words("coat", 1))).hits[0].item.attributes["upper"] == "red"
 
     play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01), broken), scene)
     assert all(gallery.closed for gallery in opened)

@@ -188,6 +188,10 @@ class LocalGallery:
         """The facts of one row, or None."""
         return checked_rows.items(self._store, [id]).get(id)
 
+    def vector(self, id: int) -> npt.NDArray[np.float32] | None:
+        """The stored vector of one row, made a unit vector again after its rounding, or None."""
+        return self._store.vector(id)
+
     def thumbnail(self, id: int) -> bytes | None:
         """The stored JPEG of one row, or None."""
         return checked_rows.thumbnail(self._store, id)

@@ -252,6 +252,13 @@ class Store:
             yield np.array([id for id, _, _ in rows], np.int64), self._matrix(rows)
             after, left = rows[-1][0], left - len(rows)
 
+    def vector(self, id: int) -> npt.NDArray[np.float32] | None:
+        """The unit vector of one item (dimension,), or None."""
+        for _, stored in self.vectors(id - 1, id):
+            vector = stored[0].astype(np.float32)
+            return vector / np.linalg.norm(vector)
+        return None
+
     def _matrix(self, rows: list[tuple[int, bytes, int]]) -> StoredVectors:
         size = 2 * self.identity.dimension
         for id, value, crc in rows:

@@ -11,7 +11,7 @@ log = logging.getLogger("cskt.access")
 
 
 class AccessLog:
-    """ASGI middleware; probes of health are logged at debug level only."""
+    """ASGI middleware; probes and refusals for load are logged at debug level only."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
@@ -39,12 +39,13 @@ class AccessLog:
         self.metrics.answered(operation, status, seconds)
         if refusal := scope.get("state", {}).get("problem"):
             self.metrics.refused(refusal)
-        probe = operation in ("livez", "readyz", "metrics")
+        # under overload most answers are refusals: a line for each would cost more than the refusal
+        quiet = operation in ("livez", "readyz", "metrics") or status in (429, 503)
         # ascii(): a path may hold line breaks, which must not forge log lines
         path = ascii(scope["path"])[1:-1]
         facts = {"method": scope["method"], "path": path, "status": status, "ms": round(seconds * 1000, 1)}
         log.log(
-            logging.DEBUG if probe else logging.INFO,
+            logging.DEBUG if quiet else logging.INFO,
             "%s %s %d %.1f ms",
             *facts.values(),
             extra={"facts": facts | {"operation": operation}},

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 
 from service.access import Caller, caller_of
 from service.audit.record import Record
+from service.deadlines import budget_of
 from service.schemas.problem import Problem
 from service.searcher import Searcher
 
@@ -26,6 +27,19 @@ TheCaller = Annotated[Caller, Depends(caller_of)]
 TheRecord = Annotated[Record, Depends(_record)]
 TheSearcher = Annotated[Searcher, Depends(_searcher)]
 ItemId = Annotated[int, Path(ge=0, le=2**63 - 1, description="the id of a hit")]
+
+
+def _budget(
+    request: Request,
+    deadline_ms: Annotated[
+        int | None,
+        Header(ge=1, le=600_000, description="milliseconds until the answer must be there"),
+    ] = None,
+) -> float:
+    return budget_of(request)
+
+
+TheBudget = Annotated[float, Depends(_budget)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

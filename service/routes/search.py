@@ -1,20 +1,30 @@
-"""POST /v1/search: from a sentence to a ranking of people."""
+"""POST /v1/search and /v1/search/batch: from sentences and pictures to rankings of people."""
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 
-from indexer.filters import Filter, from_choices
+from indexer.filter_text import parse_filter
+from indexer.filters import Filter, all_of, from_choices
+from indexer.grouping import Group
 from service.access import GuardedRoute
 from service.audit.record import Record
 from service.labels import encoder_label, sources_of
+from service.problems import problem_of
+from service.query import ImagePart, ItemPart, Part, Question, TextPart
 from service.routes.images import item_facts
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
-from service.routes.reach import TheRecord, TheSearcher, problems
+from service.routes.reach import TheBudget, TheRecord, TheSearcher, problems
+from service.schemas.examples import BATCHES, SEARCHES
+from service.schemas.filter import SearchFilter
 from service.schemas.search import (
+    BatchAnswer,
+    BatchRequest,
+    BatchResponse,
     GalleryState,
+    PartEcho,
     QueryEcho,
-    SearchFilter,
     SearchHit,
     SearchRequest,
     SearchResponse,
@@ -23,27 +33,81 @@ from service.schemas.search import (
 from service.searcher import Found, Searcher
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
+REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
 
 
-@router.post("/search", response_model=SearchResponse, responses=problems(400, 413, 422, 429, 500, 503))
+@router.post("/search", response_model=SearchResponse, responses=REFUSALS, summary="Search for a person")
 async def search(
-    request: Request, body: SearchRequest, searcher: TheSearcher, record: TheRecord
+    request: Request,
+    body: Annotated[SearchRequest, Body(openapi_examples=SEARCHES)],
+    searcher: TheSearcher,
+    budget: TheBudget,
+    record: TheRecord,
 ) -> SearchResponse | Response:
-    """Rank the people of the gallery by how well their picture fits the words."""
+    """Rank the people of the gallery by how well their picture fits the words, the picture, or both."""
     started = time.perf_counter()
-    where = to_filter(body.filter, searcher)
-    found = await unless_gone(request, searcher.search(body.text, body.top_k, where))
+    question = to_question(body, searcher)
+    note_question(record, body)
+    found = await unless_gone(request, searcher.search(question, budget))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    note(record, found, searcher, body.filter)
-    return to_response(found, searcher, started)
+    note_answer(record, found, searcher)
+    return to_response(found, question, searcher, started)
 
 
-def note(record: Record, found: Found, searcher: Searcher, where: SearchFilter | None) -> None:
-    """What the audit log is to know of a search."""
-    record.words, record.shown = found.text, [hit.id for hit in found.hits]
-    record.filter = "" if where is None else where.model_dump_json(exclude_defaults=True)
-    record.encoder, record.generation = searcher.stats.fingerprint, searcher.stats.generation
+@router.post(
+    "/search/batch", response_model=BatchResponse, responses=REFUSALS, summary="Search for several people"
+)
+async def search_batch(
+    request: Request,
+    body: Annotated[BatchRequest, Body(openapi_examples=BATCHES)],
+    searcher: TheSearcher,
+    budget: TheBudget,
+    record: TheRecord,
+) -> BatchResponse | Response:
+    """Up to 32 searches in one request; one that cannot be answered has a problem in its place."""
+    started = time.perf_counter()
+    questions = [to_question(one, searcher) for one in body.searches]
+    for one in body.searches:
+        note_question(record, one)
+    answers = await unless_gone(request, searcher.search_all(questions, budget))
+    if answers is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    whole: list[BatchAnswer] = []
+    for question, answer in zip(questions, answers, strict=True):
+        if isinstance(answer, Found):
+            note_answer(record, answer, searcher)
+            response = to_response(answer, question, searcher, started)
+            whole.append(BatchAnswer(answer=response, problem=None))
+        else:
+            whole.append(BatchAnswer(answer=None, problem=problem_of(answer, request.scope["path"])))
+    return BatchResponse(answers=whole)
+
+
+def to_question(body: SearchRequest, searcher: Searcher) -> Question:
+    """The request as the query path takes it."""
+    parts: list[Part] = []
+    if body.text is not None:
+        parts.append(TextPart(body.text))
+    if body.image is not None:
+        parts.append(ImagePart(body.image))
+    for part in body.parts:
+        if part.weight == 0:
+            continue
+        if part.text is not None:
+            parts.append(TextPart(part.text, part.weight))
+        elif part.image is not None:
+            parts.append(ImagePart(part.image, part.weight))
+        elif part.item is not None:
+            parts.append(ItemPart(part.item, part.weight))
+    return Question(
+        tuple(parts),
+        body.top_k,
+        body.offset,
+        to_filter(body.filter, searcher),
+        body.min_score,
+        body.group_by == "track",
+    )
 
 
 def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
@@ -51,7 +115,7 @@ def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
     if given is None:
         return None
     sources = None if given.sources is None else sources_of(given.sources, searcher.stats.sources)
-    return from_choices(
+    choices = from_choices(
         cameras=given.cameras,
         tracks=given.tracks,
         sources=sources,
@@ -59,23 +123,41 @@ def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
         seen_until=given.seen_until,
         attributes=given.attributes,
     )
+    return choices if given.where is None else all_of(choices, parse_filter(given.where))
 
 
-def to_response(found: Found, searcher: Searcher, started: float) -> SearchResponse:
+def note_question(record: Record, body: SearchRequest) -> None:
+    """What the audit log is to know of a search, before it is answered."""
+    texts = [body.text or "", *(part.text or "" for part in body.parts)]
+    rows = [f"item {part.item}" for part in body.parts if part.item is not None]
+    pictures = sum(image is not None for image in (body.image, *(part.image for part in body.parts)))
+    said = [*filter(None, texts), *rows, *(["a picture"] * pictures)]
+    record.words = "; ".join(filter(None, (record.words, *said)))
+    if body.filter is not None:
+        filters = (record.filter, body.filter.model_dump_json(exclude_defaults=True))
+        record.filter = " ".join(filter(None, filters))
+
+
+def note_answer(record: Record, found: Found, searcher: Searcher) -> None:
+    """And what it showed."""
+    record.shown += [hit.id for group in found.ranking.groups for hit in (group.best, *group.others)]
+    record.encoder, record.generation = found.fingerprint, searcher.stats.generation
+
+
+def to_response(found: Found, question: Question, searcher: Searcher, started: float) -> SearchResponse:
     """The answer as sent; `started` is when the request began (perf_counter)."""
     stats = searcher.stats
-    hits = [
-        SearchHit(**item_facts(hit.id, hit.item).model_dump(), score=round(hit.score, 6))
-        for hit in found.hits
-    ]
+    texts = [PartEcho(text=w.text, tokens=w.tokens, truncated=w.truncated) for w in found.words]
+    first = texts[0] if texts else PartEcho(text="", tokens=0, truncated=False)
     return SearchResponse(
-        query=QueryEcho(text=found.text, tokens=found.tokens, truncated=found.truncated),
-        hits=hits,
+        query=QueryEcho(**first.model_dump(), texts=texts),
+        hits=[_hit(group) for group in found.ranking.groups],
+        next_offset=question.depth if found.ranking.more else None,
         gallery=GalleryState(
             items=stats.items,
             generation=stats.generation,
             encoder=encoder_label(stats.encoder),
-            fingerprint=stats.fingerprint,
+            fingerprint=found.fingerprint,
         ),
         took_ms=Timing(
             encode=_milliseconds(found.encode_seconds),
@@ -83,6 +165,12 @@ def to_response(found: Found, searcher: Searcher, started: float) -> SearchRespo
             total=_milliseconds(time.perf_counter() - started),
         ),
     )
+
+
+def _hit(group: Group) -> SearchHit:
+    best = group.best
+    facts = item_facts(best.id, best.item).model_dump()
+    return SearchHit(**facts, score=round(best.score, 6), others=[hit.id for hit in group.others])
 
 
 def _milliseconds(seconds: float) -> float:

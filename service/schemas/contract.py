@@ -7,14 +7,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from indexer.times import to_utc
 
 
-def _unicode(text: str) -> str:
+def unicode_text(text: str) -> str:
     """Refuse half characters, which JSON can write (`\\ud800`) but nothing behind can store or encode."""
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("must be valid Unicode text")
     return text
 
 
-Text = Annotated[str, AfterValidator(_unicode)]
+Text = Annotated[str, AfterValidator(unicode_text)]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
@@ -38,4 +38,4 @@ Time = Annotated[str, StringConstraints(max_length=64), AfterValidator(_utc)]
 class Contract(BaseModel):
     """Frozen; a field nobody knows is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")

@@ -1,58 +1,105 @@
-"""POST /v1/search: what is asked, and the ranking."""
+"""POST /v1/search and /v1/search/batch: what is asked, and the ranking."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from service.schemas.contract import AttributeValue, Contract, Name, Names, Text, Time
+from service.schemas.contract import Contract, FiniteFloat, unicode_text
+from service.schemas.filter import SearchFilter
 from service.schemas.items import Item
+from service.schemas.problem import Problem
 
-MAX_TOP_K = 200
+MAX_TOP_K, MAX_DEPTH, MAX_PARTS, MAX_SEARCHES = 200, 10_000, 16, 32
+
+Words = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=60_000, pattern=r"[^\W_]"),
+    AfterValidator(unicode_text),
+    Field(description="what the person looks like, in English; at least one letter or digit"),
+]
+Picture = Annotated[
+    str,
+    StringConstraints(min_length=1, pattern=r"^[\x20-\x7e]+$"),
+    Field(description="a JPEG, PNG or WebP, as base64 or a data URI; 10 MB at most"),
+]
+Weight = Annotated[FiniteFloat, Field(ge=-10, le=10, description="negative: not like this")]
 
 
-class SearchFilter(Contract):
-    """Which rows may be found; every part given must hold."""
+class QueryPart(Contract):
+    """One of text, image and item, and how much it counts."""
 
-    cameras: Names | None = Field(default=None, description="any of these cameras")
-    tracks: Names | None = Field(default=None, description="any of these tracks")
-    sources: Names | None = Field(default=None, description="any of these sources")
-    seen_from: Time | None = Field(
-        default=None, description="ISO 8601, inclusive; without an offset it is UTC"
+    text: Words | None = None
+    image: Picture | None = None
+    item: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] | None = Field(
+        default=None, description="the id of a row: more like this"
     )
-    seen_until: Time | None = Field(default=None, description="ISO 8601, exclusive")
-    attributes: Annotated[dict[Name, AttributeValue], Field(max_length=32)] = Field(
-        default_factory=dict, description="attribute name -> the value it must equal"
-    )
+    weight: Weight = 1.0
 
     @model_validator(mode="after")
-    def _times_in_order(self) -> Self:
-        if self.seen_from is not None and self.seen_until is not None and self.seen_from >= self.seen_until:
-            raise ValueError("seen_from must be before seen_until")
+    def _one_of_them(self) -> Self:
+        if sum(value is not None for value in (self.text, self.image, self.item)) != 1:
+            raise ValueError("a part must have exactly one of text, image and item")
         return self
 
 
 class SearchRequest(Contract):
-    """A sentence about a person, and how many rows are wanted."""
+    """A sentence, a picture, or weighted parts of both, about one person; and how many rows are wanted."""
 
-    text: Text = Field(description="what the person looks like, in English")
+    text: Words | None = None
+    image: Picture | None = None
+    parts: Annotated[tuple[QueryPart, ...], Field(max_length=MAX_PARTS)] = Field(
+        default=(),
+        description="further texts, pictures and rows, one of all with a positive weight",
+    )
     top_k: int = Field(default=24, ge=1, le=MAX_TOP_K, strict=True, description="how many hits at most")
+    offset: int = Field(
+        default=0, ge=0, le=MAX_DEPTH - MAX_TOP_K, strict=True, description="how many hits to pass over"
+    )
+    min_score: Annotated[FiniteFloat, Field(ge=-1, le=1)] | None = Field(
+        default=None, description="no hits with a smaller cosine"
+    )
+    group_by: Literal["none", "track"] = Field(
+        default="none", description="track: one hit for each passage of a person, its best crop"
+    )
     filter: SearchFilter | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_somebody(self) -> Self:
+        weights = [1.0 for given in (self.text, self.image) if given is not None]
+        if not any(weight > 0 for weight in (*weights, *(part.weight for part in self.parts))):
+            raise ValueError("a search must have a text, an image, or a part with a positive weight")
+        return self
+
+
+class BatchRequest(Contract):
+    """Several searches at once; each has its own answer, or its own problem."""
+
+    searches: Annotated[tuple[SearchRequest, ...], Field(min_length=1, max_length=MAX_SEARCHES)]
 
 
 class SearchHit(Item):
     """One row of the ranking; `score` is the cosine in [-1, 1]."""
 
     score: float
+    others: list[int] = Field(
+        description="with group_by track: ids of further crops of the same passage, the best of them first"
+    )
 
 
-class QueryEcho(Contract):
-    """What was really searched for."""
+class PartEcho(Contract):
+    """What was read of a text part."""
 
     text: str
     tokens: int = Field(description="length in tokens, with the start and end marks, before cutting")
     truncated: bool = Field(
         description="the text was longer than the encoder reads; only its beginning counted"
     )
+
+
+class QueryEcho(PartEcho):
+    """What was really searched for: the first text (empty without one), and every text part in order."""
+
+    texts: list[PartEcho]
 
 
 class GalleryState(Contract):
@@ -77,5 +124,19 @@ class SearchResponse(Contract):
 
     query: QueryEcho
     hits: list[SearchHit]
+    next_offset: int | None = Field(description="the offset of the next page; null on the last one")
     gallery: GalleryState
     took_ms: Timing
+
+
+class BatchAnswer(Contract):
+    """The answer to one search of a batch, or why there is none."""
+
+    answer: SearchResponse | None
+    problem: Problem | None
+
+
+class BatchResponse(Contract):
+    """One for each search, in their order."""
+
+    answers: list[BatchAnswer]

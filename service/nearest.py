@@ -1,0 +1,85 @@
+"""The nearest rows of questions that are searched for together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.gallery import Gallery
+from indexer.grouping import Group, search_groups
+from indexer.items import Hit
+from service.query import Question
+
+OTHERS = 7
+"""Further crops of a passage that an answer names."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A unit vector (dimension,), what is asked of the gallery, and which one."""
+
+    vector: npt.NDArray[np.float32]
+    question: Question
+    gallery: Gallery
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The page of a ranking that was asked for, best first, and whether there is a next one.
+
+    Without grouping each group has one hit.
+    """
+
+    groups: tuple[Group, ...]
+    more: bool
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The best hit of each group."""
+        return [group.best for group in self.groups]
+
+
+def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
+    """Each one's ranking; those that ask the same of one gallery share one scan."""
+    rankings: dict[int, Ranking] = {}
+    for members in _alike(batch):
+        first = batch[members[0]]
+        if first.question.by_track:
+            rankings |= {place: _by_track(batch[place]) for place in members}
+            continue
+        vectors = np.stack([batch[place].vector for place in members])
+        depth = first.question.depth + 1
+        found = first.gallery.search(vectors, depth, first.question.where)
+        rankings |= {
+            place: _page([Group(hit, ()) for hit in hits], batch[place].question)
+            for place, hits in zip(members, found, strict=True)
+        }
+    return [rankings[place] for place in range(len(batch))]
+
+
+def _by_track(wanted: Wanted) -> Ranking:
+    question = wanted.question
+    groups = search_groups(wanted.gallery, wanted.vector, question.depth + 1, OTHERS, question.where)
+    return _page(groups, question)
+
+
+def _page(groups: Sequence[Group], question: Question) -> Ranking:
+    least = question.min_score
+    good = [group for group in groups if least is None or group.best.score >= least]
+    return Ranking(tuple(good[question.offset : question.depth]), len(good) > question.depth)
+
+
+def _alike(batch: Sequence[Wanted]) -> list[list[int]]:
+    """Places in the batch, those together that one call of the gallery can answer."""
+    groups: list[tuple[tuple[object, ...], list[int]]] = []
+    for place, wanted in enumerate(batch):
+        question = wanted.question
+        key = (id(wanted.gallery), question.depth, question.by_track, question.where)
+        for known, members in groups:
+            if known == key:
+                members.append(place)
+                break
+        else:
+            groups.append((key, [place]))
+    return [members for _, members in groups]
