@@ -12,7 +12,6 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.audit.record import Record
-from service.deadlines import budget_of
 from service.errors import Forbidden, RequestError
 from service.observing.request_ids import request_id
 
@@ -50,21 +49,19 @@ class Access:
     """What a route asks of its caller.
 
     `scopes`: any one of them opens it; None: no key is needed. `action`: the name under which each answer is
-    recorded before it leaves; None: it shows nobody and changes nothing. `encodes`: it needs the encoder, so
-    that it is refused before its body is read when it cannot be answered in time.
+    recorded before it leaves; None: it shows nobody and changes nothing.
     """
 
     scopes: frozenset[Scope] | None
     action: str | None = None
-    encodes: bool = False
 
 
 def _open() -> Access:
     return Access(None)
 
 
-def _by(*scopes: Scope, action: str | None = None, encodes: bool = False) -> Access:
-    return Access(frozenset(scopes), action, encodes)
+def _by(*scopes: Scope, action: str | None = None) -> Access:
+    return Access(frozenset(scopes), action)
 
 
 _ANY_KEY = tuple(Scope)
@@ -80,8 +77,8 @@ ACCESS: Mapping[str, Access] = {
     "openapi": _by(*_ANY_KEY),
     "metrics": _by(Scope.METRICS),
     # searching
-    "search": _by(Scope.SEARCH, action="search", encodes=True),
-    "search_batch": _by(Scope.SEARCH, action="search", encodes=True),
+    "search": _by(Scope.SEARCH, action="search"),
+    "search_batch": _by(Scope.SEARCH, action="search"),
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_item": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),
@@ -102,8 +99,6 @@ class GuardedRoute(APIRoute):
             caller = caller_of(request)
             if access.scopes is not None and not access.scopes & caller.scopes:
                 raise Forbidden("This key is not good for that; ask for one with another scope.")
-            if access.encodes:
-                request.app.state.searcher.admission.check(budget_of(request))
             if access.action is None:
                 return await handle(request)
             return await _recorded(request, Record.begin(access.action, caller.key, caller.name), handle)

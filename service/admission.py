@@ -9,15 +9,26 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from service.errors import Overloaded
 
 BUSY = 4.0
 """With so much inside, the path is never idle and what leaves it is what it can do."""
+ALWAYS = 2 * BUSY
+"""So much is let in whatever was learnt: a path that was slow for a while is tried again."""
 SHARE = 0.6
 """Of the time until the deadline that waiting may take; the rest is for what takes longer than usual."""
 _WINDOW = 0.2
 _LEARNT = 0.3
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Seconds that a request has, and what was let in for it already."""
+
+    seconds: float
+    cost: float = 0.0
 
 
 class Admission:
@@ -37,19 +48,21 @@ class Admission:
 
     def begin(self, seconds: float) -> None:
         """What one query took on an idle service: all that is known before it was ever busy."""
-        self._rate = self._rate or 1 / max(seconds, 1e-4)
+        self._rate = max(self._rate, 1 / max(seconds, 1e-4))
 
-    def check(self, budget: float, cost: float = 1.0) -> None:
-        """Raises Overloaded if `cost` more cannot be answered within `budget` seconds."""
-        if self._inside == 0:
-            return  # whoever comes alone is tried, whatever was learnt
-        wait = (self._inside + cost) / self._rate if self._rate else 0.0
-        if wait > SHARE * budget or self._inside + cost > self._most:
-            raise _refusal(wait)
+    def refusal(self, budget: float, cost: float = 1.0) -> Overloaded | None:
+        """Why `cost` more is not let in, if it cannot be answered within `budget` seconds."""
+        inside = self._inside + cost
+        if inside > self._most:
+            return _refusal(inside / self._rate if self._rate else budget)
+        wait = inside / self._rate if self._rate else 0.0
+        return _refusal(wait) if inside > ALWAYS and wait > SHARE * budget else None
 
     def enter(self, budget: float, cost: float = 1.0) -> None:
         """Let in; `leave` must follow. Raises Overloaded."""
-        self.check(budget, cost)
+        refusal = self.refusal(budget, cost)
+        if refusal is not None:
+            raise refusal
         self._pass_time()
         self._inside += cost
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
+from service.admission import Admission
 from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
@@ -23,6 +24,7 @@ from service.routes import ROUTERS
 from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
 from service.settings import Settings, read_settings
+from service.shedding import Shedding
 from service.trusted_hosts import TrustedHosts
 
 log = logging.getLogger("cskt.app")
@@ -48,6 +50,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         redirect_slashes=False,
         telemetry=_telemetry(metrics),
         middleware=[
+            Middleware(Shedding, admission=lambda: _admission(app), settings=settings, metrics=metrics),
             Middleware(RequestIds),
             Middleware(AccessLog, metrics=metrics),
             Middleware(Draining, draining=lambda: app.state.draining),
@@ -63,6 +66,11 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def _admission(app: FastAPI) -> Admission | None:
+    searcher = getattr(app.state, "searcher", None)
+    return searcher.admission if isinstance(searcher, Searcher) else None
 
 
 def _telemetry(metrics: Metrics) -> TelemetryConfig:

@@ -17,7 +17,8 @@ from model.bench_report import Result, measured, resident_bytes
 from service.load_generator import Answer, Load
 from service.serving_process import HOST, Served
 
-CLIENTS = 32
+CLIENTS = 96
+"""Enough to keep batches full, few enough to be let in."""
 UNLOADED = 0.1
 """Share of the capacity at which times count as those of an unloaded service."""
 FACTORS = (2, 5, 10)

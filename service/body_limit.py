@@ -1,7 +1,7 @@
 """Bodies over the limit are refused before they are read, declared or not, as a problem like any other.
 
-How long a body may be depends on the address. What is being read at once is bounded as a whole, and a body
-that does not come is not waited for.
+How long a body may be depends on the address. What is being read at once is bounded as a whole, and a large
+body that does not come is not waited for.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ ALL_TOGETHER = 256 * MEGABYTE
 LARGE = 64 * KILOBYTE
 """A body that counts for the sum; smaller ones are bounded by the number of connections."""
 SECONDS = 30.0
-"""Within which a body must have come."""
+"""Within which a large body must have come."""
 
 
 class BodyLimit:
@@ -53,7 +53,7 @@ class BodyLimit:
             return
         self._reading += held
         try:
-            await self.app(scope, _Counted(receive, most), send)
+            await self.app(scope, _Counted(receive, most, SECONDS if held else None), send)
         finally:
             self._reading -= held
 
@@ -65,23 +65,28 @@ class BodyLimit:
 class _Counted:
     """Receives a body, but neither too much of it nor for too long."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: Receive, most: int, seconds: float | None) -> None:
         self._receive, self._most, self._came, self._whole = receive, most, 0, False
-        self._until = asyncio.get_running_loop().time() + SECONDS
+        self._until = None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def __call__(self) -> Message:
         if self._whole:  # what comes now is that the client hangs up, whenever that is
             return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._until):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise HTTPException(408, headers={"Connection": "close"}) from error
+        message = await self._next()
         self._came += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._came > self._most:
             raise HTTPException(413, _too_long(self._most))
         return message
+
+    async def _next(self) -> Message:
+        if self._until is None:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(408, headers={"Connection": "close"}) from error
 
 
 def _too_long(most: int) -> str:

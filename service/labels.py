@@ -1,6 +1,7 @@
 """How encoders and sources are named to those who ask over HTTP: without the folders of this machine."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import PurePath
 
 
@@ -12,6 +13,7 @@ def encoder_label(encoder: str) -> str:
     return PurePath(encoder).name
 
 
+@lru_cache(1024)  # every hit of every answer asks
 def source_label(source: str) -> str:
     """`manifest:/data/people/people.csv` -> `manifest:people.csv`."""
     scheme, colon, place = source.partition(":")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from indexer.gallery import Gallery
 from indexer.items import GalleryItem, GalleryStats, Hit
 from model.errors import CsktError
-from service.admission import Admission
+from service.admission import Admission, Pass
 from service.batching import MicroBatcher
 from service.encoding import Encoded, Encoding
 from service.errors import NotReady, QueryFailed, RequestError, UnknownItem
@@ -101,7 +101,7 @@ class Searcher:
         """Warm encoder and gallery; afterwards `ready` is True and new rows are taken up each second."""
         self._encoding.start()
         self._nearest.start()
-        for text in WARM_UP:
+        for text in (*WARM_UP, *WARM_UP):  # the first ones load what is loaded once
             began = time.monotonic()
             await self._answer(Question((TextPart(text),), 1), None)
             self.admission.begin(time.monotonic() - began)
@@ -127,15 +127,15 @@ class Searcher:
         """Whether the encoder or the search has stopped answering."""
         return self._encoding.hangs or self._nearest.hangs
 
-    async def search(self, question: Question, budget: float | None = None) -> Found:
-        """The best rows for one question, within `budget` seconds. Raises RequestError."""
-        (found,) = await self.search_all([question], budget)
+    async def search(self, question: Question, admitted: Pass | None = None) -> Found:
+        """The best rows for one question, in time. Raises RequestError."""
+        (found,) = await self.search_all([question], admitted)
         if isinstance(found, RequestError):
             raise found
         return found
 
     async def search_all(
-        self, questions: Sequence[Question], budget: float | None = None
+        self, questions: Sequence[Question], admitted: Pass | None = None
     ) -> list[Found | RequestError]:
         """Each question's answer or its own problem. Raises RequestError when none is let in."""
         for question in questions:
@@ -143,11 +143,12 @@ class Searcher:
                 if isinstance(part, TextPart):
                     clean_text(part.text)  # before anybody waits
         self.check_ready()
-        seconds, cost = budget or self._settings.deadline_ms / 1000, sum(q.cost for q in questions)
-        self.admission.enter(seconds, cost)
+        admitted = admitted or Pass(self._settings.deadline_ms / 1000)
+        cost = max(0.0, sum(question.cost for question in questions) - admitted.cost)
+        self.admission.enter(admitted.seconds, cost)
         answered = False
         try:
-            deadline = time.monotonic() + seconds
+            deadline = time.monotonic() + admitted.seconds
             answers = await asyncio.gather(
                 *(self._answer(question, deadline) for question in questions), return_exceptions=True
             )

@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+import sys
 import threading
 from types import FrameType
 
@@ -59,6 +60,8 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Serving the page and the API at http://{host}:{port} until Ctrl-C.", flush=True)
     signal.signal(signal.SIGTERM, _leave)  # the server hands its signals on once it has ended in order
+    # the default of 5 ms lets a busy encoder hold up every other answer by as much
+    sys.setswitchinterval(0.0005)
     try:
         server.run(sockets=[holder])
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
 from service.observing.logs import JsonLines, TextLines
-from service.observing.metrics import Metrics
+from service.observing.metrics import STAGES, Metrics
 from service.observing.request_ids import request_id
 from service.searcher import Searcher
 from service.settings import Settings

@@ -1,5 +1,7 @@
 """GET /v1/images/{id} and /v1/items/{id}: one row of the gallery, its picture and its facts."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from indexer.items import GalleryItem
@@ -35,12 +37,17 @@ async def get_item(id: ItemId, searcher: TheSearcher, record: TheRecord) -> Item
 
 def item_facts(id: int, item: GalleryItem) -> Item:
     """What of a row may leave the service: no key, no uri."""
-    return Item(
-        id=id,
-        camera=item.camera,
-        seen_at=item.seen_at,
-        track=item.track,
-        source=source_label(item.source),
-        attributes=dict(item.attributes),
-        image_url=f"/v1/images/{id}",
-    )
+    return Item(**shown_facts(id, item))
+
+
+def shown_facts(id: int, item: GalleryItem) -> dict[str, Any]:
+    """The same as fields."""
+    return {
+        "id": id,
+        "camera": item.camera,
+        "seen_at": item.seen_at,
+        "track": item.track,
+        "source": source_label(item.source),
+        "attributes": dict(item.attributes),
+        "image_url": f"/v1/images/{id}",
+    }

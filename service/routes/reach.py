@@ -1,45 +1,58 @@
-"""What a route may reach, and how the errors of all routes look in the OpenAPI description."""
+"""What a route may reach, and how the errors of all routes look in the OpenAPI description.
+
+All of it without threads: what is no coroutine, the framework would run in one, for each request anew.
+"""
 
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 
 from service.access import Caller, caller_of
+from service.admission import Pass
 from service.audit.record import Record
-from service.deadlines import budget_of
+from service.deadlines import budget_of_headers
 from service.schemas.problem import Problem
 from service.searcher import Searcher
 
 
-def _searcher(request: Request) -> Searcher:
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+async def _searcher(request: Request) -> Searcher:
     searcher = request.app.state.searcher
     assert isinstance(searcher, Searcher)
     return searcher
 
 
-def _record(request: Request) -> Record:
+async def _record(request: Request) -> Record:
     record = request.state.record
     assert isinstance(record, Record)
     return record
 
 
-TheCaller = Annotated[Caller, Depends(caller_of)]
+TheCaller = Annotated[Caller, Depends(_caller)]
 TheRecord = Annotated[Record, Depends(_record)]
 TheSearcher = Annotated[Searcher, Depends(_searcher)]
 ItemId = Annotated[int, Path(ge=0, le=2**63 - 1, description="the id of a hit")]
 
 
-def _budget(
+async def _pass(
     request: Request,
     deadline_ms: Annotated[
         int | None,
         Header(ge=1, le=600_000, description="milliseconds until the answer must be there"),
     ] = None,
-) -> float:
-    return budget_of(request)
+) -> Pass:
+    admitted = getattr(request.state, "admitted", None)
+    return (
+        admitted
+        if isinstance(admitted, Pass)
+        else Pass(budget_of_headers(request.headers.raw, request.app.state.settings))
+    )
 
 
-TheBudget = Annotated[float, Depends(_budget)]
+ThePass = Annotated[Pass, Depends(_pass)]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

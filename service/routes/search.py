@@ -13,9 +13,9 @@ from service.audit.record import Record
 from service.labels import encoder_label, sources_of
 from service.problems import problem_of
 from service.query import ImagePart, ItemPart, Part, Question, TextPart
-from service.routes.images import item_facts
+from service.routes.images import shown_facts
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
-from service.routes.reach import TheBudget, TheRecord, TheSearcher, problems
+from service.routes.reach import ThePass, TheRecord, TheSearcher, problems
 from service.schemas.examples import BATCHES, SEARCHES
 from service.schemas.filter import SearchFilter
 from service.schemas.search import (
@@ -41,18 +41,19 @@ async def search(
     request: Request,
     body: Annotated[SearchRequest, Body(openapi_examples=SEARCHES)],
     searcher: TheSearcher,
-    budget: TheBudget,
+    admitted: ThePass,
     record: TheRecord,
-) -> SearchResponse | Response:
+) -> Response:
     """Rank the people of the gallery by how well their picture fits the words, the picture, or both."""
     started = time.perf_counter()
     question = to_question(body, searcher)
     note_question(record, body)
-    found = await unless_gone(request, searcher.search(question, budget))
+    found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     note_answer(record, found, searcher)
-    return to_response(found, question, searcher, started)
+    answer = to_response(found, question, searcher, started)
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(
@@ -62,7 +63,7 @@ async def search_batch(
     request: Request,
     body: Annotated[BatchRequest, Body(openapi_examples=BATCHES)],
     searcher: TheSearcher,
-    budget: TheBudget,
+    admitted: ThePass,
     record: TheRecord,
 ) -> BatchResponse | Response:
     """Up to 32 searches in one request; one that cannot be answered has a problem in its place."""
@@ -70,7 +71,7 @@ async def search_batch(
     questions = [to_question(one, searcher) for one in body.searches]
     for one in body.searches:
         note_question(record, one)
-    answers = await unless_gone(request, searcher.search_all(questions, budget))
+    answers = await unless_gone(request, searcher.search_all(questions, admitted))
     if answers is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     whole: list[BatchAnswer] = []
@@ -169,7 +170,7 @@ def to_response(found: Found, question: Question, searcher: Searcher, started: f
 
 def _hit(group: Group) -> SearchHit:
     best = group.best
-    facts = item_facts(best.id, best.item).model_dump()
+    facts = shown_facts(best.id, best.item)
     return SearchHit(**facts, score=round(best.score, 6), others=[hit.id for hit in group.others])
 
 
