@@ -2,10 +2,9 @@
 #
 #   docker build -t cskt .
 #   docker run --rm -v cskt-data:/data -v /my/images:/images:ro cskt index /images --gallery /data/gallery
-#   docker run --rm -v cskt-data:/data -p 127.0.0.1:8000:8000 -e CSKT_ALLOW_UNAUTHENTICATED=1 cskt \
-#       serve --gallery /data/gallery --host 0.0.0.0
+#   docker run --rm -v cskt-data:/data cskt key create --name me --scopes search --gallery /data/gallery
+#   docker run --rm -v cskt-data:/data -p 127.0.0.1:8000:8000 cskt serve --gallery /data/gallery --host 0.0.0.0
 #
-# There are no access keys yet: publish the port on loopback only, as above.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build

@@ -5,43 +5,15 @@ A route that does not stand in the table cannot be added to the app.
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.audit.record import Record
-from service.errors import Forbidden, RequestError
+from service.errors import NO_KEY, BadKey, Forbidden, RequestError
 from service.observing.request_ids import request_id
-
-
-class Scope(StrEnum):
-    """What a key may be good for."""
-
-    SEARCH = "search"
-    INDEX = "index"
-    ERASE = "erase"
-    AUDIT = "audit"
-    ADMIN = "admin"
-    METRICS = "metrics"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: the public id and the name of a key, what it is good for, and which cameras it may see.
-
-    `cameras` None: all of them.
-    """
-
-    key: str
-    name: str
-    scopes: frozenset[Scope]
-    cameras: frozenset[str] | None = None
-
-
-ANYONE = Caller("", "nobody", frozenset())
-"""Who shows no key."""
+from service.scopes import ANYONE, Caller, Scope
 
 
 @dataclass(frozen=True)
@@ -72,6 +44,10 @@ ACCESS: Mapping[str, Access] = {
     "readyz": _open(),
     "page": _open(),
     "page_file": _open(),
+    # signing in
+    "begin_session": _open(),
+    "end_session": _by(*_ANY_KEY),
+    "get_session": _by(*_ANY_KEY),
     # what the API is
     "docs": _by(*_ANY_KEY),
     "openapi": _by(*_ANY_KEY),
@@ -88,6 +64,14 @@ ACCESS: Mapping[str, Access] = {
 """By the name of the route's function, which is the operation's id too."""
 
 
+_OPEN_PATHS = ("/", "/livez", "/readyz", "/v1/session")
+
+
+def is_open(path: str) -> bool:
+    """Whether an address needs no key: health, signing in, and the page, which holds nothing itself."""
+    return path in _OPEN_PATHS or path.startswith("/static/")
+
+
 class GuardedRoute(APIRoute):
     """Checks the caller before the body is read, and records the answer before it is sent."""
 
@@ -98,6 +82,8 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             caller = caller_of(request)
             if access.scopes is not None and not access.scopes & caller.scopes:
+                if caller is ANYONE:
+                    raise BadKey(NO_KEY)
                 raise Forbidden("This key is not good for that; ask for one with another scope.")
             if access.action is None:
                 return await handle(request)

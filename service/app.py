@@ -15,6 +15,7 @@ from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
 from service.draining import Draining
+from service.keys import open_keys
 from service.observing.access_log import AccessLog
 from service.observing.metrics import Metrics
 from service.observing.request_ids import RequestIds
@@ -23,6 +24,7 @@ from service.problems import UnexpectedErrors, add_problem_handlers
 from service.routes import ROUTERS
 from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
+from service.sessions import Sessions
 from service.settings import Settings, read_settings
 from service.shedding import Shedding
 from service.trusted_hosts import TrustedHosts
@@ -38,6 +40,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     """
     settings = settings or read_settings({})
     metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
+    sessions = Sessions()
     app: FastAPI = FastAPI(
         title="cskt",
         summary="Find a person in a gallery of images from a sentence.",
@@ -57,11 +60,12 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
             Middleware(TrustedHosts, allowed=settings.host_names),
-            Middleware(Authentication),
+            Middleware(Authentication, keys=lambda: app.state.keys, sessions=sessions, settings=settings),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
     app.state.settings, app.state.draining = settings, False
+    app.state.keys, app.state.sessions = None, sessions
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -91,6 +95,7 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
+        app.state.keys = open_keys(settings)
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
             yield

@@ -4,6 +4,7 @@ import argparse
 
 from model.arguments import count
 from service.audit_command import add_audit
+from service.key_command import add_key_command
 
 DEFAULT_PEOPLE = 600
 
@@ -34,6 +35,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_address(demo)
     demo.set_defaults(run=run_demo)
     add_audit(commands)
+    add_key_command(commands)
     _add_bench(commands)
 
 

@@ -4,6 +4,7 @@ CsktError
 ├── ServeError            the service cannot start: one sentence, exit 2
 └── RequestError          one request cannot be answered: a problem+json with `status`
     ├── BadQuery          422  the words or the filter cannot be searched for
+    ├── BadKey            401  the key is good for nothing
     ├── Forbidden         403  the key is not good for that
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
@@ -35,6 +36,16 @@ class BadQuery(RequestError):
 
     status = 422
     title = "Invalid request"
+
+
+NO_KEY = "This needs a key: send Authorization: Bearer KEY."
+
+
+class BadKey(RequestError):
+    """A key that is good for nothing."""
+
+    status = 401
+    title = "Unauthorized"
 
 
 class Forbidden(RequestError):

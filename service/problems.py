@@ -16,6 +16,7 @@ from service.schemas.problem import Problem
 
 log = logging.getLogger("cskt.problems")
 
+ASK_FOR_KEY = {"WWW-Authenticate": 'Bearer realm="cskt"'}
 SENTENCES = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
@@ -85,7 +86,10 @@ def _on_request_error(request: Request, error: Exception) -> JSONResponse:
     if error.__cause__ is not None:  # its type only: the text may hold the words of the query
         log.error("%s failed: %s", request.scope["path"], type(error.__cause__).__name__)
     _note(request, error.title)
-    return problem(error.status, str(error), request.scope["path"], error.title, headers)
+    path = request.scope["path"]
+    if error.status == 401:  # the same wherever it is asked
+        path, headers = "", headers | ASK_FOR_KEY
+    return problem(error.status, str(error), path, error.title, headers)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

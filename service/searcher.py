@@ -25,9 +25,11 @@ from service.nearest import Ranking, Wanted, rank_many
 from service.observing.metrics import GalleryFacts, Metrics
 from service.observing.tracing import open_metrics
 from service.query import ItemPart, Question, TextPart, clean_text, combined
+from service.scopes import LOCAL, Caller
 from service.serving import QueryEncoder, Serving, open_serving, use_cores
 from service.settings import Settings
 from service.upkeep import WARM_UP, Upkeep
+from service.visible import may_see
 
 SEARCHED_TOGETHER = 32
 GALLERY_FAILED = "The gallery failed on this query; the log of the service says why."
@@ -175,10 +177,10 @@ class Searcher:
         )
         return Found(words, ranking, by.encoder.fingerprint, half_way - started, ended - half_way)
 
-    async def item(self, id: int) -> GalleryItem:
-        """The facts of one row. Raises UnknownItem."""
+    async def item(self, id: int, caller: Caller = LOCAL) -> GalleryItem:
+        """The facts of one row. Raises UnknownItem, also for one that the caller may not see."""
         item = await self._fetch(self._gallery.get, id)
-        if item is None:
+        if item is None or not may_see(item, caller):
             raise UnknownItem(f"There is no item {id} in this gallery.")
         return item
 
@@ -186,7 +188,7 @@ class Searcher:
         """The stored JPEG of one row. Raises UnknownItem."""
         image = await self._fetch(self._gallery.thumbnail, id)
         if image is None:
-            raise UnknownItem(f"There is no image {id} in this gallery.")
+            raise UnknownItem(f"There is no item {id} in this gallery.")
         return image
 
     async def vector(self, part: ItemPart) -> npt.NDArray[np.float32]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.errors import ServeError
+from service.keys import check_apart, keys_there, now
 from service.observing.logs import log_to_stderr
 from service.searcher import Searcher
 from service.settings import Settings
@@ -20,12 +21,20 @@ GRACE_SECONDS = 5  # running queries may end; then connections are closed
 
 
 def check_address(settings: Settings) -> None:
-    """Raise ServeError when other machines could reach a service that has no keys."""
-    if not settings.loopback and not settings.allow_unauthenticated:
+    """Raise ServeError when other machines could reach a service without keys; KeyProblem for wrong ones."""
+    moment = now()
+    good = [key for key in keys_there(settings) if key.good(moment)]
+    make = f"cskt key create --name NAME --scopes search --gallery {settings.gallery or 'G'}"
+    if not settings.loopback and not good:
         raise ServeError(
-            f"The address {settings.host} can be reached by other machines and the service has no keys yet; "
-            "use 127.0.0.1 or, where the network itself keeps others out, set CSKT_ALLOW_UNAUTHENTICATED=1."
+            f"The address {settings.host} can be reached by other machines and there is no key: make one "
+            f"({make}), or use 127.0.0.1."
         )
+    if settings.profile == "casework":
+        if not good:
+            raise ServeError(f"Casework needs keys, on this machine too: {make}.")
+        for key in good:
+            check_apart(key.scopes)
 
 
 def bind(settings: Settings) -> socket.socket:

@@ -1,11 +1,11 @@
 """Where and how the service runs: CSKT_* environment variables, overridden by command-line flags."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from model.errors import ConfigError
@@ -29,8 +29,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    allow_unauthenticated: bool = Field(
-        default=False, description="let other machines in although there are no keys"
+    requests_per_minute: int = Field(default=6000, ge=0, description="of one key; 0: any number")
+    requests_per_minute_address: int = Field(default=0, ge=0, description="of one address; 0: any number")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses or networks whose X-Forwarded-For is believed"
     )
     allowed_hosts: tuple[str, ...] | None = Field(
         default=None,
@@ -71,6 +73,13 @@ class Settings(BaseSettings):
     )
     search_threads: int = Field(default=2, ge=1)
     refresh_seconds: Annotated[float, Field(gt=0)] = 1.0
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for one in given:
+            ip_network(one, strict=False)
+        return given
 
     @property
     def state_folder(self) -> Path:

@@ -1,6 +1,6 @@
 """All routes of the service, in the order of the API page."""
 
-from service.routes import audit, docs, gallery, health, images, metrics, page, search
+from service.routes import audit, docs, gallery, health, images, metrics, page, search, session
 
 ROUTERS = (
     search.router,
@@ -11,4 +11,5 @@ ROUTERS = (
     metrics.router,
     docs.router,
     page.router,
+    session.router,
 )

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from indexer.items import GalleryStats
 from service.access import GuardedRoute
 from service.labels import encoder_label, label_counts
-from service.routes.reach import TheSearcher, problems
+from service.routes.reach import TheCaller, TheSearcher, problems
 from service.schemas.gallery import AttributeCount, AttributeFacet, GalleryResponse
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["gallery"])
@@ -15,9 +16,14 @@ DEMO_NOTE = (
 
 
 @router.get("/gallery", responses=problems(503))
-async def get_gallery(searcher: TheSearcher) -> GalleryResponse:
-    """Counts, cameras, sources, times, and attributes with their most common values."""
+async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryResponse:
+    """Counts, cameras, sources, times, and attributes with their most common values.
+
+    A caller that may see some cameras only is told what they hold, and nothing that was counted over others.
+    """
     stats = searcher.stats
+    if caller.cameras is not None:
+        return _of_cameras(stats, caller.cameras)
     facets = [
         AttributeFacet(name=facet.name, values=[AttributeCount(value=v, count=n) for v, n in facet.values])
         for facet in searcher.facets
@@ -35,4 +41,22 @@ async def get_gallery(searcher: TheSearcher) -> GalleryResponse:
         attributes=facets,
         first_seen=stats.first_seen,
         last_seen=stats.last_seen,
+    )
+
+
+def _of_cameras(stats: GalleryStats, cameras: frozenset[str]) -> GalleryResponse:
+    counts = {camera: count for camera, count in stats.cameras.items() if camera in cameras}
+    return GalleryResponse(
+        items=sum(counts.values()),
+        rejected=0,
+        dimension=stats.dimension,
+        encoder=encoder_label(stats.encoder),
+        encoder_note=DEMO_NOTE if stats.encoder == "demo" else None,
+        fingerprint=stats.fingerprint,
+        generation=stats.generation,
+        cameras=counts,
+        sources={},
+        attributes=[],
+        first_seen=None,
+        last_seen=None,
     )

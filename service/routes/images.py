@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from indexer.items import GalleryItem
 from service.access import GuardedRoute
 from service.labels import source_label
-from service.routes.reach import ItemId, TheRecord, TheSearcher, problems
+from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
 from service.schemas.items import Item
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
@@ -20,17 +20,19 @@ class JpegResponse(Response):
 
 
 @router.get("/images/{id}", response_class=JpegResponse, responses=problems(404, 422, 503))
-async def get_image(id: ItemId, searcher: TheSearcher, record: TheRecord) -> Response:
+async def get_image(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Response:
     """The stored crop as JPEG. It was encoded anew when it was indexed and carries no metadata."""
+    if caller.cameras is not None:
+        await searcher.item(id, caller)
     picture = await searcher.image(id)
     record.shown = [id]
     return JpegResponse(picture, headers={"Cache-Control": "private, max-age=300"})
 
 
 @router.get("/items/{id}", responses=problems(404, 422, 503))
-async def get_item(id: ItemId, searcher: TheSearcher, record: TheRecord) -> Item:
+async def get_item(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Item:
     """The facts of one row."""
-    facts = await searcher.item(id)
+    facts = await searcher.item(id, caller)
     record.shown = [id]
     return item_facts(id, facts)
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 
-from service.access import Caller, caller_of
+from service.access import caller_of
 from service.admission import Pass
 from service.audit.record import Record
 from service.deadlines import budget_of_headers
 from service.schemas.problem import Problem
+from service.scopes import Caller
 from service.searcher import Searcher
 
 

@@ -15,7 +15,7 @@ from service.problems import problem_of
 from service.query import ImagePart, ItemPart, Part, Question, TextPart
 from service.routes.images import shown_facts
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
-from service.routes.reach import ThePass, TheRecord, TheSearcher, problems
+from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
 from service.schemas.examples import BATCHES, SEARCHES
 from service.schemas.filter import SearchFilter
 from service.schemas.search import (
@@ -30,7 +30,9 @@ from service.schemas.search import (
     SearchResponse,
     Timing,
 )
+from service.scopes import Caller
 from service.searcher import Found, Searcher
+from service.visible import narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
@@ -42,11 +44,12 @@ async def search(
     body: Annotated[SearchRequest, Body(openapi_examples=SEARCHES)],
     searcher: TheSearcher,
     admitted: ThePass,
+    caller: TheCaller,
     record: TheRecord,
 ) -> Response:
     """Rank the people of the gallery by how well their picture fits the words, the picture, or both."""
     started = time.perf_counter()
-    question = to_question(body, searcher)
+    question = await to_question(body, searcher, caller)
     note_question(record, body)
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
@@ -64,11 +67,12 @@ async def search_batch(
     body: Annotated[BatchRequest, Body(openapi_examples=BATCHES)],
     searcher: TheSearcher,
     admitted: ThePass,
+    caller: TheCaller,
     record: TheRecord,
 ) -> BatchResponse | Response:
     """Up to 32 searches in one request; one that cannot be answered has a problem in its place."""
     started = time.perf_counter()
-    questions = [to_question(one, searcher) for one in body.searches]
+    questions = [await to_question(one, searcher, caller) for one in body.searches]
     for one in body.searches:
         note_question(record, one)
     answers = await unless_gone(request, searcher.search_all(questions, admitted))
@@ -85,8 +89,8 @@ async def search_batch(
     return BatchResponse(answers=whole)
 
 
-def to_question(body: SearchRequest, searcher: Searcher) -> Question:
-    """The request as the query path takes it."""
+async def to_question(body: SearchRequest, searcher: Searcher, caller: Caller) -> Question:
+    """The request as the query path takes it. Raises UnknownItem for rows that the caller may not see."""
     parts: list[Part] = []
     if body.text is not None:
         parts.append(TextPart(body.text))
@@ -100,12 +104,13 @@ def to_question(body: SearchRequest, searcher: Searcher) -> Question:
         elif part.image is not None:
             parts.append(ImagePart(part.image, part.weight))
         elif part.item is not None:
+            await searcher.item(part.item, caller)
             parts.append(ItemPart(part.item, part.weight))
     return Question(
         tuple(parts),
         body.top_k,
         body.offset,
-        to_filter(body.filter, searcher),
+        narrowed(to_filter(body.filter, searcher), caller),
         body.min_score,
         body.group_by == "track",
     )

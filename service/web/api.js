@@ -1,6 +1,8 @@
 // The service's answers, and its refusals as one kind of error: Problem. Addresses are relative, so the page also
 // works below a path prefix.
 
+import { askForKey } from "./signin.js";
+
 const PATIENCE_MS = 60_000;
 
 /** Why an answer did not come. `kind` is "offline" (nobody answered) or "refused" (the service said why). */
@@ -67,6 +69,10 @@ function parsed(text) {
 
 function refusal(response, answer) {
   const { status } = response;
+  if (status === 401) {
+    askForKey();
+    return new Problem("refused", "A key is needed", "Sign in with a key of this service.");
+  }
   const detail = typeof answer?.detail === "string" ? answer.detail : `The service answered with status ${status}.`;
   const seconds = Number(response.headers.get("retry-after")) || 0;
   if (status === 503) return new Problem("refused", "The service is not ready yet", detail, { startsIn: seconds * 1000 });

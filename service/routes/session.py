@@ -1,0 +1,57 @@
+"""/v1/session: a browser signs in with a key, and out."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.access import GuardedRoute
+from service.errors import BadKey
+from service.routes.reach import TheCaller, problems
+from service.schemas.session import SessionRequest, SessionResponse
+from service.scopes import LOCAL
+from service.sessions import COOKIE, HOURS
+
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["session"])
+
+
+@router.post(
+    "/session", status_code=204, responses=problems(400, 401, 413, 422, 429), summary="Sign in with a key"
+)
+async def begin_session(request: Request, body: SessionRequest) -> Response:
+    """Answer with a cookie that stands for the key, for twelve hours or until the service restarts."""
+    keys, sessions = request.app.state.keys, request.app.state.sessions
+    caller = keys.caller(body.key) if keys is not None else None
+    if caller is None:
+        raise BadKey("This key is good for nothing; ask for another one.")
+    response = Response(status_code=204)
+    response.set_cookie(
+        COOKIE,
+        sessions.begin(caller.key, body.case, body.purpose),
+        max_age=HOURS * 3600,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@router.delete("/session", status_code=204, responses=problems(401, 429), summary="Sign out")
+async def end_session(request: Request) -> Response:
+    """The cookie stands for nothing any more."""
+    request.app.state.sessions.end(request.cookies.get(COOKIE, ""))
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+@router.get("/session", responses=problems(401, 429), summary="Who is asking")
+async def get_session(request: Request, caller: TheCaller) -> SessionResponse:
+    """Name and scopes of the caller, the case and the purpose it works for, and the service's profile."""
+    return SessionResponse(
+        name=caller.name,
+        scopes=sorted(caller.scopes),
+        cameras=None if caller.cameras is None else sorted(caller.cameras),
+        case=request.state.case,
+        purpose=request.state.purpose,
+        profile=request.app.state.settings.profile,
+        needs_key=caller is not LOCAL,
+    )

@@ -1,0 +1,29 @@
+"""/v1/session: signing in, and who one is."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from service.schemas.contract import Contract, Text
+
+Short = Annotated[Text, StringConstraints(max_length=500)]
+
+
+class SessionRequest(Contract):
+    """A key; and, in casework, for which case and why."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+    case: Short = ""
+    purpose: Short = ""
+
+
+class SessionResponse(Contract):
+    """Who is asking."""
+
+    name: str
+    scopes: list[str]
+    cameras: list[str] | None = Field(description="the cameras it may see; null: all of them")
+    case: str
+    purpose: str
+    profile: Literal["open", "casework"]
+    needs_key: bool = Field(description="whether this service asks for keys")

@@ -1,0 +1,41 @@
+"""Who a caller may be: what a key is good for, and which cameras it may see."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key may be good for."""
+
+    SEARCH = "search"
+    INDEX = "index"
+    ERASE = "erase"
+    AUDIT = "audit"
+    ADMIN = "admin"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the public id and the name of a key, what it is good for, and which cameras it may see.
+
+    `cameras` None: all of them.
+    """
+
+    key: str
+    name: str
+    scopes: frozenset[Scope]
+    cameras: frozenset[str] | None = None
+
+
+ANYONE = Caller("", "nobody", frozenset())
+"""Who shows no key."""
+
+LOCAL = Caller("", "this machine", frozenset(Scope))
+"""Whoever reaches a service that runs without keys."""
+
+APART = (
+    (Scope.ADMIN, Scope.SEARCH, "who gives out keys does not search"),
+    (Scope.SEARCH, Scope.ERASE, "who searches does not erase"),
+)
+"""Scopes that one key may not have together in the profile casework, and why."""

@@ -1,0 +1,169 @@
+"""Every route x every role x every kind of row: who gets what, against a table written down here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from keyed_service import headers, keyed, make
+
+from service.access import ACCESS
+from service.app import create_app
+from service.scopes import Scope
+
+ANYBODY = frozenset(Scope)
+SEARCH, INDEX, AUDIT, ADMIN, METRICS = (
+    frozenset({scope}) for scope in (Scope.SEARCH, Scope.INDEX, Scope.AUDIT, Scope.ADMIN, Scope.METRICS)
+)
+OPEN = None
+QUERY = {"text": "blue dress"}
+
+# operation -> (method, address, body, who may): written by hand, not taken from the code
+TABLE = {
+    "livez": ("GET", "/livez", None, OPEN),
+    "readyz": ("GET", "/readyz", None, OPEN),
+    "page": ("GET", "/", None, OPEN),
+    "page_file": ("GET", "/static/app.js", None, OPEN),
+    "begin_session": ("POST", "/v1/session", {"key": "cskt_a_b"}, OPEN),
+    "end_session": ("DELETE", "/v1/session", None, ANYBODY),
+    "get_session": ("GET", "/v1/session", None, ANYBODY),
+    "docs": ("GET", "/docs", None, ANYBODY),
+    "openapi": ("GET", "/openapi.json", None, ANYBODY),
+    "metrics": ("GET", "/metrics", None, METRICS),
+    "search": ("POST", "/v1/search", QUERY, SEARCH),
+    "search_batch": ("POST", "/v1/search/batch", {"searches": [QUERY]}, SEARCH),
+    "get_gallery": ("GET", "/v1/gallery", None, SEARCH | INDEX | ADMIN),
+    "get_item": ("GET", "/v1/items/1", None, SEARCH),
+    "get_image": ("GET", "/v1/images/1", None, SEARCH),
+    "read_audit": ("GET", "/v1/audit", None, AUDIT),
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, dict[str, str]]]:
+    """A client, and a key of each role."""
+    with keyed(tmp_path_factory.mktemp("state")) as (client, store):
+        keys = {scope.value: make(store, scope) for scope in Scope}
+        keys["one camera"] = make(store, Scope.SEARCH, cameras=("camera-1",))
+        keys["expired"] = make(store, *Scope, expires="2026-01-01T00:00:00.000Z")
+        keys["revoked"] = make(store, *Scope)
+        store.revoke(keys["revoked"].split("_")[1])
+        keys["unknown"] = "cskt_0123456789ab_" + "x" * 43
+        keys["another secret"] = keys["search"][:-1] + ("a" if keys["search"][-1] != "a" else "b")
+        keys["no key of ours"] = "Zm9vYmFy"
+        while client.get("/v1/gallery").status_code != 401:  # until the service has noticed the keys
+            pass
+        yield client, keys
+
+
+def ask(client: TestClient, operation: str, key: str | None):
+    method, path, body, _ = TABLE[operation]
+    return client.request(method, path, json=body, headers=headers(key) if key else {})
+
+
+def test_the_table_names_every_route() -> None:
+    def routes(holder) -> Iterator[APIRoute]:
+        for route in holder.routes:
+            if isinstance(route, APIRoute):
+                yield route
+            elif hasattr(route, "effective_candidates"):
+                yield from (candidate.original_route for candidate in route.effective_candidates())
+
+    assert {route.name for route in routes(create_app())} == set(TABLE) == set(ACCESS)
+
+
+@pytest.mark.parametrize("operation", TABLE)
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_scope_opens_what_the_table_says(service, operation: str, scope: Scope) -> None:
+    client, keys = service
+    answer = ask(client, operation, keys[scope.value])
+    allowed = TABLE[operation][3]
+    if operation == "begin_session":
+        assert answer.status_code == 401  # whoever asks: the key in the body is no key
+    elif allowed is OPEN or scope in allowed:
+        assert answer.status_code in (200, 204), answer.text
+    else:
+        assert answer.status_code == 403
+        assert answer.json()["type"] == "urn:cskt:problem:forbidden"
+
+
+@pytest.mark.parametrize("operation", TABLE)
+def test_without_a_good_key_every_address_answers_the_same(service, operation: str) -> None:
+    client, keys = service
+    shown = [
+        None,
+        keys["expired"],
+        keys["revoked"],
+        keys["unknown"],
+        keys["another secret"],
+        keys["no key of ours"],
+    ]
+    if TABLE[operation][3] is OPEN:
+        assert {ask(client, operation, key).status_code for key in shown} <= {200, 401, 429}
+        return
+    nothing_there = client.get("/nowhere/at/all")
+    for key in shown:
+        answer = ask(client, operation, key)
+        if answer.status_code == 429:  # too many bad keys came from here
+            continue
+        assert (answer.status_code, answer.content) == (401, nothing_there.content)
+        assert alike(answer) == alike(nothing_there)
+
+
+def alike(answer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+
+
+@pytest.mark.parametrize("path", ["/v1/items/{}", "/v1/images/{}"])
+def test_a_foreign_row_is_like_an_unknown_one(service, path: str) -> None:
+    client, keys = service
+    shown = headers(keys["one camera"])
+    assert client.get(path.format(4), headers=shown).status_code == 200  # seen by camera 1
+    foreign, unknown = (client.get(path.format(id), headers=shown) for id in (5, 99))
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.text.replace("5", "") == unknown.text.replace("99", "")
+    assert alike(foreign) == alike(unknown) | {"content-length": foreign.headers["content-length"]}
+
+
+def test_one_camera_is_all_that_a_narrow_key_finds(service) -> None:
+    client, keys = service
+    narrow, wide = headers(keys["one camera"]), headers(keys["search"])
+    body = {"text": "blue dress", "top_k": 50}
+    everything = client.post("/v1/search", json=body, headers=wide).json()["hits"]
+    mine = client.post("/v1/search", json=body, headers=narrow).json()["hits"]
+    assert mine == [hit for hit in everything if hit["camera"] == "camera-1"]
+    assert len(mine) == 4
+    for filter in ({"cameras": ["camera-2"]}, {"where": "camera = camera-2 or hat = true"}):
+        found = client.post("/v1/search", json=body | {"filter": filter}, headers=narrow).json()["hits"]
+        assert {hit["camera"] for hit in found} <= {"camera-1"}
+    foreign = {"parts": [{"text": "coat"}, {"item": 5, "weight": -1}]}
+    unknown = {"parts": [{"text": "coat"}, {"item": 99, "weight": -1}]}
+    answers = [client.post("/v1/search", json=one, headers=narrow) for one in (foreign, unknown)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text.replace("5", "") == answers[1].text.replace("99", "")
+
+
+def test_a_narrow_key_learns_nothing_about_other_cameras(service) -> None:
+    client, keys = service
+    told = client.get("/v1/gallery", headers=headers(keys["one camera"]))
+    assert told.json()["cameras"] == {"camera-1": 4}
+    assert told.json()["items"] == 4
+    for word in ("camera-0", "camera-2", "manifest", "2026-05"):
+        assert word not in told.text
+
+
+def test_nothing_that_leaves_holds_a_key_or_a_path(service, tmp_path: Path, caplog) -> None:
+    client, keys = service
+    caplog.set_level("DEBUG")
+    key = keys["search"]
+    answers = [ask(client, operation, key) for operation in TABLE]
+    answers += [
+        client.get(path, headers=headers(key)) for path in ("/v1/items/x", "/v1/images/-1", "/v1/nothing")
+    ]
+    told = "".join(answer.text + str(answer.headers) for answer in answers)
+    logged = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("cskt"))
+    for secret in (key, key.split("_", 2)[2], "/secret/folder", "/work", "site-packages"):
+        assert secret not in told
+        assert secret not in logged
+    assert "blue dress" not in logged
