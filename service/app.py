@@ -21,7 +21,7 @@ from service.observing.metrics import Metrics
 from service.observing.request_ids import RequestIds
 from service.observing.tracing import open_metrics
 from service.problems import UnexpectedErrors, add_problem_handlers
-from service.routes import ROUTERS
+from service.routes import ROUTERS, methods_of
 from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
 from service.sessions import Sessions
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         ],
     )
     app.state.settings, app.state.draining = settings, False
-    app.state.keys, app.state.sessions = None, sessions
+    app.state.keys, app.state.sessions, app.state.methods = None, sessions, methods_of
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -8,7 +8,7 @@ CsktError
     ├── Forbidden         403  the key is not good for that
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
-    ├── TooLate           503  let in, but it would be answered after its deadline
+    ├── TooLate           429  let in, but it would be answered after its deadline
     ├── NotReady          503  starting or stopping
     ├── NotRecorded       503  the audit log cannot take it down
     └── QueryFailed       500  the encoder or the gallery failed on this query
@@ -73,7 +73,7 @@ class Overloaded(RequestError):
 class TooLate(RequestError):
     """Let in, but it would have been answered after its deadline."""
 
-    status = 503
+    status = 429
     title = "Too late"
     retry_after = 1
 

@@ -125,6 +125,8 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
         413: "The request body is too large.",
     }
     _note(request, HTTPStatus(error.status_code).phrase)
+    if error.status_code == 405:  # the framework names the methods of one route only
+        error.headers = {"Allow": ", ".join(sorted(request.app.state.methods(path)))}
     detail = sentences.get(error.status_code, str(error.detail))
     return problem(error.status_code, detail, path, headers=error.headers)
 

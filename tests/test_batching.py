@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.batching import MicroBatcher
-from service.errors import NotReady, Overloaded, QueryFailed
+from service.errors import NotReady, Overloaded, QueryFailed, TooLate
 
 
 class Device:
@@ -187,3 +190,117 @@ def test_closing_leaves_nobody_waiting() -> None:
 def test_senseless_limits_are_refused(max_batch: int, max_waiting: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         MicroBatcher[int, int](lambda queries: list(queries), max_batch=max_batch, max_waiting=max_waiting)
+
+
+def test_who_would_be_answered_too_late_is_told_so_and_costs_nothing() -> None:
+    device = Device()
+
+    async def scene(batcher: MicroBatcher[int, int]) -> None:
+        device.gate.clear()
+        first = asyncio.create_task(batcher.submit(1))
+        await until(lambda: len(device.batches) == 1)
+        soon = asyncio.create_task(batcher.submit(2, deadline=time.monotonic() + 0.01))
+        later = asyncio.create_task(batcher.submit(3, deadline=time.monotonic() + 600))
+        await asyncio.sleep(0.05)
+        device.gate.set()
+        with pytest.raises(TooLate):
+            await soon
+        assert (await first, await later) == (2, 6)
+
+    play(device, scene)
+    assert device.batches == [[1], [3]]
+
+
+def test_a_batch_costs_no_more_than_it_may_and_what_costs_more_goes_alone() -> None:
+    device = Device()
+
+    async def scene(batcher: MicroBatcher[int, int]) -> None:
+        device.gate.clear()
+        first = asyncio.create_task(batcher.submit(1))
+        await until(lambda: len(device.batches) == 1)
+        costs = {2: 3.0, 3: 1.0, 4: 1.0, 5: 9.0, 6: 1.0}
+        others = [asyncio.create_task(batcher.submit(number, cost)) for number, cost in costs.items()]
+        await asyncio.sleep(0.01)
+        device.gate.set()
+        assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10, 12]
+
+    play(device, scene, max_batch=4)
+    assert device.batches == [[1], [2, 3], [4], [5], [6]]
+
+
+def test_several_threads_work_at_once_and_each_gets_its_own_answer() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def work(queries: Sequence[int]) -> list[int]:
+        both.wait()  # needs another thread to be here too
+        return [2 * query for query in queries]
+
+    async def run() -> None:
+        batcher = MicroBatcher[int, int](work, max_batch=1, threads=2)
+        batcher.start()
+        answers = await asyncio.gather(*(batcher.submit(number) for number in range(10)))
+        assert answers == [2 * number for number in range(10)]
+        await batcher.close()
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_a_batch_that_does_not_return_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.batching.HANGS_AFTER", 0.05)
+    device = Device()
+
+    async def scene(batcher: MicroBatcher[int, int]) -> None:
+        assert not batcher.hangs
+        device.gate.clear()
+        stuck = asyncio.create_task(batcher.submit(1))
+        await until(lambda: batcher.hangs)
+        device.gate.set()
+        assert await stuck == 2
+        assert not batcher.hangs
+
+    play(device, scene)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-3, 9), st.booleans(), st.sampled_from([1.0, 2.0, 5.0])), max_size=40),
+    st.integers(1, 3),
+)
+def test_nobody_is_lost_answered_twice_or_answered_for_another(
+    asked: list[tuple[int, bool, float]], threads: int
+) -> None:
+    """Negative numbers fail alone; some callers leave; everybody else gets twice their number."""
+    seen: list[int] = []
+
+    def work(queries: Sequence[tuple[int, int]]) -> list[int]:
+        if any(number < 0 for _, number in queries):
+            raise ValueError("negative")
+        seen.extend(place for place, _ in queries)
+        return [2 * number for _, number in queries]
+
+    async def run() -> list[object]:
+        batcher = MicroBatcher[tuple[int, int], int](work, max_batch=4, threads=threads)
+        batcher.start()
+        tasks = [
+            asyncio.create_task(batcher.submit((place, number), cost))
+            for place, (number, _, cost) in enumerate(asked)
+        ]
+        await asyncio.sleep(0)
+        for task, (_, leaves, _) in zip(tasks, asked, strict=True):
+            if leaves:
+                task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        await batcher.close()
+        return list(answers)
+
+    answers = asyncio.run(asyncio.wait_for(run(), 30))
+    for (number, leaves, _), answer in zip(asked, answers, strict=True):
+        if leaves:
+            assert isinstance(answer, asyncio.CancelledError)
+        elif number < 0:
+            assert isinstance(answer, QueryFailed)
+        else:
+            assert answer == 2 * number
+    stayed = [place for place, (number, leaves, _) in enumerate(asked) if number >= 0 and not leaves]
+    assert sorted(set(seen)) == sorted(seen)
+    assert set(stayed) <= set(seen)

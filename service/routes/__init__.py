@@ -1,6 +1,15 @@
 """All routes of the service, in the order of the API page."""
 
+from fastapi.routing import APIRoute
+
 from service.routes import audit, docs, gallery, health, images, metrics, page, search, session
+
+
+def methods_of(path: str) -> set[str]:
+    """What the routes at this address answer to."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+
 
 ROUTERS = (
     search.router,

@@ -6,6 +6,8 @@ All of it without threads: what is no coroutine, the framework would run in one,
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from service.access import caller_of
 from service.admission import Pass
@@ -41,8 +43,8 @@ ItemId = Annotated[int, Path(ge=0, le=2**63 - 1, description="the id of a hit")]
 async def _pass(
     request: Request,
     deadline_ms: Annotated[
-        int | None,
-        Header(ge=1, le=600_000, description="milliseconds until the answer must be there"),
+        Annotated[int, Field(ge=1, le=600_000)] | SkipJsonSchema[None],
+        Header(description="milliseconds until the answer must be there"),
     ] = None,
 ) -> Pass:
     admitted = getattr(request.state, "admitted", None)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from indexer.times import to_utc
 
@@ -32,7 +32,23 @@ def _utc(text: str) -> str:
         raise ValueError("must be an ISO 8601 time such as 2026-05-01T12:00:00Z") from error
 
 
-Time = Annotated[str, StringConstraints(max_length=64), AfterValidator(_utc)]
+Time = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_utc),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+
+
+def _number(value: object) -> object:
+    """JSON knows no difference between 5 and 5.0; texts and truth values are no numbers."""
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+NUMBER = BeforeValidator(_number)
+"""Stands behind the bounds of a field, else its description would lack them."""
 
 
 class Contract(BaseModel):

@@ -1,8 +1,8 @@
 """Which rows a request means."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from indexer.errors import FilterError
 from indexer.filter_text import parse_filter
@@ -14,7 +14,7 @@ def _condition(text: str) -> str:
     try:
         parse_filter(text)
     except FilterError as error:
-        raise ValueError(f"is no condition: {error}") from error
+        raise ValueError(f"must be a condition: {str(error).rstrip('.')}") from error
     return text
 
 
@@ -22,7 +22,7 @@ Condition = Annotated[Text, AfterValidator(_condition)]
 
 
 class SearchFilter(Contract):
-    """Which rows may be found; every part given must hold."""
+    """Which rows may be found; every part given must hold. A time that ends before it begins finds nobody."""
 
     cameras: Names | None = Field(default=None, description="any of these cameras")
     tracks: Names | None = Field(default=None, description="any of these tracks")
@@ -40,10 +40,5 @@ class SearchFilter(Contract):
         max_length=4000,
         description="a condition in the filter language of the command line",
         examples=["camera = gate and not colour = red"],
+        json_schema_extra={"format": "condition"},
     )
-
-    @model_validator(mode="after")
-    def _times_in_order(self) -> Self:
-        if self.seen_from is not None and self.seen_until is not None and self.seen_from >= self.seen_until:
-            raise ValueError("seen_from must be before seen_until")
-        return self

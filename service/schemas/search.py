@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from service.schemas.contract import Contract, FiniteFloat, unicode_text
+from service.schemas.contract import NUMBER, Contract, unicode_text
 from service.schemas.filter import SearchFilter
 from service.schemas.items import Item
 from service.schemas.problem import Problem
@@ -20,17 +20,44 @@ Words = Annotated[
 Picture = Annotated[
     str,
     StringConstraints(min_length=1, pattern=r"^[\x20-\x7e]+$"),
-    Field(description="a JPEG, PNG or WebP, as base64 or a data URI; 10 MB at most"),
+    Field(
+        description="a JPEG, PNG or WebP, as base64 or a data URI; 10 MB at most",
+        json_schema_extra={"format": "picture"},
+    ),
 ]
-Weight = Annotated[FiniteFloat, Field(ge=-10, le=10, description="negative: not like this")]
+Weight = Annotated[
+    float, Field(ge=-10, le=10, allow_inf_nan=False, description="negative: not like this"), NUMBER
+]
+
+
+_KINDS = ("text", "image", "item")
+
+
+def _only(kind: str) -> dict[str, JsonValue]:
+    others: dict[str, JsonValue] = {other: {"type": "null"} for other in _KINDS if other != kind}
+    return {"required": [kind], "properties": others, "not": {"properties": {kind: {"type": "null"}}}}
+
+
+_ONE_KIND: dict[str, JsonValue] = {"oneOf": [_only(kind) for kind in _KINDS]}
+_POSITIVE_PART: dict[str, JsonValue] = {"properties": {"weight": {"exclusiveMinimum": 0}}}
+_ASKS_FOR_SOMEBODY: dict[str, JsonValue] = {
+    "anyOf": [
+        {"required": ["text"], "properties": {"text": {"type": "string"}}},
+        {"required": ["image"], "properties": {"image": {"type": "string"}}},
+        {"required": ["parts"], "properties": {"parts": {"contains": _POSITIVE_PART}}},
+    ]
+}
+"""What the validators below ask, in the words of JSON Schema, for the description of the API."""
 
 
 class QueryPart(Contract):
     """One of text, image and item, and how much it counts."""
 
+    model_config = ConfigDict(json_schema_extra=_ONE_KIND)
+
     text: Words | None = None
     image: Picture | None = None
-    item: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] | None = Field(
+    item: Annotated[int, Field(ge=0, le=2**63 - 1), NUMBER] | None = Field(
         default=None, description="the id of a row: more like this"
     )
     weight: Weight = 1.0
@@ -45,17 +72,21 @@ class QueryPart(Contract):
 class SearchRequest(Contract):
     """A sentence, a picture, or weighted parts of both, about one person; and how many rows are wanted."""
 
+    model_config = ConfigDict(json_schema_extra=_ASKS_FOR_SOMEBODY)
+
     text: Words | None = None
     image: Picture | None = None
     parts: Annotated[tuple[QueryPart, ...], Field(max_length=MAX_PARTS)] = Field(
         default=(),
         description="further texts, pictures and rows, one of all with a positive weight",
     )
-    top_k: int = Field(default=24, ge=1, le=MAX_TOP_K, strict=True, description="how many hits at most")
-    offset: int = Field(
-        default=0, ge=0, le=MAX_DEPTH - MAX_TOP_K, strict=True, description="how many hits to pass over"
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K), NUMBER] = Field(
+        default=24, description="how many hits at most"
     )
-    min_score: Annotated[FiniteFloat, Field(ge=-1, le=1)] | None = Field(
+    offset: Annotated[int, Field(ge=0, le=MAX_DEPTH - MAX_TOP_K), NUMBER] = Field(
+        default=0, description="how many hits to pass over"
+    )
+    min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), NUMBER] | None = Field(
         default=None, description="no hits with a smaller cosine"
     )
     group_by: Literal["none", "track"] = Field(
@@ -82,7 +113,7 @@ class SearchHit(Item):
 
     score: float
     others: list[int] = Field(
-        description="with group_by track: ids of further crops of the same passage, the best of them first"
+        description="with group_by track: further crops of the passage that were met on the way, best first"
     )
 
 
