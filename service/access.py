@@ -55,6 +55,8 @@ ACCESS: Mapping[str, Access] = {
     # searching
     "search": _by(Scope.SEARCH, action="search"),
     "search_batch": _by(Scope.SEARCH, action="search"),
+    "get_encoder": _by(*_ANY_KEY),
+    "create_embeddings": _by(Scope.SEARCH, Scope.INDEX),
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_item": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),

@@ -6,6 +6,7 @@ CsktError
     ├── BadQuery          422  the words or the filter cannot be searched for
     ├── BadKey            401  the key is good for nothing
     ├── Forbidden         403  the key is not good for that
+    ├── WrongDimension    409  vectors of another length are wanted
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
@@ -53,6 +54,13 @@ class Forbidden(RequestError):
 
     status = 403
     title = "Forbidden"
+
+
+class WrongDimension(RequestError):
+    """Vectors of another length than the encoder makes are wanted."""
+
+    status = 409
+    title = "Wrong dimension"
 
 
 class UnknownItem(RequestError):

@@ -24,7 +24,7 @@ from service.labels import encoder_label
 from service.nearest import Ranking, Wanted, rank_many
 from service.observing.metrics import GalleryFacts, Metrics
 from service.observing.tracing import open_metrics
-from service.query import ItemPart, Question, TextPart, clean_text, combined
+from service.query import ItemPart, Part, Question, TextPart, clean_text, combined
 from service.scopes import LOCAL, Caller
 from service.serving import QueryEncoder, Serving, open_serving, use_cores
 from service.settings import Settings
@@ -158,6 +158,21 @@ class Searcher:
         finally:
             self.admission.leave(cost, answered=answered)
         return [_found_or_refused(answer) for answer in answers]
+
+    async def embed(self, parts: Sequence[Part], admitted: Pass | None = None) -> list[Encoded]:
+        """The unit vector of each part, by one and the same encoder. Raises RequestError."""
+        self.check_ready()
+        admitted = admitted or Pass(self._settings.deadline_ms / 1000)
+        cost = max(0.0, Question(tuple(parts), 1).cost - admitted.cost)
+        self.admission.enter(admitted.seconds, cost)
+        answered = False
+        try:
+            deadline = time.monotonic() + admitted.seconds
+            encoded = await self._encoding.encode(parts, deadline, self.vector)
+            answered = True
+        finally:
+            self.admission.leave(cost, answered=answered)
+        return encoded
 
     async def _answer(self, question: Question, deadline: float | None) -> Found:
         started = time.perf_counter()

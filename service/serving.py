@@ -38,6 +38,11 @@ class QueryEncoder(Protocol):
         ...
 
     @property
+    def precision(self) -> str:
+        """The number format it computes in."""
+        ...
+
+    @property
     def preprocess(self) -> Preprocess:
         """Turns a picture into pixels."""
         ...

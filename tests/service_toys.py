@@ -53,7 +53,7 @@ class ToyEncoder:
 
     def __init__(self, poison: str = "poison", fingerprint: str = FINGERPRINT) -> None:
         self.name, self.fingerprint, self.dimension, self.context_length = "toy", fingerprint, DIMENSION, 77
-        self.poison, self.batches = poison, []
+        self.poison, self.precision, self.batches = poison, "float64", []
         self.gate = threading.Event()
         self.gate.set()
 

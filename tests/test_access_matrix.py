@@ -33,6 +33,8 @@ TABLE = {
     "metrics": ("GET", "/metrics", None, METRICS),
     "search": ("POST", "/v1/search", QUERY, SEARCH),
     "search_batch": ("POST", "/v1/search/batch", {"searches": [QUERY]}, SEARCH),
+    "get_encoder": ("GET", "/v1/encoder", None, ANYBODY),
+    "create_embeddings": ("POST", "/v1/embeddings", {"input": "coat"}, SEARCH | INDEX),
     "get_gallery": ("GET", "/v1/gallery", None, SEARCH | INDEX | ADMIN),
     "get_item": ("GET", "/v1/items/1", None, SEARCH),
     "get_image": ("GET", "/v1/images/1", None, SEARCH),

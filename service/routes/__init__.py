@@ -2,7 +2,7 @@
 
 from fastapi.routing import APIRoute
 
-from service.routes import audit, docs, gallery, health, images, metrics, page, search, session
+from service.routes import audit, docs, encoder, gallery, health, images, metrics, page, search, session
 
 
 def methods_of(path: str) -> set[str]:
@@ -19,6 +19,7 @@ ROUTERS = (
     health.router,
     metrics.router,
     docs.router,
+    encoder.router,
     page.router,
     session.router,
 )

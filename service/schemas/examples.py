@@ -37,3 +37,10 @@ BATCHES: dict[str, Example] = {
         "value": {"searches": [{"text": "a man in a blue coat", "top_k": 3}, {"text": "a woman in white"}]},
     }
 }
+
+EMBEDDINGS: dict[str, Example] = {
+    "texts": {
+        "summary": "Two texts",
+        "value": {"input": ["a man in a blue coat", "a woman in white"], "model": "cskt"},
+    }
+}

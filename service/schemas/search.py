@@ -57,7 +57,7 @@ class QueryPart(Contract):
 
     text: Words | None = None
     image: Picture | None = None
-    item: Annotated[int, Field(ge=0, le=2**63 - 1), NUMBER] | None = Field(
+    item: Annotated[int, Field(ge=0, le=2**53), NUMBER] | None = Field(
         default=None, description="the id of a row: more like this"
     )
     weight: Weight = 1.0

@@ -41,7 +41,7 @@ def test_a_failure_is_told_and_can_be_retried(visit, filled):
     finally:
         filled.encoder.broken = False
     assert "The search failed" in visitor.page.inner_text("#message [role=alert]")
-    assert "The encoder failed on this query" in visitor.page.inner_text("#message [role=alert]")
+    assert "The service failed on this query" in visitor.page.inner_text("#message [role=alert]")
     assert visitor.ids() == []
     visitor.page.click("#retry")
     visitor.page.wait_for_selector(".hit")
@@ -51,7 +51,7 @@ def test_a_failure_is_told_and_can_be_retried(visit, filled):
 
 def test_a_refused_query_shows_the_reason_without_a_retry(visit, filled):
     visitor = visit(filled, "?q=!!!")
-    assert "has no letters or digits" in visitor.page.inner_text("#message [role=alert]")
+    assert "must hold letters or digits" in visitor.page.inner_text("#message [role=alert]")
     assert visitor.page.query_selector("#retry") is None
     visitor.expect_failed_request()
 
