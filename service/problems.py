@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import RequestError
-from service.schemas.problem import Problem
+from service.schemas.problem import ClientError, Problem
 
 log = logging.getLogger("cskt.problems")
 
 ASK_FOR_KEY = {"WWW-Authenticate": 'Bearer realm="cskt"'}
+OPENAI_SHAPED = "/v1/embeddings"
 SENTENCES = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
@@ -49,8 +50,11 @@ def problem(
         status=status,
         detail=detail,
         instance=instance,
+        error=_client_error(phrase, detail) if instance == OPENAI_SHAPED else None,
     )
-    return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type="application/problem+json")
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status, dict(headers or {}), media_type="application/problem+json"
+    )
 
 
 def problem_of(error: RequestError, instance: str) -> Problem:
@@ -61,6 +65,7 @@ def problem_of(error: RequestError, instance: str) -> Problem:
         status=error.status,
         detail=str(error),
         instance=instance,
+        error=_client_error(error.title, str(error)) if instance == OPENAI_SHAPED else None,
     )
 
 
@@ -71,6 +76,10 @@ def _kind(title: str) -> str:
 def _note(request: Request, title: str) -> None:
     """For the metrics: what kind of problem this request met."""
     request.state.problem = _kind(title)
+
+
+def _client_error(title: str, detail: str) -> ClientError:
+    return ClientError(message=detail, type=_kind(title), code=_kind(title))
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -4,7 +4,6 @@ The same rule as everywhere decides (`admission.py`); only the way to the refusa
 body, no exceptions. A caller without a key is refused here too, before it is told that it needs one.
 """
 
-import json
 import time
 from collections.abc import Callable
 
@@ -79,7 +78,7 @@ _ALWAYS += [(b"content-type", b"application/problem+json"), (b"cache-control", b
 
 
 async def _send(refusal: Overloaded, scope: Scope, send: Send) -> None:
-    body = json.dumps(problem_of(refusal, scope["path"]).model_dump()).encode()
+    body = problem_of(refusal, scope["path"]).model_dump_json(exclude_none=True).encode()
     own = [(b"retry-after", str(refusal.retry_after).encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": refusal.status, "headers": [*_ALWAYS, *own]})
     await send({"type": "http.response.body", "body": body})

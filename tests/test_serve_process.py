@@ -1,5 +1,6 @@
 """A real `cskt serve`: starts, answers, takes up new rows, stops in order; or says in a sentence why not."""
 
+import http.client
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -162,6 +164,58 @@ def refusal(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert told.err.startswith("cskt: ")
     assert told.err.count("\n") == 1
     return told.err
+
+
+BODY = b'{"text": "coat"}'
+
+
+def test_it_ends_without_breaking_a_request(site: Site) -> None:
+    """Clients with kept connections ask without a pause while it is told to end."""
+    ends = threading.Event()
+    broken: list[object] = []
+    answered = [0]
+
+    def ask(port: int) -> None:
+        connection = None
+        while not ends.is_set():
+            if connection is None:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                try:
+                    connection.connect()
+                except OSError:  # nobody takes connections any more: that is no broken request
+                    return
+            try:
+                connection.request("POST", "/v1/search", BODY, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                broken.append(repr(error))
+                return
+            if answer.status != 200:
+                broken.append(answer.status)
+            answered[0] += 1
+            time.sleep(0.02)
+            if answer.getheader("connection", "").lower() == "close":
+                connection = None
+
+    with serving(site.gallery) as served:
+        port = int(served.url.rpartition(":")[2])
+        clients = [threading.Thread(target=ask, args=(port,)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        while answered[0] < 40:
+            time.sleep(0.01)
+        served.process.send_signal(signal.SIGTERM)
+        while served.get("/readyz")[0] == 200:
+            pass
+        at_signal = answered[0]
+        served.process.communicate(timeout=30)
+        assert served.process.returncode == 0
+        ends.set()
+        for client in clients:
+            client.join(30)
+    assert broken == []
+    assert answered[0] > at_signal  # it went on answering when it was not ready any more
 
 
 def test_a_missing_gallery(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,14 @@
 from service.schemas.contract import Contract
 
 
+class ClientError(Contract):
+    """The same once more, where OpenAI's clients look for it."""
+
+    message: str
+    type: str
+    code: str
+
+
 class Problem(Contract):
     """RFC 9457: what went wrong, in one sentence."""
 
@@ -11,3 +19,4 @@ class Problem(Contract):
     status: int
     detail: str
     instance: str
+    error: ClientError | None = None
