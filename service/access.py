@@ -55,10 +55,14 @@ ACCESS: Mapping[str, Access] = {
     # searching
     "search": _by(Scope.SEARCH, action="search"),
     "search_batch": _by(Scope.SEARCH, action="search"),
+    # changing the gallery
+    "upload_items": _by(Scope.INDEX, action="upload"),
+    "delete_item": _by(Scope.ERASE, action="remove"),
     "get_encoder": _by(*_ANY_KEY),
     "create_embeddings": _by(Scope.SEARCH, Scope.INDEX),
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_item": _by(Scope.SEARCH, action="view"),
+    "get_neighbours": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),
     # the audit log
     "read_audit": _by(Scope.AUDIT, action="audit"),

@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
+from indexer.gallery import Gallery, open_gallery
 from service.admission import Admission
 from service.audit.opening import open_log
 from service.auth import Authentication
@@ -28,6 +30,7 @@ from service.sessions import Sessions
 from service.settings import Settings, read_settings
 from service.shedding import Shedding
 from service.trusted_hosts import TrustedHosts
+from service.writing import Writing
 
 log = logging.getLogger("cskt.app")
 
@@ -72,6 +75,10 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     return app
 
 
+def _writer(settings: Settings) -> Callable[[], Gallery] | None:
+    return partial(open_gallery, settings.gallery, write=True) if settings.gallery else None
+
+
 def _admission(app: FastAPI) -> Admission | None:
     searcher = getattr(app.state, "searcher", None)
     return searcher.admission if isinstance(searcher, Searcher) else None
@@ -96,12 +103,14 @@ def _lifespan(
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         app.state.keys = open_keys(settings)
+        app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
             yield
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
+            await app.state.writing.close()
             await searcher.close()
             await app.state.audit.close()
             await asyncio.to_thread(metrics.close)

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from indexer.items import EmbeddedItem, GalleryItem, Rejected
+from indexer.prepared import Prepared
 from service.batching import MicroBatcher
 from service.observing.metrics import Metrics
 from service.pictures import Pictures
@@ -72,6 +74,20 @@ class Encoding:
     async def encode_texts(self, texts: Sequence[str], deadline: float | None) -> list[Encoded]:
         """The same for bare texts of any kind, empty ones too."""
         return await _all(self._batcher.submit(text, TEXT_COST, deadline) for text in texts)
+
+    async def prepare(self, uploads: Sequence[tuple[GalleryItem, str]]) -> list[EmbeddedItem | Rejected]:
+        """Items with their pictures (base64), decoded and encoded, or why not."""
+        preprocess = self._upkeep.serving.encoder.preprocess
+        prepared = await asyncio.gather(
+            *(self._pictures.prepared(encoded, item, preprocess) for item, encoded in uploads)
+        )
+        good = [one for one in prepared if isinstance(one, Prepared)]
+        vectors = await _all(self._batcher.submit(one.pixels, IMAGE_COST, None) for one in good)
+        embedded = iter(
+            EmbeddedItem(one.item, encoded.vector, one.thumbnail)
+            for one, encoded in zip(good, vectors, strict=True)
+        )
+        return [next(embedded) if isinstance(one, Prepared) else one for one in prepared]
 
     async def _encode_part(
         self, part: Part, deadline: float | None, stored: Callable[[ItemPart], Awaitable[Vector]]

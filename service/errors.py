@@ -10,6 +10,7 @@ CsktError
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
+    ├── DiskFull          507  there is no space for what is to be stored
     ├── NotReady          503  starting or stopping
     ├── NotRecorded       503  the audit log cannot take it down
     └── QueryFailed       500  the encoder or the gallery failed on this query
@@ -84,6 +85,13 @@ class TooLate(RequestError):
     status = 429
     title = "Too late"
     retry_after = 1
+
+
+class DiskFull(RequestError):
+    """There is no space for what is to be stored."""
+
+    status = 507
+    title = "Disk full"
 
 
 class NotReady(RequestError):

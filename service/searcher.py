@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.gallery import Gallery
-from indexer.items import GalleryItem, GalleryStats, Hit
+from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
 from model.errors import CsktError
 from service.admission import Admission, Pass
 from service.batching import MicroBatcher
@@ -31,7 +31,7 @@ from service.settings import Settings
 from service.upkeep import WARM_UP, Upkeep
 from service.visible import may_see
 
-SEARCHED_TOGETHER = 32
+SEARCHED_TOGETHER, UPLOADED_TOGETHER = 32, 8
 GALLERY_FAILED = "The gallery failed on this query; the log of the service says why."
 
 log = logging.getLogger("cskt.searcher")
@@ -241,6 +241,21 @@ class Searcher:
     @property
     def _gallery(self) -> Gallery:
         return self.upkeep.serving.gallery
+
+    async def prepare(self, uploads: Sequence[tuple[GalleryItem, str]]) -> list[EmbeddedItem | Rejected]:
+        """Items with their pictures (base64) ready to be stored, or why not. Raises RequestError.
+
+        A few at a time, so that searches find a free encoder in between.
+        """
+        self.check_ready()
+        ready: list[EmbeddedItem | Rejected] = []
+        for start in range(0, len(uploads), UPLOADED_TOGETHER):
+            ready += await self._encoding.prepare(uploads[start : start + UPLOADED_TOGETHER])
+        return ready
+
+    async def read(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """Some reading of the gallery, off the event loop. Raises NotReady, QueryFailed."""
+        return await self._fetch(work, *arguments)
 
     async def _fetch(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """One reading of the gallery; its failures become one answer without paths."""

@@ -12,6 +12,7 @@ from service.keys import KeyStore
 from service.scopes import Scope
 from service.searcher import Searcher
 from service.settings import Settings
+from service.writing import Writing
 
 ADDRESS = "http://127.0.0.1:8000"
 WORDS = [
@@ -31,8 +32,10 @@ def keyed(folder: Path, **settings: object) -> Iterator[tuple[TestClient, KeySto
     """A client without a key, and the store in which another process would make some."""
     chosen = Settings(state=str(folder), refresh_seconds=0.02, **settings)
     store = KeyStore(folder)
-    app = create_app(chosen, Searcher(ToyEncoder(), gallery(), chosen))
+    rows = gallery()
+    app = create_app(chosen, Searcher(ToyEncoder(), rows, chosen))
     with TestClient(app, base_url=ADDRESS) as client:
+        app.state.writing = Writing(lambda: rows)
         while client.get("/readyz").status_code != 200:
             pass
         yield client, store

@@ -84,6 +84,7 @@ class ToyGallery:
     def __init__(self, items: Sequence[EmbeddedItem] = (), encoder: str = "toy") -> None:
         self.fingerprint, self.encoder, self.dimension = FINGERPRINT, encoder, DIMENSION
         self._rows, self._pending, self.closed, self.refreshed = list(items), [], False, 0
+        self._gone: set[int] = set()
 
     def commit_elsewhere(self, item: EmbeddedItem) -> None:
         """As another process would: found after the next refresh."""
@@ -97,6 +98,14 @@ class ToyGallery:
 
     def ids(self, where: Filter | None = None) -> npt.NDArray[np.int64]:
         return np.arange(1, len(self._rows) + 1)
+
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        return [id for id, row in enumerate(self._rows, 1) if row.item.key in keys and id not in self._gone]
+
+    def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
+        there = [id for id in ids if self.get(id) is not None]
+        self._gone.update(there)
+        return len(there)
 
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         self._rows.extend(items)
@@ -115,7 +124,7 @@ class ToyGallery:
         return rankings
 
     def get(self, id: int) -> GalleryItem | None:
-        return self._rows[id - 1].item if 1 <= id <= len(self._rows) else None
+        return self._rows[id - 1].item if 1 <= id <= len(self._rows) and id not in self._gone else None
 
     def vector(self, id: int) -> npt.NDArray[np.float32] | None:
         return self._rows[id - 1].vector if 1 <= id <= len(self._rows) else None

@@ -10,11 +10,13 @@ from keyed_service import headers, keyed, make
 
 from service.access import ACCESS
 from service.app import create_app
+from service.schemas.examples import UPLOADS
 from service.scopes import Scope
 
 ANYBODY = frozenset(Scope)
-SEARCH, INDEX, AUDIT, ADMIN, METRICS = (
-    frozenset({scope}) for scope in (Scope.SEARCH, Scope.INDEX, Scope.AUDIT, Scope.ADMIN, Scope.METRICS)
+SEARCH, INDEX, ERASE, AUDIT, ADMIN, METRICS = (
+    frozenset({scope})
+    for scope in (Scope.SEARCH, Scope.INDEX, Scope.ERASE, Scope.AUDIT, Scope.ADMIN, Scope.METRICS)
 )
 OPEN = None
 QUERY = {"text": "blue dress"}
@@ -37,6 +39,9 @@ TABLE = {
     "create_embeddings": ("POST", "/v1/embeddings", {"input": "coat"}, SEARCH | INDEX),
     "get_gallery": ("GET", "/v1/gallery", None, SEARCH | INDEX | ADMIN),
     "get_item": ("GET", "/v1/items/1", None, SEARCH),
+    "get_neighbours": ("GET", "/v1/items/1/neighbours", None, SEARCH),
+    "upload_items": ("POST", "/v1/items", UPLOADS["one"]["value"], INDEX),
+    "delete_item": ("DELETE", "/v1/items/12", None, ERASE),
     "get_image": ("GET", "/v1/images/1", None, SEARCH),
     "read_audit": ("GET", "/v1/audit", None, AUDIT),
 }

@@ -21,6 +21,7 @@ from service.keys import KeyStore
 from service.scopes import Scope
 from service.searcher import Searcher
 from service.settings import Settings
+from service.writing import Writing
 
 LONG = os.environ.get("CSKT_FUZZ") == "long"
 EXAMPLES = 500 if LONG else 40
@@ -34,7 +35,9 @@ class Served:
         settings = Settings(state=str(folder), refresh_seconds=0.5, requests_per_minute=0)
         store = KeyStore(folder)
         self.key = make(store, *Scope)
-        self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), gallery(), settings))
+        rows = gallery()
+        self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), rows, settings))
+        self.open_writer = lambda: rows
         config = uvicorn.Config(self.app, log_config=None, access_log=False, server_header=False, port=0)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
@@ -43,6 +46,7 @@ class Served:
         self.thread.start()
         while not self.server.started or not self.app.state.searcher.ready:
             time.sleep(0.01)
+        self.app.state.writing = Writing(self.open_writer)
         return int(self.server.servers[0].sockets[0].getsockname()[1])
 
     def stop(self) -> None:

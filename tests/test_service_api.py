@@ -293,9 +293,16 @@ def test_pages_and_description_need_nothing_from_outside(client: TestClient) -> 
     assert "/v1/search" in client.get("/docs").text
     described = client.get("/openapi.json").json()["paths"]
     items = {"/v1/search", "/v1/search/batch", "/v1/images/{id}", "/v1/items/{id}", "/v1/gallery"}
-    assert items | {"/v1/audit", "/v1/session", "/v1/encoder", "/v1/embeddings", "/livez", "/readyz"} == set(
-        described
-    )
+    assert items | {
+        "/v1/audit",
+        "/v1/items",
+        "/v1/items/{id}/neighbours",
+        "/v1/session",
+        "/v1/encoder",
+        "/v1/embeddings",
+        "/livez",
+        "/readyz",
+    } == set(described)
 
 
 def test_the_api_page_escapes_the_host_it_is_asked_under() -> None:

@@ -256,7 +256,7 @@ class Store:
         """The unit vector of one item (dimension,), or None."""
         for _, stored in self.vectors(id - 1, id):
             vector = stored[0].astype(np.float32)
-            return vector / np.linalg.norm(vector)
+            return np.asarray(vector / np.linalg.norm(vector), np.float32)
         return None
 
     def _matrix(self, rows: list[tuple[int, bytes, int]]) -> StoredVectors:

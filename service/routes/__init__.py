@@ -2,7 +2,19 @@
 
 from fastapi.routing import APIRoute
 
-from service.routes import audit, docs, encoder, gallery, health, images, metrics, page, search, session
+from service.routes import (
+    audit,
+    docs,
+    encoder,
+    gallery,
+    health,
+    images,
+    items,
+    metrics,
+    page,
+    search,
+    session,
+)
 
 
 def methods_of(path: str) -> set[str]:
@@ -14,6 +26,7 @@ def methods_of(path: str) -> set[str]:
 ROUTERS = (
     search.router,
     images.router,
+    items.router,
     gallery.router,
     audit.router,
     health.router,

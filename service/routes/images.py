@@ -1,4 +1,4 @@
-"""GET /v1/images/{id} and /v1/items/{id}: one row of the gallery, its picture and its facts."""
+"""GET /v1/images/{id}: the picture of a row; and which facts of a row may leave."""
 
 from typing import Any
 
@@ -19,7 +19,12 @@ class JpegResponse(Response):
     media_type = "image/jpeg"
 
 
-@router.get("/images/{id}", response_class=JpegResponse, responses=problems(404, 422, 503))
+@router.get(
+    "/images/{id}",
+    response_class=JpegResponse,
+    responses=problems(401, 403, 404, 422, 429, 503),
+    summary="The picture of a row",
+)
 async def get_image(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Response:
     """The stored crop as JPEG. It was encoded anew when it was indexed and carries no metadata."""
     if caller.cameras is not None:
@@ -27,14 +32,6 @@ async def get_image(id: ItemId, searcher: TheSearcher, caller: TheCaller, record
     picture = await searcher.image(id)
     record.shown = [id]
     return JpegResponse(picture, headers={"Cache-Control": "private, max-age=300"})
-
-
-@router.get("/items/{id}", responses=problems(404, 422, 503))
-async def get_item(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Item:
-    """The facts of one row."""
-    facts = await searcher.item(id, caller)
-    record.shown = [id]
-    return item_facts(id, facts)
 
 
 def item_facts(id: int, item: GalleryItem) -> Item:

@@ -44,3 +44,20 @@ EMBEDDINGS: dict[str, Example] = {
         "value": {"input": ["a man in a blue coat", "a woman in white"], "model": "cskt"},
     }
 }
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+UPLOADS: dict[str, Example] = {
+    "one": {
+        "summary": "One crop (here a single grey pixel)",
+        "value": {
+            "items": [
+                {
+                    "image": _PIXEL,
+                    "camera": "gate",
+                    "seen_at": "2026-05-01T12:00:00Z",
+                    "attributes": {"shift": "night"},
+                }
+            ]
+        },
+    }
+}
