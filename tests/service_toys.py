@@ -97,7 +97,14 @@ class ToyGallery:
         return {row.item.key for row in self._rows} & set(keys)
 
     def ids(self, where: Filter | None = None) -> npt.NDArray[np.int64]:
-        return np.arange(1, len(self._rows) + 1)
+        return np.array(
+            [
+                id
+                for id, row in enumerate(self._rows, 1)
+                if id not in self._gone and (where is None or passes(row.item, where, id))
+            ],
+            dtype=np.int64,
+        )
 
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         return [id for id, row in enumerate(self._rows, 1) if row.item.key in keys and id not in self._gone]
