@@ -93,7 +93,8 @@ class GuardedRoute(APIRoute):
                 raise Forbidden("This key is not good for that; ask for one with another scope.")
             if access.action is None:
                 return await handle(request)
-            return await _recorded(request, Record.begin(access.action, caller.key, caller.name), handle)
+            record = Record.begin(access.action, caller.key, caller.name)
+            return await _recorded(request, record, handle, Scope.SEARCH in (access.scopes or ()))
 
         return guarded
 
@@ -106,11 +107,16 @@ def caller_of(request: Request) -> Caller:
 
 
 async def _recorded(
-    request: Request, record: Record, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+    request: Request,
+    record: Record,
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+    shows_people: bool,
 ) -> Response:
-    """The answer, once its record is durable. Refusals are recorded where the route says why."""
+    """The answer, once its record is durable. Refusals are recorded where it is said why."""
     request.state.record = record
     try:
+        if shows_people:
+            _admit(request, record)
         response = await handle(request)
     except RequestError as error:
         if record.refusal:
@@ -123,9 +129,20 @@ async def _recorded(
     return response
 
 
+def _admit(request: Request, record: Record) -> None:
+    """Ask the gate of the profile; a case may narrow what the caller sees. Raises RequestError."""
+    state = request.state
+    case, purpose = getattr(state, "case", ""), getattr(state, "purpose", "")
+    try:
+        state.caller = request.app.state.gate.admit(caller_of(request), case, purpose)
+    except RequestError as error:
+        record.refusal = str(error)
+        raise
+
+
 async def _write(request: Request, record: Record) -> None:
     record.request = request_id.get()
-    record.address = request.client.host if request.client else ""
+    record.address = getattr(request.state, "address", "")
     record.case, record.purpose = getattr(request.state, "case", ""), getattr(request.state, "purpose", "")
     with request.app.state.searcher.metrics.stage("audit"):
         await request.app.state.audit.write(record)

@@ -16,6 +16,8 @@ from service.admission import Admission
 from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
+from service.casework.cases import CaseStore
+from service.casework.gate import Gate
 from service.draining import Draining
 from service.keys import open_keys
 from service.observing.access_log import AccessLog
@@ -103,6 +105,7 @@ def _lifespan(
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         app.state.keys = open_keys(settings)
+        app.state.gate = Gate(CaseStore(settings.state_folder) if settings.profile == "casework" else None)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:

@@ -4,6 +4,7 @@ import argparse
 
 from model.arguments import count
 from service.audit_command import add_audit
+from service.case_command import add_case_command
 from service.key_command import add_key_command
 
 DEFAULT_PEOPLE = 600
@@ -36,6 +37,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     demo.set_defaults(run=run_demo)
     add_audit(commands)
     add_key_command(commands)
+    add_case_command(commands)
     _add_bench(commands)
 
 

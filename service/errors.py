@@ -6,6 +6,7 @@ CsktError
     ├── BadQuery          422  the words or the filter cannot be searched for
     ├── BadKey            401  the key is good for nothing
     ├── Forbidden         403  the key is not good for that
+    ├── CaseRequired      403  casework: no open case for this key, or no purpose
     ├── WrongDimension    409  vectors of another length are wanted
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
@@ -55,6 +56,13 @@ class Forbidden(RequestError):
 
     status = 403
     title = "Forbidden"
+
+
+class CaseRequired(RequestError):
+    """In casework: no open case that this key may work on, or no purpose."""
+
+    status = 403
+    title = "Case required"
 
 
 class WrongDimension(RequestError):

@@ -2,7 +2,6 @@
 
 import argparse
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,16 +21,16 @@ def add_key_command(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     create.add_argument("--cameras", metavar="A,B", help="it sees these cameras only (default: all)")
     create.add_argument("--expires", metavar="TIME", help="90d, 12h, ... from now (default: never)")
-    _add_place(create)
+    add_place(create)
     create.set_defaults(run=run_create)
 
     listing = actions.add_parser("list", help="the keys there are", description=run_list.__doc__)
-    _add_place(listing)
+    add_place(listing)
     listing.set_defaults(run=run_list)
 
     revoke = actions.add_parser("revoke", help="make a key good for nothing", description=run_revoke.__doc__)
     revoke.add_argument("id", help="as cskt key list shows it")
-    _add_place(revoke)
+    add_place(revoke)
     revoke.set_defaults(run=run_revoke)
 
 
@@ -45,10 +44,10 @@ def run_create(arguments: argparse.Namespace) -> int:
         scopes = [Scope(name.strip()) for name in arguments.scopes.split(",") if name.strip()]
     except ValueError:
         raise KeyProblem(f"{arguments.scopes} are no scopes: choose of {', '.join(Scope)}.") from None
-    cameras = [name.strip() for name in (arguments.cameras or "").split(",") if name.strip()]
+    cameras = names_of(arguments.cameras)
     settings, store = _opened(arguments)
     casework = settings.profile == "casework"
-    key, text = store.create(arguments.name, scopes, cameras, _end(arguments.expires), casework=casework)
+    key, text = store.create(arguments.name, scopes, cameras, end_of(arguments.expires), casework=casework)
     record_action(settings.state_folder, "key create", _facts(key))
     print(text)
     until = f" until {key.expires}" if key.expires else ""
@@ -84,22 +83,35 @@ def run_revoke(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """The options that say whose keys or cases are meant."""
     parser.add_argument("--gallery", metavar="G", help="the gallery whose service it is (CSKT_GALLERY)")
     parser.add_argument(
         "--state", metavar="FOLDER", help="where they are kept (CSKT_STATE; default: G.state)"
     )
 
 
-def _opened(arguments: argparse.Namespace) -> "tuple[Settings, KeyStore]":
+def settings_of(arguments: argparse.Namespace) -> "Settings":
+    """The settings of the service that is meant. Raises ServeError when none is named."""
     from service.errors import ServeError
-    from service.keys import KeyStore
     from service.settings import read_settings
 
     settings = read_settings({"gallery": arguments.gallery, "state": arguments.state})
     if not settings.gallery and not settings.state:
-        raise ServeError("Which keys? Give --gallery FOLDER or --state FOLDER.")
-    return settings, KeyStore(Path(settings.state_folder))
+        raise ServeError("Of which service? Give --gallery FOLDER or --state FOLDER.")
+    return settings
+
+
+def names_of(text: str | None) -> list[str]:
+    """`a, b` as names."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _opened(arguments: argparse.Namespace) -> "tuple[Settings, KeyStore]":
+    from service.keys import KeyStore
+
+    settings = settings_of(arguments)
+    return settings, KeyStore(settings.state_folder)
 
 
 def _facts(key: "Key") -> dict[str, object]:
@@ -109,7 +121,7 @@ def _facts(key: "Key") -> dict[str, object]:
     return {**facts, "expires": key.expires or "never"}
 
 
-def _end(text: str | None) -> str | None:
+def end_of(text: str | None) -> str | None:
     """`30d` from now as a time. Raises KeyProblem."""
     from service.keys import KeyProblem
 

@@ -7,27 +7,22 @@ change within a second.
 import hashlib
 import hmac
 import json
-import math
-import os
 import secrets
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from model.errors import CsktError
 from service.scopes import APART, Caller, Scope
 from service.settings import Settings
+from service.state_file import StateFile
 
 FILE = "keys.db"
 PREFIX = "cskt"
 SECRET_BYTES = 32
-LOOK_SECONDS = 0.5
-"""How long a service may go on with what it knew of the keys."""
 
 _TABLE = """CREATE TABLE IF NOT EXISTS key (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL, scopes TEXT NOT NULL, cameras TEXT,
@@ -67,28 +62,15 @@ def now() -> str:
 
 
 class KeyStore:
-    """The keys of one state folder. Raises KeyProblem where they cannot be kept or read.
-
-    Threads may share it. `clock` in seconds says when to look for changes again.
-    """
+    """The keys of one state folder. Raises KeyProblem where they cannot be kept or read."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.path, self._clock = folder / FILE, clock
-        self._lock = threading.Lock()
-        self._looked = -math.inf
-        self._version: tuple[float, ...] = ()
+        self._file = StateFile(folder / FILE, _TABLE, KeyProblem, clock)
         self._known: dict[str, tuple[Key, bytes]] = {}
-        with self._sentences():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._connection.execute("PRAGMA busy_timeout = 5000")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute(_TABLE)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._file.close()
 
     def create(
         self,
@@ -110,19 +92,15 @@ class KeyStore:
             *(id, name, _hash(secret), json.dumps(key.scopes)),
             *(json.dumps(key.cameras) if key.cameras else None, key.created, expires),
         )
-        with self._sentences(), self._lock:
-            self._connection.execute(
-                "INSERT INTO key (id, name, hash, scopes, cameras, created, expires) VALUES (?,?,?,?,?,?,?)",
-                row,
-            )
+        self._file.write(
+            "INSERT INTO key (id, name, hash, scopes, cameras, created, expires) VALUES (?,?,?,?,?,?,?)",
+            row,
+        )
         return key, f"{PREFIX}_{id}_{secret}"
 
     def revoke(self, id: str) -> Key:
         """Make a key good for nothing. Raises KeyProblem when there is none."""
-        with self._sentences(), self._lock:
-            self._connection.execute(
-                "UPDATE key SET revoked = coalesce(revoked, ?) WHERE id = ?", (now(), id)
-            )
+        self._file.write("UPDATE key SET revoked = coalesce(revoked, ?) WHERE id = ?", (now(), id))
         for key in self.all():
             if key.id == id:
                 return key
@@ -154,43 +132,20 @@ class KeyStore:
 
     def _current(self) -> dict[str, tuple[Key, bytes]]:
         """The keys by id, read again when another process may have changed them."""
-        with self._lock:
-            moment = self._clock()
-            if moment - self._looked >= LOOK_SECONDS:
-                with self._sentences():
-                    own = self._connection.execute("SELECT count(*), count(revoked) FROM key").fetchone()
-                    others = self._connection.execute("PRAGMA data_version").fetchone()
-                    if (*own, *others) != self._version:
-                        self._known = {key.id: (key, hash) for key, hash in self._read()}
-                        self._version = (*own, *others)
-                self._looked = moment
-            return self._known
+        if self._file.may_have_changed():
+            self._known = {key.id: (key, hash) for key, hash in self._read()}
+        return self._known
 
     def _read(self) -> list[tuple[Key, bytes]]:
         columns = "id, name, scopes, cameras, created, expires, revoked, hash"
-        with self._sentences():
-            rows = self._connection.execute(f"SELECT {columns} FROM key ORDER BY created, id").fetchall()
-            return [
-                (
-                    Key(
-                        *(row[0], row[1], tuple(Scope(name) for name in json.loads(row[2]))),
-                        tuple(json.loads(row[3])) if row[3] else None,
-                        *row[4:7],
-                    ),
-                    row[7],
-                )
-                for row in rows
-            ]
+        rows = self._file.read(f"SELECT {columns} FROM key ORDER BY created, id")
+        with self._file.sentences():
+            return [(_key(row), row[7]) for row in rows]
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise KeyProblem(
-                f"the keys in {self.path} cannot be used: {error}; choose another folder with CSKT_STATE, "
-                "or restore that file."
-            ) from error
+
+def _key(row: tuple[Any, ...]) -> Key:
+    scopes = tuple(Scope(name) for name in json.loads(row[2]))
+    return Key(row[0], row[1], scopes, tuple(json.loads(row[3])) if row[3] else None, *row[4:7])
 
 
 def open_keys(settings: Settings) -> KeyStore | None:

@@ -1,0 +1,93 @@
+"""cskt case open | list | close: what may be searched for, in services with the profile casework."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from service.key_command import add_place, end_of, names_of
+
+if TYPE_CHECKING:
+    from service.casework.cases import Case, CaseStore
+    from service.settings import Settings
+
+
+def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Mount `cskt case`."""
+    case = commands.add_parser("case", help="cases of casework: open, list, close", description=__doc__)
+    actions = case.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    begin = actions.add_parser("open", help="begin a case", description=run_case_open.__doc__)
+    begin.add_argument("--id", required=True, help="its name, as searches will give it")
+    begin.add_argument("--basis", required=True, help="on which ground: a warrant, a report, ...")
+    begin.add_argument("--expires", required=True, metavar="TIME", help="30d, 12h, ... from now")
+    begin.add_argument("--cameras", metavar="A,B", help="of these cameras only (default: all)")
+    begin.add_argument("--keys", metavar="ID,ID", help="for these keys only (default: all)")
+    add_place(begin)
+    begin.set_defaults(run=run_case_open)
+
+    listing = actions.add_parser("list", help="the cases there are", description=run_case_list.__doc__)
+    add_place(listing)
+    listing.set_defaults(run=run_case_list)
+
+    end = actions.add_parser("close", help="end a case", description=run_case_close.__doc__)
+    end.add_argument("id", help="its name")
+    add_place(end)
+    end.set_defaults(run=run_case_close)
+
+
+def run_case_open(arguments: argparse.Namespace) -> int:
+    """Open a case; keys that may work on it can search for it until it expires or is closed."""
+    from service.audit.command_line import record_action
+
+    settings, store = _opened(arguments)
+    end = end_of(arguments.expires)
+    assert end is not None
+    case = store.begin(
+        arguments.id, arguments.basis, end, names_of(arguments.cameras), names_of(arguments.keys)
+    )
+    record_action(settings.state_folder, "case open", _facts(case))
+    print(f"The case {case.id} is open until {case.expires}.")
+    return 0
+
+
+def run_case_list(arguments: argparse.Namespace) -> int:
+    """Show every case: name, state, end, ground."""
+    from model.terminal import terminal_safe
+    from service.keys import now
+
+    _, store = _opened(arguments)
+    for case in store.all():
+        state = "closed" if case.closed else "expired" if now() >= case.expires else "open"
+        cameras = ",".join(case.cameras) if case.cameras else "all cameras"
+        print(terminal_safe("  ".join((case.id, state, case.expires, cameras, case.basis))))
+    return 0
+
+
+def run_case_close(arguments: argparse.Namespace) -> int:
+    """Close a case, within a second also in services that run."""
+    from model.terminal import terminal_safe
+    from service.audit.command_line import record_action
+
+    settings, store = _opened(arguments)
+    case = store.end(arguments.id)
+    record_action(settings.state_folder, "case close", _facts(case))
+    print(terminal_safe(f"The case {case.id} is closed."))
+    return 0
+
+
+def _opened(arguments: argparse.Namespace) -> "tuple[Settings, CaseStore]":
+    from service.casework.cases import CaseStore
+    from service.key_command import settings_of
+
+    settings = settings_of(arguments)
+    return settings, CaseStore(settings.state_folder)
+
+
+def _facts(case: "Case") -> dict[str, object]:
+    """What the audit log is to know of a case."""
+    return {
+        "id": case.id,
+        "basis": case.basis,
+        "expires": case.expires,
+        "cameras": ",".join(case.cameras or ("all",)),
+        "keys": ",".join(case.keys or ("all",)),
+    }

@@ -1,0 +1,40 @@
+"""In casework nobody is shown to anybody without an open case and a purpose."""
+
+from dataclasses import replace
+
+from service.casework.cases import CaseStore
+from service.errors import CaseRequired, Forbidden
+from service.keys import KeyProblem, check_apart, now
+from service.scopes import Caller
+
+LEAST_LETTERS = 3
+WHY = "Say why in the header Cskt-Purpose, in a few words."
+WHICH = "Name an open case that this key may work on in the header Cskt-Case."
+
+
+class Gate:
+    """Lets callers through to people for a case; `cases` None: this profile asks for none."""
+
+    def __init__(self, cases: CaseStore | None) -> None:
+        self._cases = cases
+
+    def admit(self, caller: Caller, case: str, purpose: str) -> Caller:
+        """The caller, narrowed to the cameras of the case. Raises CaseRequired, Forbidden.
+
+        A case that does not exist, is closed, has expired or is somebody else's is answered alike.
+        """
+        if self._cases is None:
+            return caller
+        try:
+            check_apart(caller.scopes)
+        except KeyProblem as error:
+            raise Forbidden("This key holds scopes that casework keeps apart; take another.") from error
+        found = self._cases.find(case)
+        if found is None or not found.open_for(caller.key, now()):
+            raise CaseRequired(WHICH)
+        if sum(letter.isalpha() for letter in purpose) < LEAST_LETTERS:
+            raise CaseRequired(WHY)
+        if found.cameras is None:
+            return caller
+        mine = frozenset(found.cameras)
+        return replace(caller, cameras=mine if caller.cameras is None else mine & caller.cameras)
