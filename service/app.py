@@ -77,6 +77,12 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     return app
 
 
+def _gate(settings: Settings) -> Gate:
+    casework = settings.profile == "casework"
+    cases = CaseStore(settings.state_folder) if casework else None
+    return Gate(cases, guarded=casework or settings.refuse_protected_traits)
+
+
 def _writer(settings: Settings) -> Callable[[], Gallery] | None:
     return partial(open_gallery, settings.gallery, write=True) if settings.gallery else None
 
@@ -105,7 +111,7 @@ def _lifespan(
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         app.state.keys = open_keys(settings)
-        app.state.gate = Gate(CaseStore(settings.state_folder) if settings.profile == "casework" else None)
+        app.state.gate = _gate(settings)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:

@@ -8,6 +8,7 @@ CsktError
     ├── Forbidden         403  the key is not good for that
     ├── CaseRequired      403  casework: no open case for this key, or no purpose
     ├── WrongDimension    409  vectors of another length are wanted
+    ├── ProtectedTrait    422  the words ask for origin, religion, health, ...
     ├── UnknownItem       404  no row with that id
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
@@ -70,6 +71,13 @@ class WrongDimension(RequestError):
 
     status = 409
     title = "Wrong dimension"
+
+
+class ProtectedTrait(RequestError):
+    """The words ask for what nobody is searched for by."""
+
+    status = 422
+    title = "Protected trait"
 
 
 class UnknownItem(RequestError):

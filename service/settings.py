@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     profile: Literal["open", "casework"] = Field(
         default="open", description="casework: every search needs a case and a purpose"
     )
+    refuse_protected_traits: bool = Field(
+        default=False, description="refuse texts that ask for origin, religion, health; casework always does"
+    )
     state: str | None = Field(
         default=None,
         description="folder of keys, cases and the audit log; default: the gallery's name and .state",

@@ -1,8 +1,10 @@
 """In casework nobody is shown to anybody without an open case and a purpose."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from service.casework.cases import CaseStore
+from service.casework.protected_text import check_words
 from service.errors import CaseRequired, Forbidden
 from service.keys import KeyProblem, check_apart, now
 from service.scopes import Caller
@@ -13,10 +15,18 @@ WHICH = "Name an open case that this key may work on in the header Cskt-Case."
 
 
 class Gate:
-    """Lets callers through to people for a case; `cases` None: this profile asks for none."""
+    """Lets callers through to people for a case; `cases` None: this profile asks for none.
 
-    def __init__(self, cases: CaseStore | None) -> None:
-        self._cases = cases
+    `guarded`: texts that ask for protected traits are refused.
+    """
+
+    def __init__(self, cases: CaseStore | None, *, guarded: bool) -> None:
+        self._cases, self._guarded = cases, guarded
+
+    def check(self, texts: Iterable[str]) -> None:
+        """Raises ProtectedTrait."""
+        if self._guarded:
+            check_words(texts)
 
     def admit(self, caller: Caller, case: str, purpose: str) -> Caller:
         """The caller, narrowed to the cameras of the case. Raises CaseRequired, Forbidden.

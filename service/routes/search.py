@@ -1,6 +1,7 @@
 """POST /v1/search and /v1/search/batch: from sentences and pictures to rankings of people."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -10,6 +11,7 @@ from indexer.filters import Filter, all_of, from_choices
 from indexer.grouping import Group
 from service.access import GuardedRoute
 from service.audit.record import Record
+from service.errors import ProtectedTrait
 from service.labels import encoder_label, sources_of
 from service.problems import problem_of
 from service.query import ImagePart, ItemPart, Part, Question, TextPart
@@ -49,8 +51,9 @@ async def search(
 ) -> Response:
     """Rank the people of the gallery by how well their picture fits the words, the picture, or both."""
     started = time.perf_counter()
-    question = await to_question(body, searcher, caller)
     note_question(record, body)
+    check_words(request, record, [body])
+    question = await to_question(body, searcher, caller)
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -72,9 +75,10 @@ async def search_batch(
 ) -> BatchResponse | Response:
     """Up to 32 searches in one request; one that cannot be answered has a problem in its place."""
     started = time.perf_counter()
-    questions = [await to_question(one, searcher, caller) for one in body.searches]
     for one in body.searches:
         note_question(record, one)
+    check_words(request, record, body.searches)
+    questions = [await to_question(one, searcher, caller) for one in body.searches]
     answers = await unless_gone(request, searcher.search_all(questions, admitted))
     if answers is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -130,6 +134,21 @@ def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
         attributes=given.attributes,
     )
     return choices if given.where is None else all_of(choices, parse_filter(given.where))
+
+
+def check_words(request: Request, record: Record, searches: Sequence[SearchRequest]) -> None:
+    """Raises ProtectedTrait, on record, where this service refuses what the texts or the filters ask for."""
+    texts: list[str] = []
+    for body in searches:
+        texts += [text for text in (body.text, *(part.text for part in body.parts)) if text is not None]
+        if body.filter is not None:
+            texts.append(body.filter.where or "")
+            texts += [f"{name} {value}" for name, value in body.filter.attributes.items()]
+    try:
+        request.app.state.gate.check(texts)
+    except ProtectedTrait as error:
+        record.refusal = str(error)
+        raise
 
 
 def note_question(record: Record, body: SearchRequest) -> None:
