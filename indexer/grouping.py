@@ -14,7 +14,7 @@ import numpy.typing as npt
 from indexer.bursts import ATTRIBUTE
 from indexer.filters import Filter
 from indexer.gallery import Gallery
-from indexer.items import Hit
+from indexer.items import GalleryItem, Hit
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def _grouped(hits: list[Hit]) -> list[list[Hit]]:
     """A ranking by groups, each at the place of its first."""
     groups: dict[Hashable, list[Hit]] = {}
     for hit in hits:
-        groups.setdefault(_group_of(hit), []).append(hit)
+        groups.setdefault(group_of(hit.id, hit.item), []).append(hit)
     return list(groups.values())
 
 
-def _group_of(hit: Hit) -> Hashable:
-    item = hit.item
+def group_of(id: int, item: GalleryItem) -> Hashable:
+    """What holds the crops of one passage together; for a crop that is alone, itself."""
     if item.track is not None:
         return "track", item.source, item.camera, item.track
     burst = item.attributes.get(ATTRIBUTE)
-    return ("row", hit.id) if burst is None else ("burst", type(burst), burst)
+    return ("row", id) if burst is None else ("burst", type(burst), burst)

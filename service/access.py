@@ -3,15 +3,17 @@
 A route that does not stand in the table cannot be added to the app.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.audit.record import Record
-from service.errors import NO_KEY, BadKey, Forbidden, RequestError
+from service.casework.budget import Budget
+from service.errors import NO_KEY, BadKey, BudgetSpent, Forbidden, RequestError
 from service.observing.request_ids import request_id
 from service.scopes import ANYONE, Caller, Scope
 
@@ -90,7 +92,7 @@ class GuardedRoute(APIRoute):
             if access.scopes is not None and not access.scopes & caller.scopes:
                 if caller is ANYONE:
                     raise BadKey(NO_KEY)
-                raise Forbidden("This key is not good for that; ask for one with another scope.")
+                await _refuse(request, Record.begin(access.action or self.name, caller.key, caller.name))
             if access.action is None:
                 return await handle(request)
             record = Record.begin(access.action, caller.key, caller.name)
@@ -118,6 +120,8 @@ async def _recorded(
         if shows_people:
             _admit(request, record)
         response = await handle(request)
+        if shows_people and response.status_code < 400:
+            await _spend(request, record)
     except RequestError as error:
         if record.refusal:
             record.status = error.status
@@ -127,6 +131,27 @@ async def _recorded(
     if response.status_code < 400:
         await _write(request, record)
     return response
+
+
+async def _refuse(request: Request, record: Record) -> NoReturn:
+    """Raises Forbidden once it is on record that this was tried."""
+    refusal = Forbidden("This key is not good for that; ask for one with another scope.")
+    record.refusal, record.status = str(refusal), refusal.status
+    await _write(request, record)
+    raise refusal
+
+
+async def _spend(request: Request, record: Record) -> None:
+    """Take who is about to be shown off the budget of this key. Raises BudgetSpent, on record."""
+    budget: Budget | None = request.app.state.budget
+    if budget is None or not record.shown:
+        return
+    item_of = request.app.state.searcher.upkeep.serving.gallery.get
+    try:
+        await asyncio.to_thread(budget.spend, record.key, record.shown, item_of)
+    except BudgetSpent as error:
+        record.shown, record.refusal = [], str(error)
+        raise
 
 
 def _admit(request: Request, record: Record) -> None:

@@ -16,6 +16,7 @@ from service.admission import Admission
 from service.audit.opening import open_log
 from service.auth import Authentication
 from service.body_limit import BodyLimit
+from service.casework.budget import Budget
 from service.casework.cases import CaseStore
 from service.casework.gate import Gate
 from service.draining import Draining
@@ -83,6 +84,11 @@ def _gate(settings: Settings) -> Gate:
     return Gate(cases, guarded=casework or settings.refuse_protected_traits)
 
 
+def _budget(settings: Settings) -> Budget | None:
+    casework = settings.profile == "casework"
+    return Budget(settings.state_folder, settings.people_per_day) if casework else None
+
+
 def _writer(settings: Settings) -> Callable[[], Gallery] | None:
     return partial(open_gallery, settings.gallery, write=True) if settings.gallery else None
 
@@ -111,7 +117,7 @@ def _lifespan(
         searcher = given if given is not None else await asyncio.to_thread(open_searcher, settings, metrics)
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         app.state.keys = open_keys(settings)
-        app.state.gate = _gate(settings)
+        app.state.gate, app.state.budget = _gate(settings), _budget(settings)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:

@@ -10,6 +10,7 @@ CsktError
     ├── WrongDimension    409  vectors of another length are wanted
     ├── ProtectedTrait    422  the words ask for origin, religion, health, ...
     ├── UnknownItem       404  no row with that id
+    ├── BudgetSpent       429  casework: this key has been shown enough people today
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
     ├── DiskFull          507  there is no space for what is to be stored
@@ -85,6 +86,13 @@ class UnknownItem(RequestError):
 
     status = 404
     title = "Not found"
+
+
+class BudgetSpent(RequestError):
+    """In casework: no more people are shown to this key today."""
+
+    status = 429
+    title = "Budget spent"
 
 
 class Overloaded(RequestError):

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     profile: Literal["open", "casework"] = Field(
         default="open", description="casework: every search needs a case and a purpose"
     )
+    people_per_day: int = Field(
+        default=500, ge=1, description="in casework: different people that one key is shown in a day"
+    )
     refuse_protected_traits: bool = Field(
         default=False, description="refuse texts that ask for origin, religion, health; casework always does"
     )

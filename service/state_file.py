@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.errors import CsktError
+
+Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.5
 """How long a service may go on with what it knew."""
@@ -54,6 +56,20 @@ class StateFile:
         with self.sentences(), self._lock:
             self._wrote = True
             return self._connection.execute(statement, values).rowcount
+
+    def change(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do several things in one durable step; what `work` raises undoes them."""
+        with self.sentences(), self._lock:
+            self._wrote = True
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self._connection)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            return result
 
     def may_have_changed(self) -> bool:
         """Whether somebody, here or elsewhere, has written since this was last true; asked seldom enough."""
