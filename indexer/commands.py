@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from indexer.filter_options import add_filter_options, filter_of
 from indexer.gallery_commands import add_gallery, add_kind_option
-from indexer.grouped_results import MOST_OTHERS, grouped_json, more
 from indexer.index_options import add_options, bursts_of, scope_of
+from indexer.printed_results import MOST_OTHERS, answer_json, answer_lines
 from indexer.remove_command import add_remove
 from indexer.texts import storable
 from model.arguments import add_form_options, count
@@ -16,9 +16,7 @@ from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
     from indexer.gallery import Gallery
-    from indexer.grouping import Group
     from indexer.indexing import IndexReport
-    from indexer.items import Hit
     from model.embedder import Embedder
 
 MAX_TOP_K = 1000
@@ -170,7 +168,9 @@ def run_search(arguments: argparse.Namespace) -> int:
     from indexer.errors import GalleryError
     from indexer.gallery import check_encoder, open_gallery
     from indexer.grouping import Group, search_groups
-    from model.embedder import open_embedder
+    from indexer.judging import open_judge
+    from model.embedder import checkpoint_folder, open_embedder
+    from model.matching.calibration import DEFAULT_RATE, read_calibration
 
     text = arguments.text.strip()
     if not text:
@@ -182,15 +182,24 @@ def run_search(arguments: argparse.Namespace) -> int:
     where = filter_of(arguments)
     gallery = open_gallery(arguments.gallery)
     try:
-        embedder = open_embedder(arguments.encoder or gallery.encoder)
+        name = arguments.encoder or gallery.encoder
+        embedder = open_embedder(name)
         check_encoder(gallery, embedder.name, embedder.fingerprint)
+        calibration = read_calibration(checkpoint_folder(name), embedder.fingerprint)
         _warn_if_cut(embedder, text)
         vectors = embedder.embed_texts([text])
         if arguments.group:
             groups = search_groups(gallery, vectors[0], arguments.top_k, MOST_OTHERS, where)
         else:
             groups = [Group(hit, ()) for hit in gallery.search(vectors, arguments.top_k, where)[0]]
-        _print_hits(groups, gallery, text, arguments.json, arguments.group)
+        scores = [group.best.score for group in groups]
+        judge = open_judge(gallery, calibration, DEFAULT_RATE)
+        judged = judge.judge(vectors[0], scores[0] if scores else None, scores)
+        if arguments.json:
+            print(answer_json(text, groups, judged, len(gallery), arguments.group))
+        else:
+            for line in answer_lines(groups, judged, gallery):
+                print(terminal_safe(line))
     finally:
         gallery.close()
     return 0
@@ -204,29 +213,3 @@ def _warn_if_cut(embedder: "Embedder", text: str) -> None:
             f"{embedder.context_length}; the rest was left out.",
             file=sys.stderr,
         )
-
-
-def _print_hits(groups: "list[Group]", gallery: "Gallery", text: str, as_json: bool, grouped: bool) -> None:
-    if as_json:
-        hits = [grouped_json(group, _hit) if grouped else _hit(group.best) for group in groups]
-        print(json.dumps({"query": text, "items": len(gallery), "hits": hits}))
-        return
-    if not groups:
-        cameras = ", ".join(gallery.stats().cameras) or "none"
-        why = f"the filter lets none of {len(gallery)} items through (cameras there are: {cameras})"
-        print(terminal_safe(f"nothing found: {why if len(gallery) else 'the gallery is empty'}."))
-    for place, group in enumerate(groups, 1):
-        hit, item = group.best, group.best.item
-        track = f"track {item.track}" if item.track else None
-        facts = [fact for fact in (item.camera, item.seen_at, track, item.uri, more(group)) if fact]
-        print(terminal_safe(f"{place:3d}. {hit.score:.3f}  " + "  ".join(facts)))
-
-
-def _hit(hit: "Hit") -> dict[str, Any]:
-    item = hit.item
-    box = item.box and [item.box.left, item.box.top, item.box.right, item.box.bottom]
-    place = {"key": item.key, "uri": item.uri, "source": item.source, "box": box}
-    facts = {"camera": item.camera, "seen_at": item.seen_at, "track": item.track}
-    return (
-        {"id": hit.id, "score": round(hit.score, 6)} | place | facts | {"attributes": dict(item.attributes)}
-    )

@@ -119,6 +119,13 @@ class Gallery(Protocol):
         """Take up what was committed since; True if anything changed. Cheap: call it each second."""
         ...
 
+    def passages(self) -> int:
+        """How many passages (see indexer.grouping) there are by track; a crop without one is one.
+
+        Reads the facts of every item.
+        """
+        ...
+
     def fresh(self) -> int:
         """How many items no index file covers yet; cheap, whatever the gallery holds."""
         ...

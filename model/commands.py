@@ -5,6 +5,7 @@ import argparse
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount the commands about encoders. Nothing heavy is imported until a command runs."""
+    from model.calibrate import add_calibrate
     from model.convert import add_convert
     from model.evaluate import add_evaluate
     from model.export import add_export
@@ -17,4 +18,5 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     add_evaluate(subparsers)
     add_convert(subparsers)
     add_export(subparsers)
+    add_calibrate(subparsers)
     add_people(subparsers)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.arguments import count
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from model.checkpoint import LoadedCheckpoint
-    from model.encoder import PersonEncoder
     from model.inference.examples import Examples
     from model.inference.int8 import SiteScales
     from model.inference.parity import Exactness
@@ -92,6 +91,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     """
     from model.embedder import open_encoder
     from model.errors import ConfigError
+    from model.export_folder import card_of, take_calibration, write_checkpoint
     from model.export_report import export_report
 
     if arguments.format == "onnx":
@@ -108,6 +108,7 @@ def run_export(arguments: argparse.Namespace) -> None:
         refuse(precision, found, short, arguments.force)
         if not there:
             write_checkpoint(arguments.out, opened.encoder, card)
+            take_calibration(arguments.encoder, opened.fingerprint, arguments.out)
         if found.parity is not None:
             from model.inference.proven import write_proven
 
@@ -263,37 +264,3 @@ def _calibrate(
     print(f"finding scales on {len(pixels)} pictures", file=sys.stderr)
     scales, errors = calibrate(opened.encoder, pixels)
     return scales, tuple(sorted(errors.keys() - scales.keys()))
-
-
-def card_of(name: str) -> dict[str, Any] | None:
-    """The card of an encoder: the one in its folder, or what open_clip's was made from.
-
-    Raises CheckpointError for one that cannot be read, or not be written again.
-    """
-    from model.checkpoint import CARD_FILE
-    from model.embedder import checkpoint_folder, public_name
-    from model.errors import CheckpointError
-
-    folder = checkpoint_folder(name)
-    if folder is None:
-        return {"exported_from": public_name(name)}
-    path = folder / CARD_FILE
-    try:
-        card = json.loads(path.read_bytes()) if path.is_file() else None
-        json.dumps(card, ensure_ascii=False).encode()
-        if card is not None and not isinstance(card, dict):
-            raise ValueError("not a JSON object")
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); mend it or move it away.") from error
-    return card
-
-
-def write_checkpoint(out: Path, encoder: "PersonEncoder", card: Mapping[str, Any] | None) -> None:
-    """The encoder, in half the space where no weight needs more; whole numbers are kept as they are."""
-    import torch
-
-    from model.checkpoint import save_checkpoint
-
-    weights = [tensor for tensor in encoder.state_dict().values() if tensor.is_floating_point()]
-    half = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in weights)
-    save_checkpoint(out, encoder, card, half)

@@ -17,7 +17,8 @@ from indexer.gallery import Gallery, open_gallery
 from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
 from indexer.sources import GallerySource, open_source
-from model.embedder import Embedder, open_embedder
+from model.embedder import Embedder, checkpoint_folder, open_embedder
+from model.matching.calibration import read_calibration
 from model.people.write import PeopleOrder, write_people
 from model.terminal import terminal_safe
 from service.labels import source_label
@@ -62,6 +63,7 @@ def show_demo(plan: DemoPlan, settings: Settings) -> int:
         if video is not None:
             index_video(video, plan, embedder)
     searchable = open_gallery(gallery)
+    calibration = read_calibration(checkpoint_folder(ENCODER), embedder.fingerprint)
     for line in example_searches(searchable, embedder):
         print(line, flush=True)
     if not plan.serve:
@@ -69,7 +71,8 @@ def show_demo(plan: DemoPlan, settings: Settings) -> int:
         return 0
     metrics = open_metrics(settings.otel_endpoint)
     with bind(settings) as holder:
-        return serve(Searcher(embedder, searchable, settings, metrics=metrics), settings, holder)
+        searcher = Searcher(embedder, searchable, settings, metrics=metrics, calibration=calibration)
+        return serve(searcher, settings, holder)
 
 
 def people_manifest(plan: DemoPlan) -> Path:

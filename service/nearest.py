@@ -9,6 +9,7 @@ import numpy.typing as npt
 from indexer.gallery import Gallery
 from indexer.grouping import Group, search_groups
 from indexer.items import Hit
+from indexer.judging import Judge, Judgement, NoJudge
 from service.query import Question
 
 OTHERS = 7
@@ -17,22 +18,24 @@ OTHERS = 7
 
 @dataclass(frozen=True)
 class Wanted:
-    """A unit vector (dimension,), what is asked of the gallery, and which one."""
+    """A unit vector (dimension,), what is asked of the gallery, which one, and who judges the ranking."""
 
     vector: npt.NDArray[np.float32]
     question: Question
     gallery: Gallery
+    judge: Judge | NoJudge
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The page of a ranking that was asked for, best first, and whether there is a next one.
+    """The page of a ranking that was asked for, best first, whether there is a next one, and what it means.
 
-    Without grouping each group has one hit.
+    Without grouping each group has one hit. The judgement's probabilities are those of the best hits.
     """
 
     groups: tuple[Group, ...]
     more: bool
+    judgement: Judgement
 
     @property
     def hits(self) -> list[Hit]:
@@ -52,7 +55,7 @@ def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
         depth = first.question.depth + 1
         found = first.gallery.search(vectors, depth, first.question.where)
         rankings |= {
-            place: _page([Group(hit, ()) for hit in hits], batch[place].question)
+            place: _page([Group(hit, ()) for hit in hits], batch[place])
             for place, hits in zip(members, found, strict=True)
         }
     return [rankings[place] for place in range(len(batch))]
@@ -61,13 +64,16 @@ def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
 def _by_track(wanted: Wanted) -> Ranking:
     question = wanted.question
     groups = search_groups(wanted.gallery, wanted.vector, question.depth + 1, OTHERS, question.where)
-    return _page(groups, question)
+    return _page(groups, wanted)
 
 
-def _page(groups: Sequence[Group], question: Question) -> Ranking:
-    least = question.min_score
+def _page(groups: Sequence[Group], wanted: Wanted) -> Ranking:
+    question, least = wanted.question, wanted.question.min_score
     good = [group for group in groups if least is None or group.best.score >= least]
-    return Ranking(tuple(good[question.offset : question.depth]), len(good) > question.depth)
+    page = tuple(good[question.offset : question.depth])
+    best = groups[0].best.score if groups else None
+    judgement = wanted.judge.judge(wanted.vector, best, [group.best.score for group in page])
+    return Ranking(page, len(good) > question.depth, judgement)
 
 
 def _alike(batch: Sequence[Wanted]) -> list[list[int]]:

@@ -64,6 +64,11 @@ class Question:
         return sum(IMAGE_COST if isinstance(part, ImagePart) else TEXT_COST for part in self.parts)
 
     @property
+    def is_one_text(self) -> bool:
+        """Whether it is nothing but one text."""
+        return len(self.parts) == 1 and isinstance(self.parts[0], TextPart)
+
+    @property
     def depth(self) -> int:
         """How many hits the gallery has to rank."""
         return self.offset + self.top_k

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from indexer.gallery import Gallery
 from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.judging import NOT_ONE_TEXT, NoJudge
 from model.errors import CsktError
+from model.matching.calibration import Calibration
 from service.admission import Admission, Pass
 from service.batching import MicroBatcher
 from service.encoding import Encoded, Encoding
@@ -69,7 +71,14 @@ def open_searcher(settings: Settings, metrics: Metrics | None = None) -> "Search
     use_cores(settings)
     metrics = metrics or open_metrics(settings.otel_endpoint)
     serving = open_serving(settings)
-    return Searcher(serving.encoder, serving.gallery, settings, partial(open_serving, settings), metrics)
+    return Searcher(
+        serving.encoder,
+        serving.gallery,
+        settings,
+        partial(open_serving, settings),
+        metrics,
+        serving.calibration,
+    )
 
 
 class Searcher:
@@ -82,10 +91,12 @@ class Searcher:
         settings: Settings | None = None,
         reopen: Callable[[], Serving] | None = None,
         metrics: Metrics | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.metrics = metrics or Metrics()
         self._settings = settings = settings or Settings()
-        self.upkeep = Upkeep(Serving(encoder, gallery), reopen, settings.refresh_seconds)
+        serving = Serving(encoder, gallery, calibration)
+        self.upkeep = Upkeep(serving, reopen, settings.refresh_seconds, settings.false_alarm_rate)
         self.admission = Admission(settings.max_waiting)
         self._encoding = Encoding(self.upkeep, settings, self.metrics)
         self._nearest = MicroBatcher[Wanted, Ranking](
@@ -180,7 +191,8 @@ class Searcher:
         half_way = time.perf_counter()
         vector = combined([one.vector for one in encoded], [part.weight for part in question.parts])
         by = encoded[0].by
-        wanted = Wanted(vector, question, by.gallery)
+        judge = self.upkeep.judge_of(by) if question.is_one_text else NoJudge(NOT_ONE_TEXT)
+        wanted = Wanted(vector, question, by.gallery, judge)
         try:
             ranking = await self._nearest.submit(wanted, 1.0, deadline)
         except QueryFailed as error:

@@ -16,6 +16,8 @@ from service.settings import Settings
 if TYPE_CHECKING:
     import torch
 
+    from model.matching.calibration import Calibration
+
 log = logging.getLogger("cskt.searcher")
 
 
@@ -62,27 +64,34 @@ class QueryEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Serving:
-    """An encoder and the gallery of its vectors; a query meets both or neither."""
+    """An encoder and the gallery of its vectors; a query meets both or neither.
+
+    calibration: what the scores mean, None where that was never measured.
+    """
 
     encoder: QueryEncoder
     gallery: Gallery
+    calibration: "Calibration | None" = None
 
 
 def open_serving(settings: Settings) -> Serving:
     """The gallery as it is now, read whole, and its encoder. Raises CsktError."""
     from indexer.gallery import check_encoder, open_gallery
-    from model.embedder import open_embedder
+    from model.embedder import checkpoint_folder, open_embedder
+    from model.matching.calibration import read_calibration
 
     gallery = open_gallery(settings.gallery, device=settings.device)
     try:
-        embedder = open_embedder(settings.encoder or gallery.encoder, settings.device, settings.precision)
+        name = settings.encoder or gallery.encoder
+        embedder = open_embedder(name, settings.device, settings.precision)
         check_encoder(gallery, embedder.name, embedder.fingerprint)
         log.info("the encoder runs in %s", embedder.precision)
+        calibration = read_calibration(checkpoint_folder(name), embedder.fingerprint)
         gallery.refresh()  # reads everything searches need, so damage is said before the service listens
     except BaseException:
         gallery.close()
         raise
-    return Serving(embedder, gallery)
+    return Serving(embedder, gallery, calibration)
 
 
 def use_cores(settings: Settings) -> None:

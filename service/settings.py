@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from model.errors import ConfigError
+from model.matching.calibration import DEFAULT_RATE, RATES
 
 
 class Settings(BaseSettings):
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
         default=None, description="folder of the heads of the audit log; default: in the state folder"
     )
 
+    false_alarm_rate: float = Field(
+        default=DEFAULT_RATE,
+        description="of searches for people who are not there, the share in which a hit may be called "
+        f"convincing: {', '.join(f'{rate:g}' for rate in RATES)}",
+    )
+
     log_format: Literal["text", "json"] = "text"
     otel_endpoint: str | None = Field(
         default=None, description="where traces go, http://collector:4318/v1/traces; default: nowhere"
@@ -85,6 +92,13 @@ class Settings(BaseSettings):
     def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for one in given:
             ip_network(one, strict=False)
+        return given
+
+    @field_validator("false_alarm_rate")
+    @classmethod
+    def _measured(cls, given: float) -> float:
+        if given not in RATES:
+            raise ValueError(f"it can be one of {', '.join(f'{rate:g}' for rate in RATES)}")
         return given
 
     @property

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from indexer.errors import FingerprintMismatch
 from indexer.gallery import Gallery
 from indexer.items import GalleryStats
+from indexer.judging import Judge, NoJudge, open_judge
 from service.errors import NotReady
 from service.facets import Facet, count_facets
 from service.labels import encoder_label
@@ -19,6 +20,8 @@ WARM_UP = (
     "a person",
     "a woman with long hair in a red jacket, blue jeans and white shoes, with a black backpack",
 )
+STARTING = "What the scores mean is being counted; ask again in a moment."
+
 RETIRED_SECONDS = 60.0
 """How long a gallery that was left stays open for the queries that still use it."""
 
@@ -31,7 +34,11 @@ class Upkeep:
     When the gallery has moved to another encoder, `reopen` opens both anew and they are taken up in one step.
     """
 
-    def __init__(self, serving: Serving, reopen: Callable[[], Serving] | None, seconds: float) -> None:
+    def __init__(
+        self, serving: Serving, reopen: Callable[[], Serving] | None, seconds: float, rate: float
+    ) -> None:
+        self._rate = rate
+        self._judges: tuple[Serving, Judge | NoJudge] = serving, NoJudge(STARTING)
         self._serving, self._reopen, self._seconds = serving, reopen, seconds
         self._retired: list[tuple[float, Gallery]] = []
         self._refusal, self._follow_at = "", -math.inf
@@ -63,6 +70,11 @@ class Upkeep:
     def serving(self) -> Serving:
         """The encoder and the gallery that answer now."""
         return self._serving
+
+    def judge_of(self, serving: Serving) -> Judge | NoJudge:
+        """Who judges the rankings of this encoder and this gallery."""
+        of, judge = self._judges
+        return judge if of is serving else NoJudge(STARTING)
 
     @property
     def stats(self) -> GalleryStats:
@@ -126,10 +138,12 @@ class Upkeep:
         try:
             for text in WARM_UP:
                 serving.gallery.search(serving.encoder.embed_texts([text]), 1)
+            judge = open_judge(serving.gallery, serving.calibration, self._rate)
         except BaseException:
             serving.gallery.close()
             raise
         self._retired.append((time.monotonic(), self._serving.gallery))
+        self._judges = serving, judge
         self._serving, self._stock_due, self._stock_at = serving, True, -math.inf
         log.info("the gallery has moved to the encoder %s", encoder_label(serving.encoder.name))
 
@@ -138,7 +152,8 @@ class Upkeep:
             self._retired.pop(0)[1].close()
 
     def _take_stock(self) -> None:
-        started = time.monotonic()
+        started, serving = time.monotonic(), self._serving
+        self._judges = serving, open_judge(serving.gallery, serving.calibration, self._rate)
         self._stats, self._facets = self._serving.gallery.stats(), count_facets(self._serving.gallery)
         self._stock_at, self._stock_due = time.monotonic(), False
         self._stock_seconds = self._stock_at - started

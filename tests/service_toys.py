@@ -150,6 +150,9 @@ class ToyGallery:
         self._rows.extend(fresh)
         return bool(fresh)
 
+    def passages(self) -> int:
+        return len(self)
+
     def stats(self) -> GalleryStats:
         items = [row.item for row in self._rows]
         times = sorted(item.seen_at for item in items if item.seen_at)

@@ -12,7 +12,8 @@ from model.checkpoint import CARD_FILE, WEIGHTS_FILE, fingerprint, fingerprint_o
 from model.embedder import open_embedder
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
-from model.export import card_of, choose, write_checkpoint
+from model.export import choose
+from model.export_folder import card_of, write_checkpoint
 from model.inference import examples, parity
 from model.inference import precision as precision_module
 from model.inference.form import build_form

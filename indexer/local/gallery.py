@@ -17,15 +17,7 @@ import numpy.typing as npt
 
 from indexer.errors import FingerprintMismatch, GalleryBusy, GalleryError, GalleryFull
 from indexer.filters import Filter
-from indexer.items import (
-    AttributeValue,
-    EmbeddedItem,
-    GalleryItem,
-    GalleryStats,
-    Hit,
-    Overdue,
-    Rejected,
-)
+from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Overdue, Rejected
 from indexer.local import checked_rows, retention
 from indexer.local.answers import answers
 from indexer.local.building import (
@@ -231,6 +223,10 @@ class LocalGallery:
             self._snapshot = take(self._store, self.folder, self._snapshot, self._loading)
             self._seen_version = version
             return True
+
+    def passages(self) -> int:
+        """How many passages there are by track; a crop without one is one."""
+        return self._store.passages()
 
     def fresh(self) -> int:
         """How many items no index file covers yet."""

@@ -191,6 +191,12 @@ class Store:
         counted = "count(*), min(seen_at), max(seen_at)"
         return self.rows(f"SELECT source, camera, {counted} FROM item GROUP BY 1, 2 ORDER BY 1, 2")
 
+    def passages(self) -> int:
+        """Tracks, and items without one. Reads every item."""
+        tracks = "SELECT DISTINCT source, camera, track FROM item WHERE track IS NOT NULL"
+        alone = "SELECT count(*) FROM item WHERE track IS NULL"
+        return int(self.row(f"SELECT (SELECT count(*) FROM ({tracks})) + ({alone})")[0])
+
     def newest(self) -> str | None:
         """When the last item was added."""
         (moment,) = self.row("SELECT max(added_at) FROM item")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Request, Response
 from indexer.filter_text import parse_filter
 from indexer.filters import Filter, all_of, from_choices
 from indexer.grouping import Group
+from indexer.judging import Judgement as Judged
 from service.access import GuardedRoute
 from service.audit.record import Record
 from service.errors import ProtectedTrait
@@ -25,6 +26,7 @@ from service.schemas.search import (
     BatchRequest,
     BatchResponse,
     GalleryState,
+    Judgement,
     PartEcho,
     QueryEcho,
     SearchHit,
@@ -176,7 +178,13 @@ def to_response(found: Found, question: Question, searcher: Searcher, started: f
     first = texts[0] if texts else PartEcho(text="", tokens=0, truncated=False)
     return SearchResponse(
         query=QueryEcho(**first.model_dump(), texts=texts),
-        hits=[_hit(group) for group in found.ranking.groups],
+        judgement=_judged(found.ranking.judgement),
+        hits=[
+            _hit(group, probability)
+            for group, probability in zip(
+                found.ranking.groups, found.ranking.judgement.probabilities, strict=True
+            )
+        ],
         next_offset=question.depth if found.ranking.more else None,
         gallery=GalleryState(
             items=stats.items,
@@ -192,10 +200,26 @@ def to_response(found: Found, question: Question, searcher: Searcher, started: f
     )
 
 
-def _hit(group: Group) -> SearchHit:
+def _hit(group: Group, probability: float | None) -> SearchHit:
     best = group.best
-    facts = shown_facts(best.id, best.item)
-    return SearchHit(**facts, score=round(best.score, 6), others=[hit.id for hit in group.others])
+    return SearchHit(
+        **shown_facts(best.id, best.item),
+        score=round(best.score, 6),
+        probability=probability if probability is None else round(probability, 4),
+        others=[hit.id for hit in group.others],
+    )
+
+
+def _judged(judgement: Judged) -> Judgement:
+    threshold, detected = judgement.threshold, judgement.detection_rate
+    return Judgement(
+        convincing=judgement.convincing,
+        threshold=threshold if threshold is None else round(threshold, 4),
+        false_alarm_rate=judgement.false_alarm_rate,
+        detection_rate=detected if detected is None else round(detected, 3),
+        calibrated_on=judgement.calibrated_on,
+        reason=judgement.reason,
+    )
 
 
 def _milliseconds(seconds: float) -> float:

@@ -112,6 +112,10 @@ class SearchHit(Item):
     """One row of the ranking; `score` is the cosine in [-1, 1]."""
 
     score: float
+    probability: float | None = Field(
+        description="that this is the person described, if the gallery shows them with even odds; null where "
+        "that is not known, see `judgement`"
+    )
     others: list[int] = Field(
         description="with group_by track: further crops of the passage that were met on the way, best first"
     )
@@ -150,10 +154,29 @@ class Timing(Contract):
     total: float
 
 
+class Judgement(Contract):
+    """What the scores mean, as measured on people the encoder did not know; shares in 0 .. 1."""
+
+    convincing: bool | None = Field(
+        description="false: no convincing match; null where nothing is known, and `reason` says why"
+    )
+    threshold: float | None = Field(description="the least probability of a convincing best hit")
+    false_alarm_rate: float | None = Field(
+        description="of searches for people who are not there, the share that finds somebody convincing"
+    )
+    detection_rate: float | None = Field(
+        description="of searches for people who are there, the share whose person is found convincing; "
+        "null for sizes of galleries that it was not measured at"
+    )
+    calibrated_on: str | None = Field(description="the people that all this was measured on")
+    reason: str | None
+
+
 class SearchResponse(Contract):
     """The ranking, best first."""
 
     query: QueryEcho
+    judgement: Judgement
     hits: list[SearchHit]
     next_offset: int | None = Field(description="the offset of the next page; null on the last one")
     gallery: GalleryState

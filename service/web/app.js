@@ -6,7 +6,7 @@ import { Detail } from "./detail.js";
 import { element } from "./element.js";
 import { Filters } from "./filters.js";
 import { listenToKeys } from "./keys.js";
-import { emptyGallery, notice, nothingFound, problem } from "./messages.js";
+import { emptyGallery, notConvincing, notice, nothingFound, problem } from "./messages.js";
 import { Results } from "./results.js";
 import { dateSpan } from "./times.js";
 
@@ -21,11 +21,12 @@ const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
 const part = (id) => document.getElementById(id);
 
 const detail = new Detail((index) => results.focus(index));
-const results = new Results(part("grid"), (index) => detail.open(results.hits, index));
+const results = new Results(part("grid"), (index) => detail.open(results.hits, index, judgement));
 const filters = new Filters(() => ask({ text: query.text }));
 
 let query = readAddress(location);
 let gallery = null;
+let judgement = null; // of the ranking that is shown
 let running = null; // AbortController of the search under way: only the newest may change the page
 
 // ---- asking -------------------------------------------------------------------------------------------------------
@@ -84,11 +85,15 @@ function showHits(found) {
   const { hits } = found;
   const items = found.gallery.items;
   const filtered = Boolean(query.cameras.length || query.seenFrom || query.seenUntil);
+  judgement = found.judgement;
   results.show(hits);
   const count = `${hits.length} best ${hits.length === 1 ? "match" : "matches"}`;
   if (hits.length) say(count, `${filtered ? "filtered from" : "of"} ${counted(items, "image")}`, found.took_ms.total);
   else say("Nothing found.");
-  part("notices").replaceChildren(...(found.query.truncated ? [truncated(found.query.tokens)] : []));
+  part("notices").replaceChildren(
+    ...(hits.length && judgement.convincing === false ? [notConvincing(judgement)] : []),
+    ...(found.query.truncated ? [truncated(found.query.tokens)] : []),
+  );
   part("more").hidden = hits.length < query.topK || query.topK >= MOST_HITS || items <= hits.length;
   if (hits.length) showMessage([]);
   else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => filters.clear()));

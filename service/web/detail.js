@@ -1,7 +1,7 @@
 // One person, large, with every fact the gallery has; previous and next walk the ranking.
 
 import { element } from "./element.js";
-import { picture, scoreBar, scoreText } from "./results.js";
+import { chanceText, picture, scoreBar, scoreText } from "./results.js";
 import { longTime } from "./times.js";
 
 const part = (id) => document.getElementById(id);
@@ -23,8 +23,9 @@ export class Detail {
   }
 
   /** Show one of the hits. */
-  open(hits, index) {
+  open(hits, index, judgement) {
     this.hits = hits;
+    this.judgement = judgement;
     this.show(index);
     if (!this.dialog.open) this.dialog.showModal();
   }
@@ -50,19 +51,18 @@ export class Detail {
     part("detail-next").setAttribute("aria-disabled", String(index === this.hits.length - 1));
     const alt = `Picture of hit ${index + 1}`;
     part("detail-picture").replaceChildren(picture(hit, { alt, width: 256, height: 512 }));
-    part("detail-facts").replaceChildren(score(hit), facts(hit), ...attributes(hit), link(hit));
+    part("detail-facts").replaceChildren(score(hit, this.judgement), facts(hit), ...attributes(hit), link(hit));
     part("detail-facts").scrollTop = 0;
   }
 }
 
-function score(hit) {
-  return element(
-    "div",
-    { className: "detail-score" },
-    element("p", {}, element("strong", {}, scoreText(hit.score)), " similarity"),
-    scoreBar(hit.score),
-    element("p", { className: "hint" }, "How close picture and words are, from −1 to 1. It is not a probability."),
-  );
+function score(hit, judgement) {
+  const known = hit.probability !== null && hit.probability !== undefined;
+  const figures = known ? [element("strong", {}, chanceText(hit.probability)), ` likely · similarity ${scoreText(hit.score)}`] : [element("strong", {}, scoreText(hit.score)), " similarity"];
+  const hint = known
+    ? `That this is the person described, if the gallery shows them with even odds; measured on ${judgement.calibrated_on}.`
+    : "How close picture and words are, from −1 to 1. It is not a probability.";
+  return element("div", { className: "detail-score" }, element("p", {}, ...figures), scoreBar(hit), element("p", { className: "hint" }, hint));
 }
 
 function facts(hit) {

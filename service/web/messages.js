@@ -26,6 +26,16 @@ export function problem(error, onRetry) {
   return shown;
 }
 
+/** Nobody reaches the threshold: said above the nearest ones, with what could be tried. */
+export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }) {
+  const least = `A hit must be ${Math.ceil(100 * threshold)} % likely here, so that of searches for people who are not there ${100 * rate} % at most find somebody (measured on ${people}).`;
+  const shown = notice("The nearest are shown below. Say more of what can be seen (colours, kinds of clothes, hair, bags), or widen cameras and times; the person may also not be there.");
+  shown.classList.add("not-convincing");
+  shown.querySelector("span").prepend(element("strong", {}, "No convincing match. "));
+  shown.querySelector("span").append(" ", element("small", {}, least));
+  return shown;
+}
+
 /** One line above the hits. */
 export function notice(text) {
   return element("p", { className: "notice" }, icon("note"), element("span", {}, text));

@@ -1,4 +1,4 @@
-// The grid of hits: tall crops with rank, score, camera and time, walked with the keyboard as one tab stop.
+// The grid of hits: tall crops with rank, probability or score, camera and time, walked with the keyboard as one tab stop.
 
 import { element, icon } from "./element.js";
 import { shortTime } from "./times.js";
@@ -8,10 +8,17 @@ export function scoreText(score) {
   return score.toFixed(3);
 }
 
-/** A quiet bar for a similarity; what is at or below zero shows an empty bar. */
-export function scoreBar(score) {
+/** "38 %": a calibrated probability, never quite nothing and never certain. */
+export function chanceText(probability) {
+  if (probability < 0.01) return "< 1 %";
+  if (probability > 0.99) return "> 99 %";
+  return `${Math.round(100 * probability)} %`;
+}
+
+/** A quiet bar for the probability of a hit, or for its similarity where that is not known. */
+export function scoreBar(hit) {
   const fill = element("span", { className: "bar-fill" });
-  fill.style.setProperty("--share", String(Math.min(1, Math.max(0, score))));
+  fill.style.setProperty("--share", String(Math.min(1, Math.max(0, hit.probability ?? hit.score))));
   return element("span", { className: "score-bar", "aria-hidden": "true" }, fill);
 }
 
@@ -98,7 +105,9 @@ export class Results {
 function card(hit, index, count) {
   const where = hit.camera ?? "No camera";
   const when = hit.seen_at ? shortTime(hit.seen_at) : null;
-  const label = [`Hit ${index + 1}`, `similarity ${scoreText(hit.score)}`, where, when].filter(Boolean).join(", ");
+  const known = hit.probability !== null && hit.probability !== undefined;
+  const chance = known ? chanceText(hit.probability) : null;
+  const label = [`Hit ${index + 1}`, chance && `${chance} likely`, `similarity ${scoreText(hit.score)}`, where, when].filter(Boolean).join(", ");
   const properties = { loading: index < 12 ? "eager" : "lazy", width: 128, height: 256 };
   return element(
     "li",
@@ -107,7 +116,7 @@ function card(hit, index, count) {
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },
       element("span", { className: "frame" }, picture(hit, properties), element("span", { className: "rank" }, String(index + 1))),
-      element("span", { className: "score" }, scoreBar(hit.score), element("span", { className: "score-number" }, scoreText(hit.score))),
+      element("span", { className: "score" }, scoreBar(hit), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
       element("span", { className: "where" }, where),
       when ? element("time", { className: "when", dateTime: hit.seen_at }, when) : element("span", { className: "when" }, "No time"),
     ),
