@@ -19,6 +19,7 @@ ALWAYS = 2 * BUSY
 """So much is let in whatever was learnt: a path that was slow for a while is tried again."""
 SHARE = 0.6
 """Of the time until the deadline that waiting may take; the rest is for what takes longer than usual."""
+TOO_MUCH = "More is asked than can be answered in time; try again in a moment."
 _WINDOW = 0.2
 _LEARNT = 0.3
 
@@ -87,6 +88,6 @@ class Admission:
 
 
 def _refusal(wait: float) -> Overloaded:
-    refusal = Overloaded("More is asked than can be answered in time; try again in a moment.")
+    refusal = Overloaded(TOO_MUCH)
     refusal.retry_after = max(1, math.ceil(wait)) + random.randint(0, 1)  # not all at once again
     return refusal

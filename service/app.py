@@ -31,7 +31,7 @@ from service.searcher import Searcher, open_searcher
 from service.security_headers import SecurityHeaders
 from service.sessions import Sessions
 from service.settings import Settings, read_settings
-from service.shedding import Shedding
+from service.shedding import Shedding, SheddingMiddleware
 from service.trusted_hosts import TrustedHosts
 from service.writing import Writing
 
@@ -47,6 +47,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     settings = settings or read_settings({})
     metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
     sessions = Sessions()
+    shedding = Shedding(lambda: _admission(app), settings, metrics)
     app: FastAPI = FastAPI(
         title="cskt",
         summary="Find a person in a gallery of images from a sentence.",
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         redirect_slashes=False,
         telemetry=_telemetry(metrics),
         middleware=[
-            Middleware(Shedding, admission=lambda: _admission(app), settings=settings, metrics=metrics),
+            Middleware(SheddingMiddleware, shedding=shedding),
             Middleware(RequestIds),
             Middleware(AccessLog, metrics=metrics),
             Middleware(Draining, draining=lambda: app.state.draining),
@@ -70,7 +71,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
-    app.state.settings, app.state.draining = settings, False
+    app.state.settings, app.state.draining, app.state.shedding = settings, False, shedding
     app.state.keys, app.state.sessions, app.state.methods = None, sessions, methods_of
     add_problem_handlers(app)
     for router in ROUTERS:

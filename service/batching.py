@@ -20,7 +20,6 @@ from service.observing.metrics import Metrics
 HANGS_AFTER = 3.0
 """Seconds after which a batch counts as hanging, unless batches of its size usually take long."""
 _LEARNT = 0.2
-_ANSWERED_AT_ONCE = 4
 log = logging.getLogger("cskt.batching")
 
 Query = TypeVar("Query")
@@ -152,11 +151,10 @@ class MicroBatcher(Generic[Query, Answer]):
             return
         result = await self._timed(batch, worker)
         if not isinstance(result, Exception):
-            for place, (waiting, answer) in enumerate(zip(batch, result, strict=True), 1):
+            for waiting, answer in zip(batch, result, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
-                if place % _ANSWERED_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # else who is refused waits until all these were answered
+                await asyncio.sleep(0)  # else who is refused waits until all these were answered
         elif len(batch) > 1:
             middle = len(batch) // 2
             await self._answer(batch[:middle], worker)

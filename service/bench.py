@@ -70,7 +70,7 @@ def run_bench_serve(arguments: argparse.Namespace) -> int:
     if arguments.part == RIVAL and arguments.rival_python is None:
         raise ConfigError("--part rival needs --rival-python; see cskt bench serve --help.")
     settings = read_settings({"host": "127.0.0.1"})
-    use_cores(settings)  # as the service does
+    use_cores(settings.threads)  # as the service does
     embedder = open_embedder(arguments.encoder, settings.device, settings.precision)
     with tempfile.TemporaryDirectory(prefix="cskt-bench-") as name:
         place = Path(name)

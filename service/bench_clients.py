@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 from model.bench_report import (
     Result,
     measured,
-    resident_bytes,
 )
-from service.serving_process import HOST, Served
+from service.serving_process import HOST, Served, resident
 
 if TYPE_CHECKING:
     from indexer.gallery import Gallery
@@ -64,7 +63,7 @@ def measure(served: Served, embedder: "Embedder", gallery: "Gallery", asked: Seq
         times.own += [own for _, own in asked_times]
         times.inside += [ask_inside(embedder, gallery, sentence) for sentence in part]
         times.together.append(ask_together(served.port, part))
-        times.resident = max(times.resident, resident_bytes(served.process))
+        times.resident = max(times.resident, resident(served.processes()))
     return times
 
 

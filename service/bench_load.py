@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from model.bench_report import Result, measured, resident_bytes
+from model.bench_report import Result, measured
 from service.load_generator import Answer, Load
-from service.serving_process import HOST, Served
+from service.serving_process import HOST, Served, resident
 
 CLIENTS = 96
 """Enough to keep batches full, few enough to be let in."""
@@ -77,8 +77,9 @@ async def measure_load(served: Served, sentences: Sequence[str], order: LoadOrde
     times.capacity = rate_of(await load.by_clients(CLIENTS, order.seconds), order.seconds)
     times.unloaded = await load.at_rate(times.capacity * UNLOADED, order.seconds)
     for number, factor in enumerate(FACTORS):
-        before = resident_bytes(served.process)
-        with _resident(served.process) as seen:
+        processes = served.processes()
+        before = resident(processes)
+        with _resident(processes) as seen:
             answers = await load.at_rate(times.capacity * factor, order.seconds, seed=number)
         overload = Overload(factor, order.seconds, answers, before, max(seen))
         overload.recovery = await _recovery(load, percentile_of(times.unloaded, 99), number)
@@ -88,13 +89,13 @@ async def measure_load(served: Served, sentences: Sequence[str], order: LoadOrde
 
 
 @contextmanager
-def _resident(process: int) -> Iterator[list[int]]:
+def _resident(processes: Sequence[int]) -> Iterator[list[int]]:
     """Bytes resident, looked at five times a second from a thread of its own."""
-    seen, ended = [resident_bytes(process)], threading.Event()
+    seen, ended = [resident(processes)], threading.Event()
 
     def look() -> None:
         while not ended.wait(0.2):
-            seen.append(resident_bytes(process))
+            seen.append(resident(processes))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

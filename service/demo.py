@@ -17,13 +17,12 @@ from indexer.gallery import Gallery, open_gallery
 from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
 from indexer.sources import GallerySource, open_source
-from model.embedder import Embedder, checkpoint_folder, open_embedder
-from model.matching.calibration import read_calibration
+from model.embedder import Embedder, open_embedder
+from model.freed_memory import give_back_freed_memory
 from model.people.write import PeopleOrder, write_people
 from model.terminal import terminal_safe
 from service.labels import source_label
-from service.observing.tracing import open_metrics
-from service.searcher import Searcher
+from service.searcher import open_searcher
 from service.server import bind, check_address, serve
 from service.serving import use_cores
 from service.settings import Settings
@@ -51,28 +50,30 @@ class DemoPlan:
 
 def show_demo(plan: DemoPlan, settings: Settings) -> int:
     """Make what is missing, show three searches, serve until Ctrl-C. Raises CsktError."""
+    gallery = plan.folder / "gallery"
+    settings = settings.model_copy(update={"gallery": str(gallery)})
     if plan.serve:  # what cannot be served is said before minutes of work
         check_address(settings)
         bind(settings).close()
     video = open_source(f"video:{plan.video}") if plan.video else None
-    use_cores(settings)
+    use_cores(settings.threads)
     embedder = open_embedder(ENCODER, settings.device, settings.precision)
-    gallery = plan.folder / "gallery"
     with _remedy(plan.folder):
         add_source(open_source(f"manifest:{people_manifest(plan)}"), gallery, embedder)
         if video is not None:
             index_video(video, plan, embedder)
     searchable = open_gallery(gallery)
-    calibration = read_calibration(checkpoint_folder(ENCODER), embedder.fingerprint)
-    for line in example_searches(searchable, embedder):
-        print(line, flush=True)
-    if not plan.serve:
+    try:
+        for line in example_searches(searchable, embedder):
+            print(line, flush=True)
+    finally:
         searchable.close()
+    if not plan.serve:
         return 0
-    metrics = open_metrics(settings.otel_endpoint)
+    del embedder  # the service has one of its own
+    give_back_freed_memory()
     with bind(settings) as holder:
-        searcher = Searcher(embedder, searchable, settings, metrics=metrics, calibration=calibration)
-        return serve(searcher, settings, holder)
+        return serve(open_searcher(settings), settings, holder)
 
 
 def people_manifest(plan: DemoPlan) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from indexer.items import EmbeddedItem, GalleryItem, Rejected
 from indexer.prepared import Prepared
@@ -56,8 +55,8 @@ class Encoding:
 
     @property
     def hangs(self) -> bool:
-        """Whether a batch takes far longer than it should."""
-        return self._batcher.hangs
+        """Whether a batch takes far longer than it should, or there is no encoder to ask."""
+        return self._batcher.hangs or not self._upkeep.serving.encoder.alive
 
     async def encode(
         self,
@@ -110,17 +109,13 @@ class Encoding:
         texts = [one for one in batch if isinstance(one, str)]
         pictures = [one for one in batch if not isinstance(one, str)]
         text_vectors = iter(by.encoder.embed_texts(texts) if texts else ())
-        picture_vectors = iter(by.encoder.embed_pixels(_tensor(pictures)) if pictures else ())
+        picture_vectors = iter(by.encoder.embed_pixels(np.stack(pictures)) if pictures else ())
         return [
             Encoded(next(text_vectors), by, True, by.encoder.count_tokens(one))
             if isinstance(one, str)
             else Encoded(next(picture_vectors), by)
             for one in batch
         ]
-
-
-def _tensor(pictures: Sequence[Pixels]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(pictures))
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, Encoded]]) -> list[Encoded]:

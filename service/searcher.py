@@ -28,7 +28,7 @@ from service.observing.metrics import GalleryFacts, Metrics
 from service.observing.tracing import open_metrics
 from service.query import ItemPart, Part, Question, TextPart, clean_text, combined
 from service.scopes import LOCAL, Caller
-from service.serving import QueryEncoder, Serving, open_serving, use_cores
+from service.serving import QueryEncoder, Serving, open_serving
 from service.settings import Settings
 from service.upkeep import WARM_UP, Upkeep
 from service.visible import may_see
@@ -68,7 +68,6 @@ class Found:
 
 def open_searcher(settings: Settings, metrics: Metrics | None = None) -> "Searcher":
     """Open the gallery and its encoder. Raises CsktError when they are missing, damaged or do not fit."""
-    use_cores(settings)
     metrics = metrics or open_metrics(settings.otel_endpoint)
     serving = open_serving(settings)
     return Searcher(

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,18 +11,17 @@ import numpy.typing as npt
 
 from indexer.gallery import Gallery
 from indexer.prepared import Preprocess
+from service.remote_encoder import RemoteEncoder
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    import torch
-
     from model.matching.calibration import Calibration
 
 log = logging.getLogger("cskt.searcher")
 
 
 class QueryEncoder(Protocol):
-    """What the query path needs of `model.embedder.Embedder`."""
+    """What the query path needs of an encoder; `remote_encoder.RemoteEncoder` is the one that serves."""
 
     @property
     def name(self) -> str:
@@ -53,12 +52,25 @@ class QueryEncoder(Protocol):
         """Unit vectors (texts, dimension)."""
         ...
 
-    def embed_pixels(self, pixels: "torch.Tensor") -> npt.NDArray[np.float32]:
+    def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Bytes (n, height, width, 3) -> unit vectors (n, dimension)."""
         ...
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text before cutting, with the start and end marks."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        ...
+
+    def revive(self) -> None:
+        """Try to make it so again. Raises CsktError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
         ...
 
 
@@ -73,30 +85,40 @@ class Serving:
     gallery: Gallery
     calibration: "Calibration | None" = None
 
+    def close(self) -> None:
+        """Let go of both."""
+        self.gallery.close()
+        self.encoder.close()
+
 
 def open_serving(settings: Settings) -> Serving:
     """The gallery as it is now, read whole, and its encoder. Raises CsktError."""
     from indexer.gallery import check_encoder, open_gallery
-    from model.embedder import checkpoint_folder, open_embedder
+    from model.embedder import checkpoint_folder
     from model.matching.calibration import read_calibration
 
     gallery = open_gallery(settings.gallery, device=settings.device)
     try:
         name = settings.encoder or gallery.encoder
-        embedder = open_embedder(name, settings.device, settings.precision)
-        check_encoder(gallery, embedder.name, embedder.fingerprint)
-        log.info("the encoder runs in %s", embedder.precision)
-        calibration = read_calibration(checkpoint_folder(name), embedder.fingerprint)
-        gallery.refresh()  # reads everything searches need, so damage is said before the service listens
+        encoder = RemoteEncoder(name, settings)
+        serving = Serving(encoder, gallery)
     except BaseException:
         gallery.close()
         raise
-    return Serving(embedder, gallery, calibration)
+    try:
+        check_encoder(gallery, encoder.name, encoder.fingerprint)
+        log.info("the encoder runs in %s", encoder.precision)
+        calibration = read_calibration(checkpoint_folder(name), encoder.fingerprint)
+        gallery.refresh()  # reads everything searches need, so damage is said before the service listens
+    except BaseException:
+        serving.close()
+        raise
+    return replace(serving, calibration=calibration)
 
 
-def use_cores(settings: Settings) -> None:
-    """Let the encoder use the threads set, else every core this process may run on."""
+def use_cores(threads: int | None) -> None:
+    """Let the encoder use so many threads, or every core this process may run on."""
     import torch
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(settings.threads or allowed or 1)
+    torch.set_num_threads(threads or allowed or 1)

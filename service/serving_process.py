@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from model.bench_report import resident_bytes
 
 HOST = "127.0.0.1"
 START_SECONDS, STOP_SECONDS, PROBE_SECONDS = 180.0, 20.0, 60.0
@@ -22,6 +24,22 @@ class Served:
 
     process: int
     port: int
+
+    def processes(self) -> list[int]:
+        """Of the service, and those it has started: its encoder, and those that decode."""
+        parents = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+        found = [self.process]
+        for one in found:
+            found += [child for child, parent in parents.items() if parent == one]
+        return found
+
+
+def resident(processes: Sequence[int]) -> int:
+    """Bytes resident of all that still run."""
+    return sum(resident_bytes(one) for one in processes if Path(f"/proc/{one}").exists())
 
 
 @contextmanager

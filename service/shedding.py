@@ -2,14 +2,18 @@
 
 The same rule as everywhere decides (`admission.py`); only the way to the refusal is short: no routing, no
 body, no exceptions. A caller without a key is refused here too, before it is told that it needs one.
+`refusing.py` asks here before the server makes a task of a request; who comes past it meets the middleware.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.admission import Admission, Pass
+from service.admission import TOO_MUCH, Admission, Pass
 from service.deadlines import budget_of_headers
 from service.errors import Overloaded
 from service.observing.metrics import Metrics
@@ -25,38 +29,61 @@ OPERATIONS = {
 
 
 class Shedding:
-    """ASGI middleware; `admission` gives the rule once the service is up."""
+    """Knows from the head of a request whether it can be answered in time.
+
+    `admission` gives the rule once the service is up.
+    """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        admission: Callable[[], Admission | None],
-        settings: Settings,
-        metrics: Metrics,
+        self, admission: Callable[[], Admission | None], settings: Settings, metrics: Metrics
     ) -> None:
-        self.app, self.admission, self.settings, self.metrics = app, admission, settings, metrics
+        self._admission, self._settings, self._metrics = admission, settings, metrics
+
+    def seconds(self, scope: Mapping[str, Any]) -> float | None:
+        """What a request has until its deadline; None for one that the rule is not for."""
+        if scope["type"] != "http" or scope["path"] not in OPERATIONS or scope["method"] != "POST":
+            return None
+        return budget_of_headers(scope["headers"], self._settings)
+
+    def refusal(self, scope: Mapping[str, Any]) -> Overloaded | None:
+        """Why a request is refused, which is noted; None for one that is let in or that this is not for."""
+        started, seconds, admission = time.perf_counter(), self.seconds(scope), self._admission()
+        refusal = None if seconds is None or admission is None else admission.refusal(seconds)
+        if refusal is not None:
+            self._metrics.refused("too-many-requests")
+            took = time.perf_counter() - started
+            self._metrics.answered(OPERATIONS[scope["path"]], refusal.status, took)
+        return refusal
+
+    @property
+    def admission(self) -> Admission | None:
+        """The rule, once the service is up."""
+        return self._admission()
+
+
+class SheddingMiddleware:
+    """Passes on what can be answered in time; from there to the end of its answer it counts as inside."""
+
+    def __init__(self, app: ASGIApp, shedding: Shedding) -> None:
+        self.app, self.shedding = app, shedding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what can be answered in time."""
-        operation = OPERATIONS.get(scope["path"]) if scope["type"] == "http" else None
-        admission = self.admission() if operation is not None else None
-        if operation is None or admission is None or scope["method"] != "POST":
+        """Pass on, or refuse."""
+        refusal = self.shedding.refusal(scope)
+        if refusal is not None:
+            headers, body = parts_of_refusal(scope["path"], refusal.retry_after or 1)
+            await send({"type": "http.response.start", "status": refusal.status, "headers": list(headers)})
+            await send({"type": "http.response.body", "body": body})
+            return
+        seconds, admission = self.shedding.seconds(scope), self.shedding.admission
+        if seconds is None or admission is None:
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
-        seconds = budget_of_headers(scope["headers"], self.settings)
-        refusal = admission.refusal(seconds)
-        if refusal is None:
-            await self._let_in(admission, seconds, scope, receive, send)
-            return
-        await _send(refusal, scope, send)
-        self.metrics.refused("too-many-requests")
-        self.metrics.answered(operation, refusal.status, time.perf_counter() - started)
+        await self._let_in(admission, seconds, scope, receive, send)
 
     async def _let_in(
         self, admission: Admission, seconds: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """From here to the end of its answer the request counts as inside."""
         status = 0
 
         async def send_noting(message: Message) -> None:
@@ -77,8 +104,21 @@ _ALWAYS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.it
 _ALWAYS += [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 
 
-async def _send(refusal: Overloaded, scope: Scope, send: Send) -> None:
-    body = problem_of(refusal, scope["path"]).model_dump_json(exclude_none=True).encode()
-    own = [(b"retry-after", str(refusal.retry_after).encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": [*_ALWAYS, *own]})
-    await send({"type": "http.response.body", "body": body})
+@lru_cache(maxsize=256)
+def parts_of_refusal(path: str, retry_after: int) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
+    """Headers and body of the answer to who comes to this address too soon."""
+    refusal = Overloaded(TOO_MUCH)
+    body = problem_of(refusal, path).model_dump_json(exclude_none=True).encode()
+    own = [(b"retry-after", str(retry_after).encode()), (b"content-length", str(len(body)).encode())]
+    return (*_ALWAYS, *own), body
+
+
+@lru_cache(maxsize=256)
+def bytes_of_refusal(path: str, retry_after: int, keep_alive: bool) -> bytes:
+    """The same as it goes over a connection in HTTP/1.1."""
+    headers, body = parts_of_refusal(path, retry_after)
+    status = Overloaded.status
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    lines += [] if keep_alive else [b"connection: close"]
+    return b"\r\n".join([*lines, b"", body])

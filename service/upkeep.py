@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from indexer.errors import FingerprintMismatch
-from indexer.gallery import Gallery
 from indexer.items import GalleryStats
 from indexer.judging import Judge, NoJudge, open_judge
 from service.errors import NotReady
@@ -23,7 +22,7 @@ WARM_UP = (
 STARTING = "What the scores mean is being counted; ask again in a moment."
 
 RETIRED_SECONDS = 60.0
-"""How long a gallery that was left stays open for the queries that still use it."""
+"""How long what was left stays open for the queries that still use it."""
 
 log = logging.getLogger("cskt.upkeep")
 
@@ -40,7 +39,7 @@ class Upkeep:
         self._rate = rate
         self._judges: tuple[Serving, Judge | NoJudge] = serving, NoJudge(STARTING)
         self._serving, self._reopen, self._seconds = serving, reopen, seconds
-        self._retired: list[tuple[float, Gallery]] = []
+        self._retired: list[tuple[float, Serving]] = []
         self._refusal, self._follow_at = "", -math.inf
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cskt-refresh")
         self._refreshing: asyncio.Task[None] | None = None
@@ -62,9 +61,9 @@ class Upkeep:
         await asyncio.to_thread(self._thread.shutdown)
 
     def close(self) -> None:
-        """Close every gallery that is still open."""
-        for _, gallery in [*self._retired, (0.0, self._serving.gallery)]:
-            gallery.close()
+        """Close everything that is still open."""
+        for _, serving in [*self._retired, (0.0, self._serving)]:
+            serving.close()
 
     @property
     def serving(self) -> Serving:
@@ -112,6 +111,8 @@ class Upkeep:
     def _refresh(self) -> None:
         """Take up new rows; count again, but spend no more than a tenth of the time on counting."""
         self._close_retired()
+        if not self._serving.encoder.alive:
+            self._serving.encoder.revive()
         try:
             self._stock_due = self._serving.gallery.refresh() or self._stock_due
         except FingerprintMismatch:
@@ -140,9 +141,9 @@ class Upkeep:
                 serving.gallery.search(serving.encoder.embed_texts([text]), 1)
             judge = open_judge(serving.gallery, serving.calibration, self._rate)
         except BaseException:
-            serving.gallery.close()
+            serving.close()
             raise
-        self._retired.append((time.monotonic(), self._serving.gallery))
+        self._retired.append((time.monotonic(), self._serving))
         self._judges = serving, judge
         self._serving, self._stock_due, self._stock_at = serving, True, -math.inf
         log.info("the gallery has moved to the encoder %s", encoder_label(serving.encoder.name))

@@ -7,7 +7,6 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from filter_makers import passes
 from PIL import Image
 
@@ -68,11 +67,17 @@ class ToyEncoder:
     def preprocess(self) -> Resize:
         return Resize((32, 16))
 
-    def embed_pixels(self, pixels: torch.Tensor) -> npt.NDArray[np.float32]:
+    alive = True
+
+    def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """A picture is what its mean colour is called."""
         self.batches.append([f"{len(pixels)} pictures"])
         assert self.gate.wait(30)
-        return np.stack([embed(colour_of(one)) for one in pixels.numpy()])
+        return np.stack([embed(colour_of(one)) for one in pixels])
+
+    def revive(self) -> None: ...
+
+    def close(self) -> None: ...
 
     def count_tokens(self, text: str) -> int:
         return len(text.split()) + 2

@@ -15,6 +15,7 @@ from model.embedder import Embedder, open_embedder
 from model.errors import CheckpointError
 from service import cli, demo
 from service.demo import QUERIES, DemoPlan, describe, show_demo
+from service.searcher import Searcher
 from service.settings import Settings
 
 
@@ -153,9 +154,9 @@ def test_the_command_serves_the_gallery_it_made(
 ) -> None:
     served: list[tuple[Gallery, int]] = []
 
-    def note(searcher: demo.Searcher, settings: Settings, holder: object) -> int:
+    def note(searcher: Searcher, settings: Settings, holder: object) -> int:
         served.append((searcher._gallery, len(searcher._gallery)))
-        searcher._gallery.close()
+        searcher.upkeep.close()
         return 0
 
     monkeypatch.setattr(demo, "serve", note)

@@ -1,7 +1,6 @@
 """The embedded gallery: one folder with a SQLite database, the truth, and FAISS files derived from it."""
 
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -32,19 +31,18 @@ from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.checksums import change_gallery
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import damaged, sentences
+from indexer.local.scanners import scanners
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
-from indexer.vectors.faiss_index import use_one_core
 from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
 
 log = logging.getLogger(__name__)
 
 _SEARCH_ATTEMPTS = 3
-_MOST_SCANNERS = 32
 
 
 class LocalGallery:
@@ -69,7 +67,7 @@ class LocalGallery:
             self._watch: sqlite3.Connection = self._store.new_connection()
             self._seen_version = -1
             self._snapshot: Snapshot | None = None
-            self._scanners = ThreadPoolExecutor(_cores(), "cskt-scan", use_one_core)
+            self._scanners = scanners()
             self._loading = Loading(self._scanners, Placement(devices))
             if self._writer:
                 self._mend(self._writer)
@@ -288,8 +286,3 @@ class LocalGallery:
                 end_erasure(writer, self._store, self.folder)
             except (GalleryBusy, GalleryFull) as error:
                 log.warning("people to be erased have left traces, which stay for now: %s", error)
-
-
-def _cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_SCANNERS)

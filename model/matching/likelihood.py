@@ -76,8 +76,20 @@ class Likelihood(BaseModel):
 
 def standing(cosines: NDArray[np.float32]) -> Standing:
     """Of the cosines (sentences, crops) of each sentence with some crops of a gallery."""
-    mean, deviation = cosines.mean(1, dtype=np.float64), cosines.std(1, dtype=np.float64)
-    return Standing(mean, np.maximum(deviation, 1e-6), np.quantile(cosines, TAIL, axis=1))
+    exact = cosines.astype(np.float64)
+    mean = exact.mean(1)
+    deviation = np.sqrt(np.maximum((exact * exact).mean(1) - mean * mean, 0))
+    return Standing(mean, np.maximum(deviation, 1e-6), _tail(exact))
+
+
+def _tail(cosines: Floats) -> Floats:
+    """The quantile TAIL of each row, as np.quantile has it and in a tenth of its time."""
+    place = TAIL * (cosines.shape[1] - 1)
+    low = int(place)
+    high = min(low + 1, cosines.shape[1] - 1)
+    ordered = np.partition(cosines, (low, high), axis=1)
+    tail: Floats = ordered[:, low] + (place - low) * (ordered[:, high] - ordered[:, low])
+    return tail
 
 
 def evidence(cosines: NDArray[np.float32], of: Standing, passages: int) -> Floats:

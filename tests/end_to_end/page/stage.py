@@ -32,7 +32,7 @@ HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 class WordEncoder:
     """Unit vectors of word counts; `broken` makes every query fail as a dying encoder would."""
 
-    name, fingerprint, context_length = "demo", "f" * 64, 20
+    name, fingerprint, context_length, alive = "demo", "f" * 64, 20, True
 
     def __init__(self) -> None:
         self.broken = False
@@ -44,6 +44,9 @@ class WordEncoder:
         words = [re.findall(r"[a-z]+", text.lower()) for text in texts]
         counts = np.array([[1e-6 + found.count(word) for word in VOCABULARY] for found in words])
         return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), np.float32)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def count_tokens(self, text: str) -> int:
         """Words and the two marks."""
