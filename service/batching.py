@@ -39,7 +39,8 @@ class MicroBatcher(Generic[Query, Answer]):
     """Runs `work` (a batch of queries in, as many answers in the same order out) on threads of its own.
 
     `max_batch` is the cost of a batch at most, `max_waiting` how many queries may wait. `stage` is the name
-    under which `metrics` learn how long a batch took.
+    under which `metrics` learn how long a batch took. `one_by_one`: between two answers of a batch the event
+    loop does something else, because much is left to do with each; otherwise all go on together, as a batch.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class MicroBatcher(Generic[Query, Answer]):
         max_waiting: int = 256,
         threads: int = 1,
         stage: str = "encode",
+        one_by_one: bool = False,
         metrics: Metrics | None = None,
     ) -> None:
         if min(max_batch, max_waiting, threads) < 1:
             raise ValueError("max_batch, max_waiting and threads must be at least 1")
         self._work, self.max_batch, self.max_waiting, self._threads = work, max_batch, max_waiting, threads
-        self._stage, self._metrics = stage, metrics or Metrics()
+        self._stage, self._one_by_one, self._metrics = stage, one_by_one, metrics or Metrics()
         self._line: deque[_Waiting[Query, Answer]] = deque()
         self._running: dict[int, list[_Waiting[Query, Answer]]] = {}
         self._begun: dict[int, tuple[float, float]] = {}  # by worker: when, and how long it should take
@@ -154,7 +156,8 @@ class MicroBatcher(Generic[Query, Answer]):
             for waiting, answer in zip(batch, result, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
-                await asyncio.sleep(0)  # else who is refused waits until all these were answered
+                if self._one_by_one:
+                    await asyncio.sleep(0)
         elif len(batch) > 1:
             middle = len(batch) // 2
             await self._answer(batch[:middle], worker)

@@ -104,6 +104,7 @@ class Searcher:
             max_waiting=settings.max_waiting,
             threads=settings.search_threads,
             stage="search",
+            one_by_one=True,
             metrics=self.metrics,
         )
         self._readers = ThreadPoolExecutor(settings.search_threads, thread_name_prefix="cskt-read")
