@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 
 from indexer.gallery import Gallery, open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
+from model.matching.calibration import Calibration
 from service.app import create_app
 from service.searcher import Searcher
 from service.settings import Settings
@@ -100,15 +101,22 @@ def drawing(words: str) -> bytes:
 
 
 @contextmanager
-def open_stage(folder: Path, people: bool) -> Iterator[Stage]:
-    """The service on a thread of its own, on a free loopback port, with thirty people or none."""
-    encoder, settings = WordEncoder(), Settings(refresh_seconds=0.05)
+def open_stage(
+    folder: Path, people: bool, calibration: Calibration | None = None, state: str | None = None
+) -> Iterator[Stage]:
+    """The service on a thread of its own, on a free loopback port, with thirty people or none.
+
+    With a calibration, fifty more in grey make its scores mean something; keys are kept in `state`.
+    """
+    encoder, settings = WordEncoder(), Settings(refresh_seconds=0.05, state=state)
     writer = open_gallery(folder, create_for=("demo", encoder.fingerprint, len(VOCABULARY)), write=True)
     holder = socket.create_server(("127.0.0.1", 0))
     stage = Stage(f"http://127.0.0.1:{holder.getsockname()[1]}/", writer, encoder)
     if people:
         fill(stage)
-    searcher = Searcher(encoder, open_gallery(folder), settings)
+    for _ in range(50 if calibration else 0):
+        stage.add("grey grey grey shirt", "platform 2", None, {})
+    searcher = Searcher(encoder, open_gallery(folder), settings, calibration=calibration)
     config = uvicorn.Config(create_app(settings, searcher), log_level="warning", ws="none", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [holder]})

@@ -1,0 +1,59 @@
+"""Signing in with a key, in a real browser: asked for, refused, taken, kept out of sight."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.keys import KeyStore
+from service.scopes import Scope
+from tests.end_to_end.page.stage import Stage, open_stage
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def keyed(browser, tmp_path: Path) -> Iterator[tuple[Stage, str, KeyStore]]:
+    """A service that asks for a key, one that is good for searching, and where it is kept."""
+    store = KeyStore(tmp_path)
+    key = store.create("front desk", [Scope.SEARCH])[1]
+    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path)) as stage:
+        yield stage, key, store
+    store.close()
+
+
+def refused_only(visitor) -> None:
+    """Chromium writes every 401 to its console; nothing else may be there."""
+    assert all("401" in trouble for trouble in visitor.troubles), visitor.troubles
+    visitor.troubles.clear()
+
+
+def sign_in(visitor, key: str) -> None:
+    visitor.page.fill("#signin-form [name=key]", key)
+    visitor.page.press("#signin-form [name=key]", "Enter")
+
+
+def test_a_key_opens_the_page_and_stays_out_of_reach_of_scripts(visit, keyed):
+    stage, key, store = keyed
+    visitor = visit(stage)
+    visitor.page.wait_for_selector("#signin[open]")
+    sign_in(visitor, "cskt_000000000000_wrong")
+    visitor.page.wait_for_function("document.getElementById('signin-problem').textContent !== ''")
+    assert visitor.page.is_visible("#signin[open]")
+    refused_only(visitor)
+
+    sign_in(visitor, key)
+    visitor.page.wait_for_selector("#signin:not([open])", state="attached")
+    visitor.ask("red jacket")
+    assert visitor.ids()[:3] == [1, 2, 5]
+    assert visitor.page.evaluate("document.cookie") == ""
+    assert key not in visitor.page.content()
+    refused_only(visitor)
+
+    (known,) = store.all()
+    store.revoke(known.id)
+    while visitor.page.evaluate("fetch('v1/gallery').then((answer) => answer.status)") != 401:
+        pass
+    visitor.submit("green shirt")
+    visitor.page.wait_for_selector("#signin[open]")
+    refused_only(visitor)
