@@ -151,7 +151,8 @@ def test_nothing_or_nonsense_is_exit_2(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.fixture
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # nothing is left in the folder of whoever runs the tests
     for name in [name for name in os.environ if name.startswith("CSKT_")]:
         monkeypatch.delenv(name)
 

@@ -87,11 +87,12 @@ function showHits(found) {
   const filtered = Boolean(query.cameras.length || query.seenFrom || query.seenUntil);
   judgement = found.judgement;
   results.show(hits);
-  const count = `${hits.length} best ${hits.length === 1 ? "match" : "matches"}`;
+  const convinces = judgement.convincing !== false;
+  const count = convinces ? `${hits.length} best ${hits.length === 1 ? "match" : "matches"}` : `${hits.length} nearest`;
   if (hits.length) say(count, `${filtered ? "filtered from" : "of"} ${counted(items, "image")}`, found.took_ms.total);
   else say("Nothing found.");
   part("notices").replaceChildren(
-    ...(hits.length && judgement.convincing === false ? [notConvincing(judgement)] : []),
+    ...(hits.length && !convinces ? [notConvincing(judgement)] : []),
     ...(found.query.truncated ? [truncated(found.query.tokens)] : []),
   );
   part("more").hidden = hits.length < query.topK || query.topK >= MOST_HITS || items <= hits.length;
