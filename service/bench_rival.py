@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from model.bench_report import Result, measured
 from service.bench_load import LoadOrder, percentile_of, rate_of, requests_of
 from service.load_generator import Answer, Load
-from service.serving_process import HOST, Served, is_ready
+from service.probe import is_ready
+from service.serving_process import HOST, Served
 
 if TYPE_CHECKING:
     from model.embedder import Embedder

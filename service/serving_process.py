@@ -1,18 +1,18 @@
 """A real `cskt serve` in a process of its own, for as long as it is measured."""
 
-import http.client
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from model.bench_report import resident_bytes
+from service.probe import is_ready
 
 HOST = "127.0.0.1"
 START_SECONDS, STOP_SECONDS, PROBE_SECONDS = 180.0, 20.0, 60.0
@@ -69,20 +69,10 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", logs: Path) -> int:
             said = (logs / "err").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
             raise ServeError(f"The service ended before it was ready: {said[-1].removeprefix('cskt: ')}")
         named = re.search(rf"http://{re.escape(HOST)}:(\d+) ", (logs / "out").read_text())
-        if named and is_ready(int(named[1])):
+        if named and is_ready(int(named[1]), PROBE_SECONDS):
             return int(named[1])
         time.sleep(0.05)
     raise ServeError(f"The service was not ready within {START_SECONDS:.0f} seconds; see what it waits for.")
-
-
-def is_ready(port: int) -> bool:
-    """Whether somebody says on this port that searches are answered."""
-    with closing(http.client.HTTPConnection(HOST, port, timeout=PROBE_SECONDS)) as connection:
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
