@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from indexer.errors import GalleryCorrupt
 from indexer.gallery import Gallery
 from model.matching.calibration import Calibration
 from model.matching.likelihood import FEWEST, SAMPLE, Background, evidence
@@ -76,13 +77,21 @@ class NoJudge:
         return Judgement((None,) * len(scores), reason=self.reason)
 
 
+def _vector(gallery: Gallery, id: int) -> npt.NDArray[np.float32] | None:
+    """Of a row that is there and whole; a damaged one is for those to tell who look at it."""
+    try:
+        return gallery.vector(id)
+    except GalleryCorrupt:
+        return None
+
+
 def open_judge(gallery: Gallery, calibration: Calibration | None, rate: float) -> Judge | NoJudge:
     """Takes the gallery's background as it is now: some seconds for millions of rows. Raises GalleryError."""
     if calibration is None:
         return NoJudge(NOT_CALIBRATED)
     ids = gallery.ids()
     chosen = ids[np.linspace(0, len(ids) - 1, min(len(ids), SAMPLE)).astype(np.int64)] if len(ids) else ids
-    vectors = [vector for id in chosen.tolist() if (vector := gallery.vector(id)) is not None]
+    vectors = [vector for id in chosen.tolist() if (vector := _vector(gallery, id)) is not None]
     if len(vectors) < FEWEST:
         return NoJudge(TOO_FEW)
     return Judge(calibration, Background(np.stack(vectors), gallery.passages()), rate)

@@ -32,7 +32,7 @@ def main(channel: Channel) -> None:
     while True:
         facts, body = channel.receive(MOST_BYTES)
         try:
-            answer, vectors = _answer(embedder, facts, body)
+            answer = _answer(embedder, facts, body)
         except Exception as error:
             _tell(error)
             fatal = _is_fatal(error)
@@ -40,7 +40,7 @@ def main(channel: Channel) -> None:
             if fatal:
                 os._exit(FATAL)
             continue
-        channel.send(answer, vectors)
+        channel.send({}, *answer)
 
 
 def _open(channel: Channel, wanted: dict[str, Any]) -> "Embedder":
@@ -68,17 +68,19 @@ def _open(channel: Channel, wanted: dict[str, Any]) -> "Embedder":
     return embedder
 
 
-def _answer(
-    embedder: "Embedder", facts: dict[str, Any], body: bytearray
-) -> tuple[dict[str, Any], memoryview]:
-    """To {"do": "texts"} with a JSON list, or {"do": "pixels", "shape": [...]} with bytes."""
+def _answer(embedder: "Embedder", facts: dict[str, Any], body: bytearray) -> list[memoryview]:
+    """To {"do": "texts"} with a JSON list: vectors and, as int32, tokens; to {"do": "pixels", "shape": [...]}
+    with bytes: vectors."""
+    import numpy as np
+
     if facts["do"] == "pixels":
         import torch
 
         pixels = torch.frombuffer(body, dtype=torch.uint8).view(facts["shape"])
-        return {}, embedder.embed_pixels(pixels).data
+        return [embedder.embed_pixels(pixels).data]
     texts = json.loads(body)
-    return {"tokens": [embedder.count_tokens(text) for text in texts]}, embedder.embed_texts(texts).data
+    tokens = np.array([embedder.count_tokens(text) for text in texts], dtype=np.int32)
+    return [embedder.embed_texts(texts).data, tokens.data]
 
 
 def _tell(error: Exception) -> None:

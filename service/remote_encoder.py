@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,9 @@ from service.errors import ServeError
 from service.settings import Settings
 
 log = logging.getLogger("cskt.encoder")
+
+ANSWER_SECONDS = 120.0
+"""After which a process that does not answer counts as dead. Starting may take as long as it takes."""
 
 _PATIENT = {"OMP_WAIT_POLICY": "passive"}
 """Threads of the encoder that wait for one another sleep; by default they keep a core busy others need."""
@@ -90,28 +92,31 @@ class RemoteEncoder:
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (texts, dimension). Raises EncoderDied, EncoderFailed."""
         with self._one_at_a_time:
-            facts, vectors = self._ask({"do": "texts"}, json.dumps(list(texts)).encode(), len(texts))
-            self._tokens = dict(zip(texts, facts["tokens"], strict=True))
+            vectors, tokens = self._read(texts)
+            self._tokens = dict(zip(texts, tokens, strict=True))
         return vectors
 
     def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> Vectors:
         """Bytes (n, height, width, 3) -> unit vectors (n, dimension). Raises EncoderDied, EncoderFailed."""
         with self._one_at_a_time:
-            return self._ask(
-                {"do": "pixels", "shape": pixels.shape}, np.ascontiguousarray(pixels).data, len(pixels)
-            )[1]
+            body = np.ascontiguousarray(pixels).data
+            answer = self._ask(
+                {"do": "pixels", "shape": pixels.shape}, body, 4 * len(pixels) * self.dimension
+            )
+        return np.frombuffer(answer, dtype=np.float32).reshape(len(pixels), self.dimension)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text before cutting; without asking for one that has just been encoded."""
         known = self._tokens.get(text)
         if known is None:
             with self._one_at_a_time:
-                facts, _ = self._ask({"do": "texts"}, json.dumps([text]).encode(), 1)
-            known = int(facts["tokens"][0])
+                (known,) = self._read([text])[1]
         return known
 
     def revive(self) -> None:
         """Start another process where there is none. Raises as the constructor does."""
+        if self._alive or self._closed:  # without waiting for whoever is being answered
+            return
         with self._one_at_a_time:
             if not self._alive and not self._closed:
                 self._restart()
@@ -121,32 +126,37 @@ class RemoteEncoder:
         self._closed, self._alive = True, False
         self._child.end()
 
-    def _ask(
-        self, facts: dict[str, Any], body: bytes | memoryview, rows: int
-    ) -> tuple[dict[str, Any], Vectors]:
+    def _read(self, texts: Sequence[str]) -> tuple[Vectors, list[int]]:
+        size = 4 * len(texts) * self.dimension
+        answer = self._ask({"do": "texts"}, json.dumps(list(texts)).encode(), size + 4 * len(texts))
+        vectors = np.frombuffer(answer[:size], dtype=np.float32).reshape(len(texts), self.dimension)
+        return vectors, np.frombuffer(answer[size:], dtype=np.int32).tolist()
+
+    def _ask(self, facts: dict[str, Any], body: bytes | memoryview, size: int) -> bytearray:
+        """The body of its answer, which must have this size."""
         if not self._alive:
             raise EncoderDied("the encoder is not running")
         try:
             self._child.channel.send(facts, body)
             answer, found = self._child.channel.receive(MOST_BYTES)
-        except (ChannelClosed, NonsenseReceived) as error:
+        except (ChannelClosed, NonsenseReceived, TimeoutError) as error:
             self._died()
-            raise EncoderDied("the process of the encoder ended") from error
+            raise EncoderDied("the process of the encoder ended, or did not answer") from error
         if "error" in answer:
             if answer["fatal"]:
                 self._died()
             raise EncoderFailed(f"the encoder failed: {answer['error']}")
-        vectors = np.frombuffer(found, dtype=np.float32)
-        if vectors.size != prod((rows, self.dimension)):
+        if len(found) != size:
             raise EncoderFailed("the encoder gave another number of vectors")
-        return answer, vectors.reshape(rows, self.dimension)
+        return found
 
     def _died(self) -> None:
         """Start another one; when that fails, `alive` is false until `revive` succeeds."""
         self._alive = False
         if self._closed:
             return
-        log.error("the process of the encoder ended (%s); another one is started", self._child.process.poll())
+        ended = self._child.process.poll()
+        log.error("the process of the encoder ended or hangs (%s); another one is started", ended)
         try:
             self._restart()
         except CsktError as error:
@@ -186,4 +196,5 @@ class RemoteEncoder:
         if "refused" in facts:
             child.end()
             raise _KINDS.get(facts["kind"], ServeError)(facts["refused"])
+        child.channel.wait_for(ANSWER_SECONDS)
         return child, facts

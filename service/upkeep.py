@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from indexer.errors import FingerprintMismatch
 from indexer.items import GalleryStats
 from indexer.judging import Judge, NoJudge, open_judge
+from model.errors import CsktError
 from service.errors import NotReady
 from service.facets import Facet, count_facets
 from service.labels import encoder_label
@@ -111,8 +112,7 @@ class Upkeep:
     def _refresh(self) -> None:
         """Take up new rows; count again, but spend no more than a tenth of the time on counting."""
         self._close_retired()
-        if not self._serving.encoder.alive:
-            self._serving.encoder.revive()
+        self._revive()
         try:
             self._stock_due = self._serving.gallery.refresh() or self._stock_due
         except FingerprintMismatch:
@@ -121,6 +121,12 @@ class Upkeep:
             self._follow(self._reopen)
         if self._stock_due and time.monotonic() - self._stock_at >= 10 * self._stock_seconds:
             self._take_stock()
+
+    def _revive(self) -> None:
+        try:
+            self._serving.encoder.revive()
+        except CsktError as error:
+            log.error("the encoder cannot be started: %s", error)
 
     def _follow(self, reopen: Callable[[], Serving]) -> None:
         """Move on; where that fails, spend no more than a tenth of the time on trying again."""

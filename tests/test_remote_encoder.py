@@ -76,6 +76,22 @@ def test_a_killed_process_is_replaced(encoder: RemoteEncoder) -> None:
     assert gone(before)
 
 
+def test_a_process_that_hangs_is_replaced(encoder: RemoteEncoder) -> None:
+    before = encoder.pid
+    encoder._child.channel.wait_for(0.5)
+    os.kill(before, signal.SIGSTOP)
+    with pytest.raises(EncoderDied):
+        encoder.embed_texts(["a coat"])
+    assert gone(before)
+    assert encoder.embed_texts(["a coat"]).shape == (1, encoder.dimension)
+
+
+def test_many_texts_at_once(encoder: RemoteEncoder) -> None:
+    texts = [f"coat {number}" for number in range(3000)]
+    assert encoder.embed_texts(texts).shape == (3000, encoder.dimension)
+    assert encoder.count_tokens("coat 2999") == encoder.count_tokens("coat 2998")
+
+
 def test_one_that_cannot_be_replaced_is_tried_again(
     encoder: RemoteEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,9 @@ class WordEncoder:
         counts = np.array([[1e-6 + found.count(word) for word in VOCABULARY] for found in words])
         return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), np.float32)
 
+    def revive(self) -> None:
+        """It never dies."""
+
     def close(self) -> None:
         """Nothing is held."""
 

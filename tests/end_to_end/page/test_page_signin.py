@@ -34,11 +34,13 @@ def sign_in(visitor, key: str) -> None:
 
 
 def test_a_key_opens_the_page_and_stays_out_of_reach_of_scripts(visit, keyed):
+    from playwright.sync_api import expect
+
     stage, key, store = keyed
     visitor = visit(stage)
     visitor.page.wait_for_selector("#signin[open]")
     sign_in(visitor, "cskt_000000000000_wrong")
-    visitor.page.wait_for_function("document.getElementById('signin-problem').textContent !== ''")
+    expect(visitor.page.locator("#signin-problem")).not_to_be_empty()
     assert visitor.page.is_visible("#signin[open]")
     refused_only(visitor)
 
