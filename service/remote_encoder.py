@@ -57,7 +57,7 @@ class _Child:
 class RemoteEncoder:
     """An encoder in a process of its own; see service.serving.QueryEncoder. Calls from threads take turns.
 
-    When its process ends, whoever asked is told so (EncoderDied) and another one is started at once.
+    When its process ends, another one is started at once; who was being answered is told so (EncoderDied).
     """
 
     def __init__(self, encoder: str, settings: Settings) -> None:
@@ -134,6 +134,8 @@ class RemoteEncoder:
 
     def _ask(self, facts: dict[str, Any], body: bytes | memoryview, size: int) -> bytearray:
         """The body of its answer, which must have this size."""
+        if self._alive and self._child.process.poll() is not None:  # it ended while nobody asked
+            self._died()
         if not self._alive:
             raise EncoderDied("the encoder is not running")
         try:

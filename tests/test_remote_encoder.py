@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,13 @@ def gone(process: int) -> bool:
         return True
 
 
+def kill(encoder: RemoteEncoder) -> None:
+    """End its process and wait until that can be seen."""
+    os.kill(encoder.pid, signal.SIGKILL)
+    while not gone(encoder.pid):
+        pass
+
+
 def test_it_is_the_same_encoder(encoder: RemoteEncoder) -> None:
     here = open_embedder("demo", precision="float32")
     for name in ("name", "fingerprint", "dimension", "context_length", "precision"):
@@ -65,14 +73,21 @@ def test_what_it_cannot_encode_fails_alone(encoder: RemoteEncoder) -> None:
     assert encoder.embed_texts(["a coat"]).shape == (1, encoder.dimension)
 
 
-def test_a_killed_process_is_replaced(encoder: RemoteEncoder) -> None:
+def test_one_that_ended_while_nobody_asked_is_replaced_unseen(encoder: RemoteEncoder) -> None:
     expected, before = encoder.embed_texts(["a coat"]), encoder.pid
-    os.kill(before, signal.SIGKILL)
+    kill(encoder)
+    assert (encoder.embed_texts(["a coat"]) == expected).all()
+    assert encoder.pid != before
+
+
+def test_who_is_being_answered_when_it_ends_is_told(encoder: RemoteEncoder) -> None:
+    before = encoder.pid
+    os.kill(before, signal.SIGSTOP)  # so that it has certainly not answered yet
+    threading.Timer(0.3, os.kill, (before, signal.SIGKILL)).start()
     with pytest.raises(EncoderDied):
         encoder.embed_texts(["a coat"])
     assert encoder.alive
-    assert encoder.pid != before
-    assert (encoder.embed_texts(["a coat"]) == expected).all()
+    assert encoder.embed_texts(["a coat"]).shape == (1, encoder.dimension)
     assert gone(before)
 
 
@@ -97,7 +112,7 @@ def test_one_that_cannot_be_replaced_is_tried_again(
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setitem(encoder._wanted, "encoder", "nowhere/at/all")
-        os.kill(encoder.pid, signal.SIGKILL)
+        kill(encoder)
         with pytest.raises(EncoderDied):
             encoder.embed_texts(["a coat"])
         assert not encoder.alive
@@ -114,7 +129,7 @@ def test_an_encoder_that_changed_meanwhile_is_not_taken(
     encoder: RemoteEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoder, "fingerprint", "another")
-    os.kill(encoder.pid, signal.SIGKILL)
+    kill(encoder)
     with pytest.raises(EncoderDied):
         encoder.embed_texts(["a coat"])
     assert not encoder.alive
