@@ -18,7 +18,7 @@ BINS = 15
 Z95 = 1.645
 """One-sided."""
 
-_STEPS, _RIDGE, _STILL = 100, 1e-6, 1e-10
+_STEPS, _RIDGE, _STILL, _SURE = 100, 1e-6, 1e-10, 30.0
 
 Flags = NDArray[np.bool_]
 
@@ -42,7 +42,7 @@ def fit_logistic(features: Floats, labels: Flags) -> Floats:
     weights = np.zeros(design.shape[1])
     ridge = _RIDGE * len(design) * np.eye(len(weights))
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(design @ weights)))
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -_SURE, _SURE)))
         gradient = design.T @ (p - labels) + ridge @ weights
         curvature = (design * (p * (1 - p))[:, None]).T @ design + ridge
         step = np.linalg.solve(curvature, gradient)
