@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import schemathesis
 from hypothesis import strategies as st
@@ -19,3 +20,29 @@ schemathesis.openapi.format("picture", st.builds(_picture, _colour, st.sampled_f
 schemathesis.openapi.format(
     "condition", st.sampled_from(["camera = gate", "not hat = true", "number >= 3 or camera exists"])
 )
+
+
+@schemathesis.hook
+def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
+    """Without strings that fit the pattern of a picture and are none: no schema can tell them apart, and what
+    is answered to them is tested with the other broken pictures."""
+    return all(_is_picture(text) or not _PRINTABLE.fullmatch(text) for text in _images(case.body))
+
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]+")
+
+
+def _images(body: object) -> list[str]:
+    """Every `image` that is a string, however deep."""
+    if isinstance(body, dict):
+        own = [value for name, value in body.items() if name == "image" and isinstance(value, str)]
+        return own + [text for value in body.values() for text in _images(value)]
+    return [text for value in body for text in _images(value)] if isinstance(body, list) else []
+
+
+def _is_picture(text: str) -> bool:
+    try:
+        Image.open(io.BytesIO(base64.b64decode(text.rpartition(",")[2], validate=True))).load()
+    except (ValueError, OSError):
+        return False
+    return True
