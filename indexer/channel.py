@@ -4,10 +4,13 @@ Whatever comes in is checked for its size before it is read, and nothing is ever
 """
 
 import json
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEADER = struct.Struct("<IQ")
@@ -93,3 +96,34 @@ class Channel:
             if rest and deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError
         return buffer
+
+
+def start_child(
+    module: str, flags: Sequence[str], environment: Mapping[str, str], folder: str | None = None
+) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """A Python with these flags that runs a module, and this side of the channel to it (see parent_channel).
+
+    It has no input, prints to nobody but may complain, and does not hear Ctrl-C. Raises OSError.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, *flags, "-P", "-m", module, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=folder,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C and Ctrl-Z are for the parent
+            )
+        except OSError:
+            ours.close()
+            raise
+    return process, ours
+
+
+def parent_channel() -> Channel:
+    """In the child: the channel to the parent, whose number is the last argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Channel(socket.socket(fileno=int(sys.argv[-1])))

@@ -13,7 +13,6 @@ import contextlib
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from indexer.channel import Channel, ChannelClosed, NonsenseReceived
+from indexer.channel import Channel, ChannelClosed, NonsenseReceived, start_child
 from indexer.errors import GalleryError
 from indexer.landlock import give_up_everything
 
@@ -53,24 +52,12 @@ class ConfinedProcess:
 
     def __init__(self, module: str) -> None:
         self._limits = Limits()
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-S", "-s", "-P", "-m", module, str(theirs.fileno())]
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    cwd="/",
-                    env=_environment(),
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl-C and Ctrl-Z are for the parent
-                )
-            except OSError as error:
-                ours.close()
-                raise GalleryError(
-                    f"no process can be started to decode with: {error.strerror}; use fewer --workers."
-                ) from error
+        try:
+            self._process, ours = start_child(module, ["-S", "-s"], _environment(), folder="/")
+        except OSError as error:
+            raise GalleryError(
+                f"no process can be started to decode with: {error.strerror}; use fewer --workers."
+            ) from error
         self.channel = Channel(ours, STARTING_SECONDS)
 
     def confine(self, limits: Limits, setup: bytes = b"") -> None:
@@ -151,12 +138,6 @@ def timed(limits: Limits) -> Iterator[None]:
     yield
     signal.setitimer(signal.ITIMER_PROF, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def parent_channel() -> Channel:
-    """In the child: the channel to the parent, whose number is the last argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return Channel(socket.socket(fileno=int(sys.argv[-1])))
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,6 @@ An image that kills its process, hangs in it or takes too much memory becomes a 
 gets a new process.
 """
 
-import os
 import pickle
 import queue
 
@@ -15,6 +14,7 @@ from indexer.confined import ConfinedProcess, Limits
 from indexer.items import GalleryItem, RawImage, Rejected
 from indexer.prepared import Prepared, Preprocess, prepare
 from indexer.texts import storable
+from model.cores import usable_cores
 
 MODULE = "indexer.image_process"
 MOST_WORKERS = 32
@@ -145,5 +145,4 @@ def _outcome(item: GalleryItem, preprocess: Preprocess, facts: Facts, body: byte
 
 def usual_workers() -> int:
     """One for each core that this process may use, within reason."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(usable_cores(), MOST_WORKERS)

@@ -10,8 +10,8 @@ import pickle
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from indexer.channel import Channel, ChannelClosed
-from indexer.confined import OUT_OF_MEMORY, Limits, confine, parent_channel, timed
+from indexer.channel import Channel, ChannelClosed, parent_channel
+from indexer.confined import OUT_OF_MEMORY, Limits, confine, timed
 from indexer.decode import MOST_BYTES
 from indexer.items import Box, GalleryItem, RawImage, Rejected
 from indexer.prepared import Prepared, Preprocess, prepare

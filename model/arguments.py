@@ -2,6 +2,8 @@
 
 import argparse
 
+from model.errors import ConfigError
+
 
 def count(text: str) -> int:
     """A whole number of at least 1; argparse turns anything else into one sentence."""
@@ -19,3 +21,26 @@ def add_form_options(parser: argparse.ArgumentParser) -> None:
         help="float32, bfloat16, float16 or int8; default: the quickest that cskt export has proven for this "
         "encoder, else float32",
     )
+
+
+def add_example_options(parser: argparse.ArgumentParser, purpose: str, people: int, pictures: str) -> None:
+    """On whom something is measured: a data set, or `people` synthetic people, so many `pictures` of each."""
+    add = parser.add_argument
+    add(
+        "--data",
+        metavar="NAME[:PATH]",
+        help=f"{purpose} this data set, as cskt evaluate does (default: on synthetic people)",
+    )
+    add("--split", default="test", choices=("train", "val", "test"), help=f"of --data, to {purpose}")
+    add(
+        "--people",
+        type=count,
+        metavar="N",
+        help=f"synthetic people to {purpose}, {pictures} pictures each (default: {people})",
+    )
+
+
+def check_example_options(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError for people of both kinds."""
+    if arguments.data is not None and arguments.people is not None:
+        raise ConfigError("--people is for synthetic people, and --data for your own: leave one out.")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.cores import usable_cores
 from model.errors import ConfigError
 
 REPOSITORY = Path(__file__).parent.parent
@@ -108,12 +109,11 @@ def machine() -> dict[str, Any]:
 
     import torch
 
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "system": platform.platform(),
         "processor": processor(),
-        "cores": len(allowed),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "memory_gb": round(memory / 1e9, 1),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.arguments import add_form_options, count
+from model.arguments import add_example_options, add_form_options, check_example_options, count
 
 if TYPE_CHECKING:
     from model.datasets.samples import Sample
@@ -54,18 +54,7 @@ def add_calibrate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
     )
     add = parser.add_argument
     add("--encoder", required=True, metavar="FOLDER", help="a checkpoint folder; the result is kept in it")
-    add(
-        "--data",
-        metavar="NAME[:PATH]",
-        help="people to calibrate on, as for cskt evaluate (default: synthetic people)",
-    )
-    add("--split", default="test", choices=("train", "val", "test"), help="of --data")
-    add(
-        "--people",
-        type=count,
-        metavar="N",
-        help=f"synthetic people, two pictures each (default: {PEOPLE}: some minutes)",
-    )
+    add_example_options(parser, "calibrate on", PEOPLE, "two")
     add("--force", action="store_true", help="keep a calibration that does not hold well enough")
     add_form_options(parser)
     add("--batch-size", type=count, default=64, metavar="N")
@@ -82,10 +71,9 @@ def run_calibrate(arguments: argparse.Namespace) -> None:
     """
     from model.embedder import checkpoint_folder, open_embedder
     from model.errors import CheckpointError, ConfigError
-    from model.matching.calibration import write_calibration
+    from model.matching.calibration import FILE, write_calibration
 
-    if arguments.data is not None and arguments.people is not None:
-        raise ConfigError("--people is for synthetic people, and --data for your own: leave one out.")
+    check_example_options(arguments)
     folder = checkpoint_folder(arguments.encoder)
     if folder is None:
         raise ConfigError(
@@ -103,7 +91,7 @@ def run_calibrate(arguments: argparse.Namespace) -> None:
             "or --force it."
         )
     write_calibration(folder, calibration)
-    print(f"written: {folder / 'matching.json'}", file=sys.stderr)
+    print(f"written: {folder / FILE}", file=sys.stderr)
 
 
 def calibrate(people: "People", fingerprint: str, data: str) -> "Calibration":
@@ -141,20 +129,19 @@ def calibrate(people: "People", fingerprint: str, data: str) -> "Calibration":
     )
 
 
-def table(calibration: "Calibration", rate: float | None = None) -> str:
-    """For people: what holds on those it was not fitted to, by size of the gallery."""
+def table(calibration: "Calibration") -> str:
+    """For people: what holds on those it was not fitted to at the usual rate, by size of the gallery."""
     from model.matching.calibration import DEFAULT_RATE
 
-    rate = rate or DEFAULT_RATE
     lines = [
         f"{calibration.data}: half of {calibration.people:,} people, none of whom anything was fitted to",
         f"expected calibration error of the best hits {calibration.calibration_error:.3f}; "
-        f"false alarms wanted: {100 * rate:g} % at most",
+        f"false alarms wanted: {100 * DEFAULT_RATE:g} % at most",
         "",
         " crops   R@1   error   threshold   false alarms   found   taken for another",
     ]
     for size in calibration.sizes:
-        level = next(level for level in size.levels if level.rate == rate)
+        level = size.level(DEFAULT_RATE)
         lines.append(
             f"{size.passages:6,} {100 * size.r1:5.1f} %  {size.calibration_error:.3f}"
             f"       {level.threshold:.3f}         {100 * level.false_alarms:5.2f} %"
@@ -165,9 +152,10 @@ def table(calibration: "Calibration", rate: float | None = None) -> str:
 
 def _people(embedder: "Embedder", arguments: argparse.Namespace) -> "tuple[People, str]":
     """Captions and crops as the encoder sees them, and what to call them."""
-    from model.datasets import data_place, load_split
+    from model.datasets import data_place
     from model.evaluate import load_told
-    from model.people.write import PeopleOrder, write_people
+    from model.inference.examples import painted
+    from model.people.write import PeopleOrder
 
     if arguments.data is not None:
         named = data_place(arguments.data)
@@ -178,10 +166,9 @@ def _people(embedder: "Embedder", arguments: argparse.Namespace) -> "tuple[Peopl
     parts = []
     with tempfile.TemporaryDirectory(prefix="cskt-calibrate-") as place:
         for domain, number in (("base", wanted - shifted), ("shifted", shifted)):
-            folder = Path(place) / domain
-            order = PeopleOrder(folder, number, PICTURES_EACH, SEEDS[domain], domain=domain, split="test")
-            write_people(order, workers=arguments.workers)
-            parts.append(load_split("folder", folder, "test").samples)
+            folder, seed = Path(place) / domain, SEEDS[domain]
+            order = PeopleOrder(folder, number, PICTURES_EACH, seed, domain=domain, split="test")
+            parts.append(painted(order, arguments.workers))
         return _embedded(embedder, parts, arguments), f"synthetic people ({wanted:,})"
 
 

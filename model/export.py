@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.arguments import count
+from model.arguments import add_example_options, check_example_options, count
 
 if TYPE_CHECKING:
     import torch
@@ -64,18 +64,7 @@ def add_export(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="default: the quickest of this device",
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    add(
-        "--data",
-        metavar="NAME[:PATH]",
-        help="measure on this data set, as cskt evaluate does (default: on synthetic people)",
-    )
-    add("--split", default="test", choices=("train", "val", "test"), help="of --data, to measure on")
-    add(
-        "--people",
-        type=count,
-        metavar="N",
-        help=f"synthetic people to measure on, three pictures each (default: {PEOPLE})",
-    )
+    add_example_options(parser, "measure on", PEOPLE, "three")
     add("--force", action="store_true", help="write a form that falls short; it is used only by name")
     add("--batch-size", type=count, default=64, metavar="N")
     add("--workers", type=count, default=2, metavar="N", help="threads that decode, processes that paint")
@@ -90,14 +79,12 @@ def run_export(arguments: argparse.Namespace) -> None:
     for a precision that the device has not and for options that exclude each other.
     """
     from model.embedder import open_encoder
-    from model.errors import ConfigError
     from model.export_folder import card_of, take_calibration, write_checkpoint
     from model.export_report import export_report
 
     if arguments.format == "onnx":
         return export_onnx(arguments)
-    if arguments.data is not None and arguments.people is not None:
-        raise ConfigError("--people is for synthetic people, and --data for your own: leave one out.")
+    check_example_options(arguments)
     precision, device = choose(arguments.precision, arguments.device)
     opened = open_encoder(arguments.encoder)
     there = holds_encoder(arguments.out, opened.fingerprint)

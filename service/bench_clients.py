@@ -16,10 +16,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from model.bench_report import (
-    Result,
-    measured,
-)
+from model.bench_report import Result, measured
 from service.serving_process import HOST, Served, resident
 
 if TYPE_CHECKING:

@@ -6,13 +6,11 @@ a GPU cannot recover from ends this process only. `remote_encoder.py` is its par
 
 import json
 import os
-import signal
-import socket
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from indexer.channel import Channel, ChannelClosed
+from indexer.channel import Channel, ChannelClosed, parent_channel
 
 if TYPE_CHECKING:
     from model.embedder import Embedder
@@ -97,9 +95,8 @@ def _is_fatal(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     os.nice(GIVES_WAY)
     try:
-        main(Channel(socket.socket(fileno=int(sys.argv[1]))))
+        main(parent_channel())
     except ChannelClosed:
         os._exit(0)

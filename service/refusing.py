@@ -19,13 +19,13 @@ def refusing(shedding: Shedding, draining: Callable[[], bool]) -> type[HttpTools
 
     class Refusing(HttpToolsProtocol):
         def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-            refusal = shedding.refusal(cycle.scope)
+            path = cycle.scope["path"]
+            refusal = shedding.refusal(path, shedding.seconds(cycle.scope))
             if refusal is None:
                 super()._start_asgi_task(cycle, app)
                 return
-            path, wait = cycle.scope["path"], refusal.retry_after or 1
             keep_alive = cycle.keep_alive and not draining()
-            self.transport.write(bytes_of_refusal(path, wait, keep_alive))
+            self.transport.write(bytes_of_refusal(path, refusal.retry_after or 1, keep_alive))
             cycle.response_started = cycle.response_complete = True
             if not keep_alive:
                 self.transport.close()

@@ -1,12 +1,9 @@
 """The encoder as the service sees it: the same calls, answered by `encoder_process.py`."""
 
-import contextlib
 import json
 import logging
 import os
-import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.channel import Channel, ChannelClosed, NonsenseReceived
+from indexer.channel import Channel, ChannelClosed, NonsenseReceived, start_child
 from model.errors import CheckpointError, ConfigError, CsktError
 from model.resizing import Resize
 from service.encoder_process import MOST_BYTES
@@ -165,8 +162,7 @@ class RemoteEncoder:
             log.error("the encoder cannot be started: %s", error)
 
     def _restart(self) -> None:
-        with contextlib.suppress(OSError):
-            self._child.end()
+        self._child.end()
         child, facts = self._start()
         if facts["fingerprint"] != self.fingerprint:
             child.end()
@@ -174,20 +170,10 @@ class RemoteEncoder:
         self._child, self._alive = child, True
 
     def _start(self) -> tuple[_Child, dict[str, Any]]:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "service.encoder_process", str(theirs.fileno())]
-        with theirs:
-            try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={**_PATIENT, **os.environ},
-                )
-            except OSError as error:
-                ours.close()
-                raise ServeError(f"No process can be started for the encoder: {error.strerror}.") from error
+        try:
+            process, ours = start_child("service.encoder_process", [], {**_PATIENT, **os.environ})
+        except OSError as error:
+            raise ServeError(f"No process can be started for the encoder: {error.strerror}.") from error
         child = _Child(process, Channel(ours))
         try:
             child.channel.send(self._wanted)

@@ -1,9 +1,9 @@
 """What answers queries: an encoder with the gallery of its vectors, opened together."""
 
 import logging
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from indexer.gallery import Gallery
 from indexer.prepared import Preprocess
+from model.cores import usable_cores
 from service.remote_encoder import RemoteEncoder
 from service.settings import Settings
 
@@ -97,28 +98,22 @@ def open_serving(settings: Settings) -> Serving:
     from model.embedder import checkpoint_folder
     from model.matching.calibration import read_calibration
 
-    gallery = open_gallery(settings.gallery, device=settings.device)
-    try:
+    with ExitStack() as opened:
+        gallery = open_gallery(settings.gallery, device=settings.device)
+        opened.callback(gallery.close)
         name = settings.encoder or gallery.encoder
         encoder = RemoteEncoder(name, settings)
-        serving = Serving(encoder, gallery)
-    except BaseException:
-        gallery.close()
-        raise
-    try:
+        opened.callback(encoder.close)
         check_encoder(gallery, encoder.name, encoder.fingerprint)
         log.info("the encoder runs in %s", encoder.precision)
         calibration = read_calibration(checkpoint_folder(name), encoder.fingerprint)
         gallery.refresh()  # reads everything searches need, so damage is said before the service listens
-    except BaseException:
-        serving.close()
-        raise
-    return replace(serving, calibration=calibration)
+        opened.pop_all()
+    return Serving(encoder, gallery, calibration)
 
 
 def use_cores(threads: int | None) -> None:
     """Let the encoder use so many threads, or every core this process may run on."""
     import torch
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(threads or allowed or 1)
+    torch.set_num_threads(threads or usable_cores())

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from model.errors import ConfigError
 from model.matching.calibration import DEFAULT_RATE, RATES
 
+_RATES = ", ".join(f"{rate:g}" for rate in RATES)
+
 
 class Settings(BaseSettings):
     """All settings of the service. `CSKT_PORT=9000` sets `port`, and so on."""
@@ -64,7 +66,7 @@ class Settings(BaseSettings):
     false_alarm_rate: float = Field(
         default=DEFAULT_RATE,
         description="of searches for people who are not there, the share in which a hit may be called "
-        f"convincing: {', '.join(f'{rate:g}' for rate in RATES)}",
+        f"convincing: {_RATES}",
     )
 
     log_format: Literal["text", "json"] = "text"
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     @classmethod
     def _measured(cls, given: float) -> float:
         if given not in RATES:
-            raise ValueError(f"it can be one of {', '.join(f'{rate:g}' for rate in RATES)}")
+            raise ValueError(f"it can be one of {_RATES}")
         return given
 
     @property

@@ -39,26 +39,25 @@ class Shedding:
     ) -> None:
         self._admission, self._settings, self._metrics = admission, settings, metrics
 
+    @property
+    def admission(self) -> Admission | None:
+        """The rule, once the service is up."""
+        return self._admission()
+
     def seconds(self, scope: Mapping[str, Any]) -> float | None:
         """What a request has until its deadline; None for one that the rule is not for."""
         if scope["type"] != "http" or scope["path"] not in OPERATIONS or scope["method"] != "POST":
             return None
         return budget_of_headers(scope["headers"], self._settings)
 
-    def refusal(self, scope: Mapping[str, Any]) -> Overloaded | None:
-        """Why a request is refused, which is noted; None for one that is let in or that this is not for."""
-        started, seconds, admission = time.perf_counter(), self.seconds(scope), self._admission()
+    def refusal(self, path: str, seconds: float | None) -> Overloaded | None:
+        """Why a request with so much time is refused, which is noted; None for one that is let in."""
+        started, admission = time.perf_counter(), self.admission
         refusal = None if seconds is None or admission is None else admission.refusal(seconds)
         if refusal is not None:
             self._metrics.refused("too-many-requests")
-            took = time.perf_counter() - started
-            self._metrics.answered(OPERATIONS[scope["path"]], refusal.status, took)
+            self._metrics.answered(OPERATIONS[path], refusal.status, time.perf_counter() - started)
         return refusal
-
-    @property
-    def admission(self) -> Admission | None:
-        """The rule, once the service is up."""
-        return self._admission()
 
 
 class SheddingMiddleware:
@@ -69,15 +68,15 @@ class SheddingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
-        refusal = self.shedding.refusal(scope)
+        seconds, admission = self.shedding.seconds(scope), self.shedding.admission
+        if seconds is None or admission is None:
+            await self.app(scope, receive, send)
+            return
+        refusal = self.shedding.refusal(scope["path"], seconds)
         if refusal is not None:
             headers, body = parts_of_refusal(scope["path"], refusal.retry_after or 1)
             await send({"type": "http.response.start", "status": refusal.status, "headers": list(headers)})
             await send({"type": "http.response.body", "body": body})
-            return
-        seconds, admission = self.shedding.seconds(scope), self.shedding.admission
-        if seconds is None or admission is None:
-            await self.app(scope, receive, send)
             return
         await self._let_in(admission, seconds, scope, receive, send)
 

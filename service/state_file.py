@@ -62,14 +62,8 @@ class StateFile:
         with self.sentences(), self._lock:
             self._wrote = True
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            return result
+            with self._connection:
+                return work(self._connection)
 
     def may_have_changed(self) -> bool:
         """Whether somebody, here or elsewhere, has written since this was last true; asked seldom enough."""

@@ -161,6 +161,6 @@ class Upkeep:
     def _take_stock(self) -> None:
         started, serving = time.monotonic(), self._serving
         self._judges = serving, open_judge(serving.gallery, serving.calibration, self._rate)
-        self._stats, self._facets = self._serving.gallery.stats(), count_facets(self._serving.gallery)
+        self._stats, self._facets = serving.gallery.stats(), count_facets(serving.gallery)
         self._stock_at, self._stock_due = time.monotonic(), False
         self._stock_seconds = self._stock_at - started

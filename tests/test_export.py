@@ -273,8 +273,10 @@ def test_weights_that_need_float32_are_kept_in_it(tmp_path, data):
 def test_without_a_data_set_people_are_painted_and_thrown_away(tmp_path, source, pretended, monkeypatch):
     pretended(bfloat16=0.01)
     folders = []
-    paint = examples._paint
-    monkeypatch.setattr(examples, "_paint", lambda out, *rest: folders.append(out) or paint(out, *rest))
+    paint = examples.painted
+    monkeypatch.setattr(
+        examples, "painted", lambda order, workers: folders.append(order.out) or paint(order, workers)
+    )
     export(tmp_path / "out", "--encoder", source, "--people", "2")
     parity = read_proven(tmp_path / "out", fingerprint(source)).forms["bfloat16"]
     assert (parity.data, parity.pictures, parity.captions) == ("synthetic people (2)", 6, 12)

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from indexer.vectors.faiss_index import use_one_core
+from model.cores import usable_cores
 
 MOST = 32
 GIVES_WAY = 10
@@ -13,8 +14,7 @@ GIVES_WAY = 10
 
 def scanners() -> ThreadPoolExecutor:
     """For each core that this process may use one, 32 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ThreadPoolExecutor(min(cores, MOST), "cskt-scan", _begin)
+    return ThreadPoolExecutor(min(usable_cores(), MOST), "cskt-scan", _begin)
 
 
 def _begin() -> None:

@@ -19,8 +19,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from indexer.channel import Channel, ChannelClosed
-from indexer.confined import OUT_OF_MEMORY, Limits, confine, parent_channel
+from indexer.channel import Channel, ChannelClosed, parent_channel
+from indexer.confined import OUT_OF_MEMORY, Limits, confine
 from indexer.sources.frame_times import frame_seconds, one_of_each
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,11 @@ def open_examples(
         yield _of_data_set(data_place(data), split, calibrating, workers)
         return
     with tempfile.TemporaryDirectory(prefix="cskt-export-") as place:
-        measured = _paint(Path(place) / "measured", people, MEASURED_SEED, workers)
+        order = partial(PeopleOrder, images_per_identity=PICTURES_EACH, split="test")
+        measured = painted(order(Path(place) / "measured", people, seed=MEASURED_SEED), workers)
         others = -(-people // CALIBRATION_SHARE) if calibrating else 0
-        calibration = _paint(Path(place) / "calibration", others, CALIBRATION_SEED, workers) if others else []
+        calibrating_on = order(Path(place) / "calibration", others, seed=CALIBRATION_SEED)
+        calibration = painted(calibrating_on, workers) if others else []
         yield Examples(f"synthetic people ({people:,})", measured, calibration)
 
 
@@ -108,9 +111,10 @@ def _of_data_set(place: DataPlace, split: Split, calibrating: bool, workers: int
     return Examples(f"{place.name}, {split}", measured, calibration)
 
 
-def _paint(folder: Path, people: int, seed: int, workers: int) -> list[Sample]:
-    write_people(PeopleOrder(folder, people, PICTURES_EACH, seed, split="test"), workers=workers)
-    return load_split("folder", folder, "test").samples
+def painted(order: PeopleOrder, workers: int) -> Sequence[Sample]:
+    """The samples of people who are painted first, all of them into `test`."""
+    write_people(order, workers=workers)
+    return load_split("folder", order.out, "test").samples
 
 
 def _order(count: int) -> list[int]:

@@ -55,6 +55,10 @@ class SizeReport(_Part):
     calibration_error: float
     levels: tuple[Level, ...]
 
+    def level(self, rate: float) -> Level:
+        """The one for this rate of false alarms, which is one of the RATES."""
+        return next(level for level in self.levels if level.rate == rate)
+
 
 class Calibration(_Part):
     """A likelihood with the thresholds that go with it, by size of the gallery, ascending."""
@@ -82,7 +86,7 @@ class Calibration(_Part):
         return self._between("detected", rate, passages)
 
     def _between(self, name: str, rate: float, passages: int) -> float:
-        levels = [next(level for level in size.levels if level.rate == rate) for size in self.sizes]
+        levels = [size.level(rate) for size in self.sizes]
         at = [np.log(size.passages) for size in self.sizes]
         return float(np.interp(np.log(max(passages, 1)), at, [getattr(level, name) for level in levels]))
 

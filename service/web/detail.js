@@ -57,9 +57,11 @@ export class Detail {
 }
 
 function score(hit, judgement) {
-  const known = hit.probability !== null && hit.probability !== undefined;
-  const figures = known ? [element("strong", {}, chanceText(hit.probability)), ` likely · similarity ${scoreText(hit.score)}`] : [element("strong", {}, scoreText(hit.score)), " similarity"];
-  const hint = known
+  const chance = chanceText(hit);
+  const figures = chance
+    ? [element("strong", {}, chance), ` likely · similarity ${scoreText(hit.score)}`]
+    : [element("strong", {}, scoreText(hit.score)), " similarity"];
+  const hint = chance
     ? `That this is the person described, if the gallery shows them with even odds; measured on ${judgement.calibrated_on}.`
     : "How close picture and words are, from −1 to 1. It is not a probability.";
   return element("div", { className: "detail-score" }, element("p", {}, ...figures), scoreBar(hit), element("p", { className: "hint" }, hint));

@@ -8,8 +8,9 @@ export function scoreText(score) {
   return score.toFixed(3);
 }
 
-/** "38 %": a calibrated probability, never quite nothing and never certain. */
-export function chanceText(probability) {
+/** "38 %": a calibrated probability, never quite nothing and never certain; null where it is not known. */
+export function chanceText({ probability }) {
+  if (probability === null || probability === undefined) return null;
   if (probability < 0.01) return "< 1 %";
   if (probability > 0.99) return "> 99 %";
   return `${Math.round(100 * probability)} %`;
@@ -105,8 +106,7 @@ export class Results {
 function card(hit, index, count) {
   const where = hit.camera ?? "No camera";
   const when = hit.seen_at ? shortTime(hit.seen_at) : null;
-  const known = hit.probability !== null && hit.probability !== undefined;
-  const chance = known ? chanceText(hit.probability) : null;
+  const chance = chanceText(hit);
   const label = [`Hit ${index + 1}`, chance && `${chance} likely`, `similarity ${scoreText(hit.score)}`, where, when].filter(Boolean).join(", ");
   const properties = { loading: index < 12 ? "eager" : "lazy", width: 128, height: 256 };
   return element(
