@@ -23,6 +23,7 @@ from indexer.items import (
     Overdue,
     Rejected,
 )
+from indexer.timeline import Timeline
 
 
 class Gallery(Protocol):
@@ -124,6 +125,10 @@ class Gallery(Protocol):
 
         Reads the facts of every item.
         """
+        ...
+
+    def timeline(self, most: int, where: Filter | None = None) -> Timeline:
+        """When the items that a filter lets through were seen, in at most so many steps."""
         ...
 
     def fresh(self) -> int:

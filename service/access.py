@@ -66,6 +66,15 @@ ACCESS: Mapping[str, Access] = {
     "get_item": _by(Scope.SEARCH, action="view"),
     "get_neighbours": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),
+    # cases and what leaves on paper
+    "list_cases": _by(Scope.SEARCH, Scope.ADMIN),
+    "open_case": _by(Scope.ADMIN, action="case open"),
+    "close_case": _by(Scope.ADMIN, action="case close"),
+    "get_case": _by(Scope.SEARCH, action="case view"),
+    "add_entry": _by(Scope.SEARCH, action="case entry"),
+    "get_report": _by(Scope.SEARCH, action="report"),
+    "export_search": _by(Scope.SEARCH, action="export"),
+    "get_timeline": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     # the audit log
     "read_audit": _by(Scope.AUDIT, action="audit"),
 }

@@ -18,6 +18,7 @@ from service.auth import Authentication
 from service.body_limit import BodyLimit
 from service.casework.budget import Budget
 from service.casework.cases import CaseStore
+from service.casework.desk import CONFIRMING, Desk
 from service.casework.gate import Gate
 from service.draining import Draining
 from service.keys import open_keys
@@ -79,6 +80,12 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     return app
 
 
+def _desk(settings: Settings) -> Desk | None:
+    """The cases of a service; None for an app without a gallery of its own."""
+    kept = settings.gallery or settings.state
+    return Desk(settings.state_folder, CONFIRMING[settings.profile]) if kept else None
+
+
 def _gate(settings: Settings) -> Gate:
     casework = settings.profile == "casework"
     cases = CaseStore(settings.state_folder) if casework else None
@@ -119,6 +126,7 @@ def _lifespan(
         app.state.searcher, app.state.audit = searcher, await asyncio.to_thread(open_log, settings)
         app.state.keys = open_keys(settings)
         app.state.gate, app.state.budget = _gate(settings), _budget(settings)
+        app.state.desk = _desk(settings)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
         try:
@@ -127,6 +135,8 @@ def _lifespan(
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await app.state.writing.close()
+            if app.state.desk is not None:
+                app.state.desk.close()
             await searcher.close()
             await app.state.audit.close()
             await asyncio.to_thread(metrics.close)

@@ -16,6 +16,7 @@ from service.problems import problem
 KILOBYTE, MEGABYTE = 1024, 1024 * 1024
 LONGER: Mapping[str, int] = {
     "/v1/search": 15 * MEGABYTE,  # one picture of 10 MB in base64
+    "/v1/search/export": 15 * MEGABYTE,
     "/v1/search/batch": 32 * MEGABYTE,
     "/v1/items": 64 * MEGABYTE,
     "/v1/embeddings": 32 * MEGABYTE,

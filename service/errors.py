@@ -10,6 +10,7 @@ CsktError
     ├── WrongDimension    409  vectors of another length are wanted
     ├── ProtectedTrait    422  the words ask for origin, religion, health, ...
     ├── UnknownItem       404  no row with that id
+    ├── UnknownCase       404  no open case of that name for this key
     ├── BudgetSpent       429  casework: this key has been shown enough people today
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
@@ -83,6 +84,13 @@ class ProtectedTrait(RequestError):
 
 class UnknownItem(RequestError):
     """There is no row with that id (any more)."""
+
+    status = 404
+    title = "Not found"
+
+
+class UnknownCase(RequestError):
+    """There is no open case of that name that the caller may work on."""
 
     status = 404
     title = "Not found"

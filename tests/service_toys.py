@@ -1,6 +1,7 @@
 """A toy encoder and a toy gallery: small, exact, in memory, and able to fail or wait when a test wants it."""
 
 import io
+import itertools
 import threading
 from collections.abc import Sequence
 from zlib import crc32
@@ -12,6 +13,7 @@ from PIL import Image
 
 from indexer.filters import Filter
 from indexer.items import EmbeddedItem, GalleryItem, GalleryStats, Hit, Rejected
+from indexer.timeline import Timeline, edges_between
 from model.resizing import Resize
 from service.query import Question, TextPart
 
@@ -146,6 +148,16 @@ class ToyGallery:
 
     def rejected(self, limit: int = 100) -> list[Rejected]:
         return []
+
+    def timeline(self, most: int, where: Filter | None = None) -> Timeline:
+        seen = [self._rows[id - 1].item.seen_at for id in self.ids(where).tolist()]
+        times = sorted(time for time in seen if time)
+        if not times:
+            return Timeline()
+        edges = edges_between(times[0], times[-1], most)
+        return Timeline(
+            edges, tuple(sum(a <= time < b for time in times) for a, b in itertools.pairwise(edges))
+        )
 
     def build_generation(self) -> None: ...
 

@@ -83,6 +83,13 @@ class Column:
         codes[slice(None) if self.places is None else self.places] = self.codes
         return codes
 
+    def counted(self, mask: Mask | None) -> npt.NDArray[np.int64]:
+        """How many rows (those of a mask) have each code (codes + 1,)."""
+        codes = self.codes
+        if mask is not None:
+            codes = codes[mask if self.places is None else mask[self.places]]
+        return np.bincount(codes, minlength=len(self.values) + 1)
+
     def mask(self, condition: OneOf | Compare | Exists) -> Mask:
         """Which rows (rows,) meet the condition."""
         met = _within(self.codes, self.values.spans(condition), len(self.values))

@@ -37,6 +37,7 @@ from indexer.local.statistics import count_fresh, gallery_stats
 from indexer.local.store import Identity, Store
 from indexer.local.verify import problems
 from indexer.local.writer import Writer
+from indexer.timeline import Timeline
 from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
 
@@ -225,6 +226,10 @@ class LocalGallery:
     def passages(self) -> int:
         """How many passages there are by track; a crop without one is one."""
         return self._store.passages()
+
+    def timeline(self, most: int, where: Filter | None = None) -> Timeline:
+        """When the items that a filter lets through were seen, in at most so many steps."""
+        return self.current().timeline(most, where)
 
     def fresh(self) -> int:
         """How many items no index file covers yet."""

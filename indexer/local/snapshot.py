@@ -19,8 +19,10 @@ from indexer.local.checked_rows import changed_facts, fact_rows
 from indexer.local.coarse_search import Coarse, load_coarse
 from indexer.local.derived import DamagedFileError
 from indexer.local.facts import FactRow, Facts
+from indexer.local.seen import timeline_of
 from indexer.local.segments import SEGMENT_ROWS, Segment, gaps, read_rows, read_segment
 from indexer.local.store import Moment, Store
+from indexer.timeline import Timeline
 from indexer.vectors.exact import ExactIndex
 from indexer.vectors.faiss_index import FaissIndex
 from indexer.vectors.placement import Placement
@@ -98,6 +100,15 @@ class Snapshot:
             for part, mask in zip(self.parts, self.masks(where), strict=True)
         ]
         return np.concatenate([*found, np.empty(0, np.int64)])
+
+    def timeline(self, most: int, where: Filter | None) -> Timeline:
+        """When the living rows that a filter leaves were seen, in at most so many steps."""
+        columns = [
+            (part.facts.columns["seen_at"], mask)
+            for part, mask in zip(self.parts, self.masks(where), strict=True)
+            if "seen_at" in part.facts.columns
+        ]
+        return timeline_of([(column, column.counted(mask)) for column, mask in columns], most)
 
 
 def _left(part: Part, where: Filter) -> Mask:

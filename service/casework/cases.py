@@ -40,10 +40,13 @@ class Case:
     cameras: tuple[str, ...] | None
     keys: tuple[str, ...] | None
 
+    def open_at(self, moment: str) -> bool:
+        """Whether it is worked on at this time."""
+        return self.closed is None and self.opened <= moment < self.expires
+
     def open_for(self, key: str, moment: str) -> bool:
         """Whether this key may work on it at this time."""
-        mine = self.keys is None or key in self.keys
-        return mine and self.closed is None and self.opened <= moment < self.expires
+        return self.open_at(moment) and (self.keys is None or key in self.keys)
 
 
 class CaseStore:

@@ -4,8 +4,10 @@ from fastapi.routing import APIRoute
 
 from service.routes import (
     audit,
+    cases,
     docs,
     encoder,
+    exports,
     gallery,
     health,
     images,
@@ -28,6 +30,8 @@ ROUTERS = (
     images.router,
     items.router,
     gallery.router,
+    cases.router,
+    exports.router,
     audit.router,
     health.router,
     metrics.router,

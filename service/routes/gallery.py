@@ -1,12 +1,17 @@
-"""GET /v1/gallery: what can be searched and by what it can be filtered."""
+"""GET /v1/gallery: what can be searched, by what it can be filtered, and when people were seen."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Query
+
+from indexer.filters import OneOf
 from indexer.items import GalleryStats
 from service.access import GuardedRoute
 from service.labels import encoder_label, label_counts
 from service.routes.reach import TheCaller, TheSearcher, problems
-from service.schemas.gallery import AttributeCount, AttributeFacet, GalleryResponse
+from service.schemas.contract import Name
+from service.schemas.gallery import AttributeCount, AttributeFacet, GalleryResponse, TimelineResponse
+from service.visible import narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["gallery"])
 
@@ -42,6 +47,19 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
         first_seen=stats.first_seen,
         last_seen=stats.last_seen,
     )
+
+
+@router.get("/gallery/timeline", responses=problems(401, 403, 422, 429, 503), summary="When people were seen")
+async def get_timeline(
+    searcher: TheSearcher,
+    caller: TheCaller,
+    steps: Annotated[int, Query(ge=2, le=500, description="how many at most")] = 60,
+    camera: Annotated[tuple[Name, ...], Query(max_length=100, description="of any of these")] = (),
+) -> TimelineResponse:
+    """How many rows there are from step to step, in steps of equal length."""
+    where = narrowed(OneOf("camera", camera) if camera else None, caller)
+    found = await searcher.read(searcher.upkeep.serving.gallery.timeline, steps, where)
+    return TimelineResponse(edges=list(found.edges), counts=list(found.counts))
 
 
 def _of_cameras(stats: GalleryStats, cameras: frozenset[str]) -> GalleryResponse:

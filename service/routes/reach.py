@@ -12,7 +12,9 @@ from pydantic.json_schema import SkipJsonSchema
 from service.access import caller_of
 from service.admission import Pass
 from service.audit.record import Record
+from service.casework.desk import Desk
 from service.deadlines import budget_of_headers
+from service.errors import UnknownCase
 from service.schemas.problem import Problem
 from service.scopes import Caller
 from service.searcher import Searcher
@@ -34,6 +36,15 @@ async def _record(request: Request) -> Record:
     return record
 
 
+async def _desk(request: Request) -> Desk:
+    desk = request.app.state.desk
+    if desk is None:
+        raise UnknownCase("This service keeps no cases: it has no state folder.")
+    assert isinstance(desk, Desk)
+    return desk
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 TheRecord = Annotated[Record, Depends(_record)]
 TheSearcher = Annotated[Searcher, Depends(_searcher)]

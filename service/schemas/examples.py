@@ -38,6 +38,13 @@ BATCHES: dict[str, Example] = {
     }
 }
 
+EXPORTS: dict[str, Example] = {
+    "table": {
+        "summary": "The best hundred as a table",
+        "value": {"search": {"text": "a man in a blue coat", "top_k": 100}, "format": "csv"},
+    }
+}
+
 EMBEDDINGS: dict[str, Example] = {
     "texts": {
         "summary": "Two texts",

@@ -34,3 +34,10 @@ class GalleryResponse(Contract):
     attributes: list[AttributeFacet] = Field(description="counted over a sample of the rows")
     first_seen: str | None
     last_seen: str | None
+
+
+class TimelineResponse(Contract):
+    """When rows were seen: `counts[i]` from `edges[i]` until before `edges[i + 1]`; times in UTC."""
+
+    edges: list[str]
+    counts: list[int]

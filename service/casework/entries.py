@@ -1,0 +1,112 @@
+"""What people wrote into case files: pins, notes, decisions, one after the other; nothing is ever rewritten.
+
+`entries.db` in the state folder. The present state of a case is read off its entries (`case_file.py`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from model.errors import CsktError
+from service.keys import now
+from service.state_file import StateFile
+
+FILE = "entries.db"
+MOST = 20_000
+"""Entries of one case."""
+
+_TABLE = """CREATE TABLE IF NOT EXISTS entry (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, investigation TEXT NOT NULL, key TEXT NOT NULL,
+    name TEXT NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, item INTEGER, query TEXT NOT NULL, verdict TEXT,
+    words TEXT NOT NULL
+) STRICT"""
+_COLUMNS = "number, key, name, at, kind, item, query, verdict, words"
+
+Kind = Literal["pin", "unpin", "note", "decision"]
+Verdict = Literal["same", "not", "unsure"]
+
+
+class EntryProblem(CsktError):
+    """Entries cannot be kept or read; the sentence says why."""
+
+
+class CaseFull(EntryProblem):
+    """A case holds as many entries as it may."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a case file: what (`kind`), by whom (id and name of a key), when (ISO 8601 in UTC).
+
+    query: the words that a pinned or judged item (an id of the gallery) was found by; words: of a note.
+    """
+
+    kind: Kind
+    key: str
+    name: str
+    item: int | None = None
+    query: str = ""
+    verdict: Verdict | None = None
+    words: str = ""
+    at: str = ""
+    number: int = 0
+
+
+class Entries:
+    """The entries of all cases of one state folder. Raises EntryProblem where they cannot be kept or read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = StateFile(folder / FILE, _TABLE, EntryProblem)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def add(self, case: str, entry: Entry) -> None:
+        """Write one more line, durably. Raises CaseFull."""
+        ((count,),) = self._file.read("SELECT count(*) FROM entry WHERE investigation = ?", (case,))
+        if count >= MOST:
+            raise CaseFull(f"The case {case} holds {MOST} entries already; open another one.")
+        self._file.write(
+            "INSERT INTO entry (investigation, key, name, at, kind, item, query, verdict, words) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                case,
+                entry.key,
+                entry.name,
+                now(),
+                entry.kind,
+                entry.item,
+                entry.query,
+                entry.verdict,
+                entry.words,
+            ),
+        )
+
+    def of_case(self, case: str) -> list[Entry]:
+        """All entries of a case, the oldest first."""
+        query = f"SELECT {_COLUMNS} FROM entry WHERE investigation = ? ORDER BY number"
+        return [_entry(row) for row in self._file.read(query, (case,))]
+
+    def by_case(self) -> dict[str, list[Entry]]:
+        """All entries of all cases."""
+        cases: dict[str, list[Entry]] = {}
+        rows = self._file.read(f"SELECT investigation, {_COLUMNS} FROM entry ORDER BY number")
+        for case, *row in rows:
+            cases.setdefault(case, []).append(_entry(tuple(row)))
+        return cases
+
+
+def _entry(row: tuple[object, ...]) -> Entry:
+    number, key, name, at, kind, item, query, verdict, words = row
+    return Entry(
+        cast("Kind", kind),
+        str(key),
+        str(name),
+        cast("int | None", item),
+        str(query),
+        cast("Verdict | None", verdict),
+        str(words),
+        str(at),
+        cast("int", number),
+    )

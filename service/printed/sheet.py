@@ -1,0 +1,46 @@
+"""One page of HTML for printing that needs nothing else: no script, nothing from outside, pictures inside."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+CAUTION = "A hit is a lead to check, not proof of identity."
+
+_STYLE = (Path(__file__).parent / "sheet.css").read_text()
+
+
+def sheet(title: str, facts: Sequence[tuple[str, str]], parts: Iterable[str]) -> bytes:
+    """The page; `parts` are markup already, all else is text."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    body = f"<h1>{escape(title)}</h1><dl>{rows}</dl>{''.join(parts)}<footer>{CAUTION}</footer>"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>"
+    ).encode()
+
+
+def person(picture: bytes | None, head: str, lines: Sequence[str]) -> str:
+    """One crop (a JPEG, or None where it is gone) with what is said below it."""
+    image = ""
+    if picture is not None:
+        image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
+    told = "".join(f"<span>{escape(line)}</span>" for line in lines)
+    return f"<li>{image}<b>{escape(head)}</b>{told}</li>"
+
+
+def people(persons: Iterable[str]) -> str:
+    """Many of them, side by side."""
+    return f'<ul class="people">{"".join(persons)}</ul>'
+
+
+def heading(text: str) -> str:
+    """The title of a part."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def quotation(text: str, by: str) -> str:
+    """What somebody wrote."""
+    return f"<blockquote>{escape(text)}<br><span>{escape(by)}</span></blockquote>"

@@ -1,0 +1,228 @@
+"""Case files: what people pin, note and decide, by whom it can be read, and what comes out of it."""
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keyed_service import headers, keyed, make
+
+from service.casework.case_file import case_file
+from service.casework.cases import CaseStore
+from service.casework.entries import Entries, Entry
+from service.scopes import Scope
+
+LATER = "2999-01-01T00:00:00.000Z"
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(params=["open", "casework"])
+def service(request, tmp_path: Path) -> Iterator[tuple]:
+    """A client, the shown keys of two people who search and of one who opens cases, and the profile."""
+    with keyed(tmp_path, profile=request.param) as (client, store):
+        one, other = make(store, Scope.SEARCH), make(store, Scope.SEARCH)
+        admin = headers(make(store, Scope.ADMIN, Scope.AUDIT))
+        while client.get("/v1/gallery").status_code != 401:
+            pass
+        begun = client.post("/v1/cases", json={"id": "case-7", "basis": HOSTILE}, headers=admin)
+        assert begun.status_code == 201
+        why = {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"}
+        shown = headers(one) | why, headers(other) | why, admin
+        while client.get("/v1/items/1", headers=shown[0]).status_code != 200:
+            pass
+        yield client, *shown, request.param
+
+
+def write(client, shown: dict[str, str], **entry: object):
+    return client.post("/v1/cases/case-7/entries", json=entry, headers=shown)
+
+
+def test_a_file_is_what_people_wrote(service) -> None:
+    client, one, other, *_ = service
+    assert write(client, one, kind="pin", item=1, query="red coat").status_code == 201
+    write(client, other, kind="pin", item=2)
+    write(client, other, kind="unpin", item=1)
+    write(client, one, kind="note", words=HOSTILE)
+    file = client.get("/v1/cases/case-7", headers=other).json()
+    assert [(pin["id"], pin["item"]["camera"]) for pin in file["pins"]] == [(2, "camera-2")]
+    assert [note["words"] for note in file["notes"]] == [HOSTILE]
+    assert file["basis"] == HOSTILE
+
+
+def test_in_casework_two_people_must_agree(service) -> None:
+    client, one, other, _, profile = service
+    decide = {"kind": "decision", "item": 4, "query": "blue dress"}
+
+    def state(shown, verdict):
+        (found,) = write(client, shown, **decide, verdict=verdict).json()["findings"]
+        return found["state"]
+
+    alone = "confirmed" if profile == "open" else "one more"
+    assert state(one, "same") == alone
+    assert state(one, "same") == alone  # the same person a second time is no second person
+    assert state(other, "same") == "confirmed"
+    assert state(other, "not") == "disputed"
+    assert state(one, "unsure") == "not"
+    (found,) = client.get("/v1/cases/case-7", headers=one).json()["findings"]
+    assert {(one["verdict"], one["mine"]) for one in found["decisions"]} == {("unsure", True), ("not", False)}
+
+
+def test_a_report_holds_everything_and_runs_nothing(service) -> None:
+    client, one, *_ = service
+    write(client, one, kind="pin", item=1, query="red coat")
+    write(client, one, kind="decision", item=4, query=HOSTILE, verdict="not", words="other shoes")
+    write(client, one, kind="note", words=HOSTILE)
+    answer = client.get("/v1/cases/case-7/report", headers=one)
+    assert answer.headers["content-disposition"] == 'attachment; filename="case-case-7.html"'
+    page = answer.text
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 3
+    assert page.count('src="data:image/jpeg;base64,') == 2
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    for word in ("Not the person searched for", "other shoes", "camera-1", "Pinned"):
+        assert word in page
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "pin"},
+        {"kind": "note", "words": "  "},
+        {"kind": "note", "words": "seen", "item": 1},
+        {"kind": "decision", "item": 1, "query": "coat"},
+        {"kind": "decision", "item": 1, "verdict": "same"},
+        {"kind": "pin", "item": 1, "verdict": "same"},
+    ],
+)
+def test_half_an_entry_is_refused(service, entry: dict) -> None:
+    client, one, *_ = service
+    assert write(client, one, **entry).status_code == 422
+
+
+def test_a_row_that_is_not_there_cannot_be_pinned(service) -> None:
+    client, one, *_ = service
+    assert write(client, one, kind="pin", item=99).status_code == 404
+    write(client, one, kind="pin", item=3)
+    client.app.state.searcher.upkeep.serving.gallery.remove_ids([3])
+    (pin,) = client.get("/v1/cases/case-7", headers=one).json()["pins"]
+    assert (pin["id"], pin["item"]) == (3, None)
+    assert write(client, one, kind="unpin", item=3).json()["pins"] == []
+
+
+def test_closed_and_foreign_cases_are_like_unknown_ones(service, tmp_path: Path) -> None:
+    client, one, _, admin, profile = service
+    CaseStore(tmp_path).begin("foreign", "report", LATER, keys=["somebody"])
+    CaseStore(tmp_path).begin("closed", "report", LATER)
+    assert client.delete("/v1/cases/closed", headers=admin).status_code == 204
+    if profile == "open":
+        answers = [client.get(f"/v1/cases/{id}", headers=one) for id in ("foreign", "closed", "unknown")]
+        assert {answer.status_code for answer in answers} == {404}
+        assert len({re.sub("foreign|closed|unknown", "", answer.text) for answer in answers}) == 1
+    listed = client.get("/v1/cases", headers=one).json()
+    assert [case["id"] for case in listed["cases"]] == ["case-7"]
+    assert not listed["may_open"]
+    assert {case["id"] for case in client.get("/v1/cases", headers=admin).json()["cases"]} == {
+        "case-7",
+        "foreign",
+    }
+    again = client.post("/v1/cases", json={"id": "closed", "basis": "report"}, headers=admin)
+    assert again.status_code == 422
+    assert client.delete("/v1/cases/nothing", headers=admin).status_code == 404
+
+
+def test_in_casework_only_the_case_that_was_named_is_open(tmp_path: Path) -> None:
+    with keyed(tmp_path, profile="casework") as (client, store):
+        shown = headers(make(store, Scope.SEARCH))
+        for name in ("a", "b"):
+            CaseStore(tmp_path).begin(name, "report", LATER)
+        why = shown | {"Cskt-Case": "a", "Cskt-Purpose": "missing child"}
+        while client.get("/v1/cases/a", headers=why).status_code != 200:
+            pass
+        assert client.get("/v1/cases/b", headers=why).status_code == 404
+        assert client.get("/v1/cases/a", headers=shown).status_code == 403
+
+
+def test_what_leaves_and_what_is_written_is_on_record(service) -> None:
+    client, one, _, admin, _ = service
+    client.post("/v1/search/export", json={"search": {"text": "blue dress", "top_k": 3}}, headers=one)
+    write(client, one, kind="decision", item=4, query="blue dress", verdict="same")
+    client.get("/v1/cases/case-7/report", headers=one)
+    records = client.get("/v1/audit", headers=admin).json()["records"]
+    told = {record["action"]: record for record in records}
+    assert {"case open", "export", "case entry", "report"} <= set(told)
+    assert told["export"]["words"] == "blue dress"
+    assert len(told["export"]["shown"]) == 3
+    assert told["case entry"]["facts"]["verdict"] == "same"
+    assert told["report"]["shown"] == [4]
+
+
+@pytest.mark.parametrize("hostile", ["=cmd|'/c calc'!A1", "+1", "@sum", "-1", 'a,"b"\nc'])
+def test_a_table_is_read_back_as_it_was_and_holds_no_formula(tmp_path: Path, hostile: str) -> None:
+    from service.printed.hits import hits_csv
+    from service.schemas.search import SearchHit, SearchResponse
+
+    found = SearchResponse.model_construct(
+        hits=[
+            SearchHit(
+                id=7,
+                camera=hostile,
+                seen_at=None,
+                track=None,
+                source="s",
+                attributes={"a": hostile},
+                image_url="/v1/images/7",
+                score=-0.25,
+                probability=None,
+                others=[],
+            )
+        ]
+    )
+    text = hits_csv(found).decode("utf-8-sig")
+    ((row,)) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["camera"].removeprefix("'") == hostile
+    assert not row["camera"].startswith(("=", "+", "-", "@"))
+    assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
+
+
+def test_a_contact_sheet_shows_each_hit(service) -> None:
+    client, one, *_ = service
+    body = {"search": {"text": "blue dress", "top_k": 5}, "format": "contact-sheet"}
+    page = client.post("/v1/search/export", json=body, headers=one).text
+    assert page.count('src="data:image/jpeg;base64,') == 5
+    assert "blue dress" in page
+    assert "not proof of identity" in page
+
+
+DECISIONS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["same", "not", "unsure"])), min_size=1
+)
+
+
+@given(DECISIONS, st.integers(1, 2))
+def test_the_last_word_of_each_person_counts(decisions: list, needed: int) -> None:
+    entries = [Entry("decision", key, key, 1, "coat", verdict) for key, verdict in decisions]
+    (found,) = case_file(entries, needed).findings
+    last = dict(decisions)
+    same, no = (sum(verdict == wanted for verdict in last.values()) for wanted in ("same", "not"))
+    if same and no:
+        assert found.state == "disputed"
+    elif same:
+        assert found.state == ("confirmed" if same >= needed else "one more")
+    else:
+        assert found.state == ("not" if no else "unsure")
+
+
+def test_entries_survive_and_stand_in_their_order(tmp_path: Path) -> None:
+    entries = Entries(tmp_path)
+    written = [Entry("note", "k", "n", words=str(number)) for number in range(5)]
+    for case, entry in itertools.product("ab", written):
+        entries.add(case, entry)
+    entries.close()
+    again = Entries(tmp_path)
+    assert [entry.words for entry in again.of_case("b")] == list("01234")
+    assert {case: len(found) for case, found in again.by_case().items()} == {"a": 5, "b": 5}
