@@ -79,7 +79,9 @@ class Authentication:
         session = self.sessions.find(cookies[COOKIE]) if COOKIE in cookies else None
         if session is None or (scope["method"] not in ("GET", "HEAD") and not _same_site(headers)):
             return None
-        scope["state"]["case"], scope["state"]["purpose"] = session.case, session.purpose
+        state = scope["state"]  # headers may name another case than the one signed in for
+        state["case"] = state["case"] or session.case
+        state["purpose"] = state["purpose"] or session.purpose
         return keys.caller_of(session.key)
 
     def _refusal(self, caller: Caller | None, address: str, scope: Scope) -> Response | None:

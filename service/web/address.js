@@ -1,29 +1,52 @@
 // The address bar is the page's memory: what is asked for is read from it and written to it, so that reload, back,
-// bookmarks and shared links bring the same search.
+// bookmarks and shared links bring the same search. A picture is the one thing that an address does not hold: it
+// stands there by its name only (pictures.js), because addresses are kept in histories and sent around.
 
 export const FIRST_HITS = 24;
-export const MOST_HITS = 200;
+export const MORE_HITS = 100;
+const LIKE = 1;
+const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen
+const FACT = "is.";
 
 /**
- * @typedef {{text: string, cameras: string[], seenFrom: string, seenUntil: string, topK: number}} Query
- * Times are ISO 8601 in UTC, or empty.
+ * @typedef {{text: string, picture: string, like: number[], not: number[], cameras: string[], seenFrom: string,
+ *   seenUntil: string, facts: Record<string, string[]>, byTrack: boolean}} Query
+ * picture: the name of one of pictures.js, or empty. like, not: ids of rows. Times are ISO 8601 in UTC, or empty.
  */
 
 /** @returns {Query} */
 export function emptyQuery() {
-  return { text: "", cameras: [], seenFrom: "", seenUntil: "", topK: FIRST_HITS };
+  return { text: "", picture: "", like: [], not: [], cameras: [], seenFrom: "", seenUntil: "", facts: {}, byTrack: false };
+}
+
+/** Whether there is anybody to search for. */
+export function asksForSomebody(query) {
+  return Boolean(query.text || query.picture || query.like.length);
+}
+
+/** Whether some rows are left out from the start. */
+export function isFiltered(query) {
+  return Boolean(query.cameras.length || query.seenFrom || query.seenUntil || Object.keys(query.facts).length);
 }
 
 /** @returns {Query} what an address asks for; anything senseless in it is left out */
 export function readAddress(location) {
   const given = new URLSearchParams(location.search);
-  const topK = Number(given.get("k"));
+  const facts = {};
+  for (const [name, value] of given) {
+    if (name.length > FACT.length && name.startsWith(FACT)) (facts[name.slice(FACT.length)] ??= []).push(value);
+  }
+  const like = ids(given.getAll("like"));
   return {
     text: (given.get("q") ?? "").trim(),
+    picture: /^[0-9a-f]{16}$/.test(given.get("picture") ?? "") ? given.get("picture") : "",
+    like,
+    not: ids(given.getAll("not")).filter((id) => !like.includes(id)),
     cameras: [...new Set(given.getAll("camera"))],
     seenFrom: isoTime(given.get("from")),
     seenUntil: isoTime(given.get("until")),
-    topK: Number.isInteger(topK) && topK >= 1 && topK <= MOST_HITS ? topK : FIRST_HITS,
+    facts: Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, [...new Set(values)]])),
+    byTrack: given.get("by") === "track",
   };
 }
 
@@ -31,22 +54,60 @@ export function readAddress(location) {
 export function addressOf(query) {
   const given = new URLSearchParams();
   if (query.text) given.set("q", query.text);
+  if (query.picture) given.set("picture", query.picture);
+  for (const id of query.like) given.append("like", String(id));
+  for (const id of query.not) given.append("not", String(id));
   for (const camera of query.cameras) given.append("camera", camera);
   if (query.seenFrom) given.set("from", query.seenFrom);
   if (query.seenUntil) given.set("until", query.seenUntil);
-  if (query.topK !== FIRST_HITS) given.set("k", String(query.topK));
+  for (const [name, values] of Object.entries(query.facts)) for (const value of values) given.append(FACT + name, value);
+  if (query.byTrack) given.set("by", "track");
   const text = given.toString();
   return text ? `?${text}` : "./";
 }
 
-/** The body of POST /v1/search for a query. */
-export function searchBody(query) {
+/**
+ * The body of POST /v1/search for a query.
+ * @param {string | null} picture its picture as base64, null where it has none or it is lost
+ */
+export function searchBody(query, picture, offset = 0) {
+  const body = { ...whom(query, picture), top_k: offset ? MORE_HITS : FIRST_HITS };
+  if (offset) body.offset = offset;
+  if (query.byTrack) body.group_by = "track";
+  const filter = filterOf(query);
+  return Object.keys(filter).length ? { ...body, filter } : body;
+}
+
+function whom(query, picture) {
+  if (query.text && !picture && !query.like.length && !query.not.length) return { text: query.text };
+  return {
+    parts: [
+      ...(query.text ? [{ text: query.text }] : []),
+      ...(picture ? [{ image: picture }] : []),
+      ...query.like.map((item) => ({ item, weight: LIKE })),
+      ...query.not.map((item) => ({ item, weight: NOT_LIKE / query.not.length })),
+    ],
+  };
+}
+
+function filterOf(query) {
   const filter = {};
   if (query.cameras.length) filter.cameras = query.cameras;
   if (query.seenFrom) filter.seen_from = query.seenFrom;
   if (query.seenUntil) filter.seen_until = query.seenUntil;
-  const body = { text: query.text, top_k: query.topK };
-  return Object.keys(filter).length ? { ...body, filter } : body;
+  const conditions = Object.entries(query.facts).map(([name, values]) => `${quoted(name)} in (${values.map(quoted).join(", ")})`);
+  if (query.not.length) conditions.push(`id not in (${query.not.join(", ")})`);
+  if (conditions.length) filter.where = conditions.join(" and ");
+  return filter;
+}
+
+/** A name or a value as the filter language reads it, whatever is in it. */
+function quoted(text) {
+  return JSON.stringify(text);
+}
+
+function ids(texts) {
+  return [...new Set(texts.filter((text) => /^\d{1,15}$/.test(text)).map(Number))];
 }
 
 function isoTime(text) {

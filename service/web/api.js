@@ -4,49 +4,113 @@
 import { askForKey } from "./signin.js";
 
 const PATIENCE_MS = 60_000;
+const CASE = "cskt.case";
 
 /** Why an answer did not come. `kind` is "offline" (nobody answered) or "refused" (the service said why). */
 export class Problem extends Error {
-  constructor(kind, title, detail, { worthRetrying = true, startsIn = 0 } = {}) {
+  constructor(kind, title, detail, { worthRetrying = true, startsIn = 0, status = 0 } = {}) {
     super(detail);
     this.kind = kind;
     this.title = title;
     this.worthRetrying = worthRetrying;
     this.startsIn = startsIn; // ms after which the page should ask again by itself; 0: it should not
+    this.status = status;
+  }
+}
+
+/** The case that is worked on in this tab, or "". */
+export function currentCase() {
+  try {
+    return sessionStorage.getItem(CASE) ?? "";
+  } catch {
+    return ""; // storage can be forbidden; then there is no case beyond the session's own
+  }
+}
+
+/** Work on a case from now on; "" for none. The audit log then knows what for. */
+export function workOn(id) {
+  try {
+    sessionStorage.setItem(CASE, id);
+  } catch {
+    // see currentCase
   }
 }
 
 /** What the gallery holds: items, cameras, times, encoder. */
-export function fetchGallery() {
-  return request("v1/gallery", {});
+export const fetchGallery = () => get("v1/gallery");
+/** Who is asking, and for which case. */
+export const fetchSession = () => get("v1/session");
+/** How many people were seen when: `edges` and `counts`, of some cameras or of all. */
+export const fetchTimeline = (cameras, steps) => get(`v1/gallery/timeline?${new URLSearchParams([["steps", steps], ...cameras.map((camera) => ["camera", camera])])}`);
+/** Ranked hits for a SearchRequest; `signal` gives the search up. */
+export const search = (body, signal) => post("v1/search", body, signal);
+/** What stands beside a row: kind is track, time or similar. */
+export const fetchNeighbours = (id, kind, signal) => get(`v1/items/${id}/neighbours?kind=${kind}&limit=24`, signal);
+/** The facts of a row. */
+export const fetchItem = (id) => get(`v1/items/${id}`);
+/** Which regions of a row's picture answer which phrases of a text. */
+export const fetchEvidence = (id, text, signal) => post(`v1/items/${id}/evidence`, { text }, signal);
+/** The hits of a SearchRequest as a file: format is csv or contact-sheet. */
+export const exportSearch = (body, format) => file("v1/search/export", { search: body, format });
+
+/** The open cases. */
+export const fetchCases = () => get("v1/cases");
+/** A case and its file. */
+export const fetchCase = (id) => get(`v1/cases/${encodeURIComponent(id)}`);
+/** Open a case. */
+export const openCase = (body) => post("v1/cases", body);
+/** Close a case. */
+export const closeCase = (id) => request(`v1/cases/${encodeURIComponent(id)}`, { method: "DELETE" });
+/** Write into the file of a case; the answer is the file. */
+export const addEntry = (id, entry) => post(`v1/cases/${encodeURIComponent(id)}/entries`, entry);
+/** The file of a case, to be printed. */
+export const fetchReport = (id) => file(`v1/cases/${encodeURIComponent(id)}/report`);
+
+/** Index jobs that run or ran lately. */
+export const fetchJobs = () => get("v1/gallery/jobs");
+/** Files that could not be used. */
+export const fetchRejected = () => get("v1/gallery/rejected");
+/** Add crops: each is stored, known or rejected. */
+export const upload = (items) => post("v1/items", { items });
+/** Sign out. */
+export const signOut = () => request("v1/session", { method: "DELETE" });
+
+function get(path, signal) {
+  return request(path, { signal });
 }
 
-/** Ranked hits for a SearchRequest; `signal` gives the search up. */
-export function search(body, signal) {
-  return request("v1/search", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  });
+function post(path, body, signal) {
+  return request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+}
+
+async function file(path, body = null) {
+  const asked = body === null ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const { response, text } = await exchange(path, asked);
+  if (!response.ok) throw refusal(response, parsed(text));
+  return new Blob([text], { type: response.headers.get("content-type") ?? "" });
 }
 
 async function request(path, options) {
+  const { response, text } = await exchange(path, options);
+  const answer = parsed(text);
+  if (!response.ok) throw refusal(response, answer);
+  if (response.status === 204) return null;
+  if (answer === null) throw new Problem("refused", "The answer could not be read", "The service sent something other than JSON.");
+  return answer;
+}
+
+async function exchange(path, options) {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, patience]) : patience;
-  let response;
-  let text;
+  const worked = currentCase();
+  const headers = { ...options.headers, ...(/^[\x21-\x7e]+$/.test(worked) ? { "cskt-case": worked } : {}) };
   try {
-    response = await fetch(path, { ...options, signal });
-    text = await response.text();
+    const response = await fetch(path, { ...options, headers, signal });
+    return { response, text: await response.text() };
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw unreachable(patience.aborted);
   }
-  const answer = parsed(text);
-  if (!response.ok) throw refusal(response, answer);
-  if (answer === null) throw new Problem("refused", "The answer could not be read", "The service sent something other than JSON.");
-  return answer;
 }
 
 function unreachable(late) {
@@ -71,12 +135,12 @@ function refusal(response, answer) {
   const { status } = response;
   if (status === 401) {
     askForKey();
-    return new Problem("refused", "A key is needed", "Sign in with a key of this service.");
+    return new Problem("refused", "A key is needed", "Sign in with a key of this service.", { status });
   }
   const detail = typeof answer?.detail === "string" ? answer.detail : `The service answered with status ${status}.`;
   const seconds = Number(response.headers.get("retry-after")) || 0;
-  if (status === 503) return new Problem("refused", "The service is not ready yet", detail, { startsIn: seconds * 1000 });
-  if (status === 429) return new Problem("refused", "The service is busy", detail);
-  if (status >= 500) return new Problem("refused", "The search failed", detail);
-  return new Problem("refused", "This cannot be searched for", detail, { worthRetrying: false });
+  if (status === 503) return new Problem("refused", "The service is not ready yet", detail, { startsIn: seconds * 1000, status });
+  if (status === 429) return new Problem("refused", seconds > 3600 ? "No more people today" : "The service is busy", detail, { status });
+  if (status >= 500) return new Problem("refused", "The search failed", detail, { status });
+  return new Problem("refused", status === 403 ? "This is not open to you" : "This cannot be searched for", detail, { worthRetrying: false, status });
 }

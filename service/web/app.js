@@ -1,13 +1,17 @@
-// The page: one query in, one ranking out. Start reading here; README.md names the other files.
+// The page as a whole: its views (search, cases, gallery), what they share, and how it begins. README.md names the files.
 
-import { addressOf, emptyQuery, MOST_HITS, readAddress, searchBody } from "./address.js";
-import { fetchGallery, Problem, search } from "./api.js";
+import { emptyQuery, addressOf, readAddress } from "./address.js";
+import { addEntry, currentCase, fetchGallery, fetchSession, signOut, workOn } from "./api.js";
+import { CasesView } from "./cases.js";
+import { fillDescribe } from "./describe.js";
 import { Detail } from "./detail.js";
 import { element } from "./element.js";
 import { Filters } from "./filters.js";
+import { GalleryView } from "./gallery.js";
 import { listenToKeys } from "./keys.js";
-import { emptyGallery, notConvincing, notice, nothingFound, problem } from "./messages.js";
+import { takePicture } from "./pictures.js";
 import { Results } from "./results.js";
+import { counted, Search, showMessage } from "./search.js";
 import { dateSpan } from "./times.js";
 
 const EXAMPLES = [
@@ -16,207 +20,250 @@ const EXAMPLES = [
   "A person with a yellow top and a backpack",
   "Somebody in a long grey coat",
 ];
-const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
+const VIEWS = ["cases", "gallery"];
 const part = (id) => document.getElementById(id);
 
-const detail = new Detail((index) => results.focus(index));
-const results = new Results(part("grid"), (index) => detail.open(results.hits, index, judgement));
-const filters = new Filters(() => ask({ text: query.text }));
-
-let query = readAddress(location);
 let gallery = null;
-let judgement = null; // of the ranking that is shown
-let running = null; // AbortController of the search under way: only the newest may change the page
+let session = null;
+let pinned = new Set(); // ids, in the case that is worked on
 
-// ---- asking -------------------------------------------------------------------------------------------------------
+const detail = new Detail({
+  closed: (index) => results.focus(index),
+  like: (id) => search.mark(id, true),
+  not: (id) => search.mark(id, false),
+  pin: (id) => void pin(id),
+  decide: (id, verdict) => decide(id, verdict),
+  working: () => Boolean(worked()),
+  words: () => search.query.text,
+});
+const results = new Results(part("grid"), {
+  open: (index) => detail.open(results.hits, index, search.judgement),
+  like: (id) => search.mark(id, true),
+  not: (id) => search.mark(id, false),
+  pin: (id) => void pin(id),
+});
+const filters = new Filters(() => search.ask({}));
+const search = new Search({
+  results,
+  filters,
+  detail,
+  gallery: () => gallery,
+  changed: (items) => items !== gallery?.items && void loadGallery(),
+  shown: () => results.markPinned(pinned),
+  moreByItself: () => session?.profile === "open", // in casework each further person is asked for
+});
+const cases = new CasesView({ session: () => session, worked, work, opened: (file) => takePins(file), show: (item) => detail.openItem(item) });
+const galleryView = new GalleryView({ session: () => session, added: () => void loadGallery() });
 
-/** Ask for something new: read the filters, write the address, search. */
-function ask({ text, topK }) {
-  const chosen = filters.read();
-  if (chosen === null) return;
-  query = { ...emptyQuery(), text, ...chosen, ...(topK ? { topK } : {}) };
-  const address = addressOf(query);
-  if (address !== addressOf(readAddress(location))) history.pushState(null, "", address);
-  void answer();
+// ---- the case that is worked on -----------------------------------------------------------------------------------
+
+function worked() {
+  return currentCase() || session?.case || "";
 }
 
-/** Search for the present query and show what comes, unless a later search has begun meanwhile. */
-async function answer({ focusFrom = null } = {}) {
-  running?.abort();
-  const mine = new AbortController();
-  running = mine;
-  detail.dialog.close();
-  document.title = query.text ? `${query.text} · cskt` : "cskt · person search";
-  document.body.dataset.view = query.text ? "results" : "start";
-  if (!query.text) return showStart();
-  const skeletons = setTimeout(() => showLoading(), results.hits.length ? PATIENCE_BEFORE_SKELETONS_MS : 0);
-  part("grid").setAttribute("aria-busy", "true");
+function work(id) {
+  workOn(id);
+  pinned = new Set();
+  showCase();
+  if (id) void cases.read(id).catch(() => work(""));
+}
+
+function showCase() {
+  const id = worked();
+  part("case-now").hidden = !id;
+  part("case-name").textContent = id;
+  document.body.classList.toggle("has-case", Boolean(id));
+}
+
+function takePins(file) {
+  if (file.id !== worked()) return;
+  pinned = new Set(file.pins.map((pin) => pin.id));
+  results.markPinned(pinned);
+}
+
+async function pin(id) {
+  if (!worked()) {
+    tell("Choose a case first: people are pinned to a case.");
+    return;
+  }
+  const kind = pinned.has(id) ? "unpin" : "pin";
   try {
-    const found = await search(searchBody(query), mine.signal);
-    if (mine !== running) return;
-    showHits(found);
-    if (focusFrom !== null) results.focus(focusFrom);
-    if (found.gallery.items !== gallery?.items) void loadGallery();
+    takePins(await addEntry(worked(), { kind, item: id, query: kind === "pin" ? search.query.text : "" }));
+    tell(kind === "pin" ? `Number ${id} is pinned to the case ${worked()}.` : `Number ${id} is not pinned any more.`);
   } catch (error) {
-    if (mine !== running) return;
-    showProblem(error, () => answer());
-    if (error.startsIn) setTimeout(() => mine === running && answer(), error.startsIn);
-  } finally {
-    clearTimeout(skeletons);
+    tell(error.message);
   }
 }
 
-// ---- showing ------------------------------------------------------------------------------------------------------
-
-function showStart() {
-  results.clear();
-  sayOnly("");
-  showMessage(gallery?.items === 0 ? emptyGallery() : []);
+async function decide(id, verdict) {
+  try {
+    const file = await addEntry(worked(), { kind: "decision", item: id, query: search.query.text, verdict });
+    takePins(file);
+    const found = file.findings.find((one) => one.id === id && one.query === search.query.text);
+    return found?.state === "one more" ? "Kept. Another person has to look before it counts." : "Kept in the case.";
+  } catch (error) {
+    return error.message;
+  }
 }
 
-function showLoading() {
-  sayOnly("Searching …");
-  showMessage([]);
-  results.showSkeletons(query.topK);
+/** A sentence that goes away by itself; screen readers hear it too, also while a dialog is open. */
+function tell(sentence) {
+  const toast = part(detail.dialog.open ? "detail-toast" : "toast");
+  toast.textContent = sentence;
+  setTimeout(() => toast.textContent === sentence && (toast.textContent = ""), 5000);
 }
 
-function showHits(found) {
-  const { hits } = found;
-  const items = found.gallery.items;
-  const filtered = Boolean(query.cameras.length || query.seenFrom || query.seenUntil);
-  judgement = found.judgement;
-  results.show(hits);
-  const convinces = judgement.convincing !== false;
-  const count = convinces ? `${hits.length} best ${hits.length === 1 ? "match" : "matches"}` : `${hits.length} nearest`;
-  if (hits.length) say(count, `${filtered ? "filtered from" : "of"} ${counted(items, "image")}`, found.took_ms.total);
-  else say("Nothing found.");
-  part("notices").replaceChildren(
-    ...(hits.length && !convinces ? [notConvincing(judgement)] : []),
-    ...(found.query.truncated ? [truncated(found.query.tokens)] : []),
-  );
-  part("more").hidden = hits.length < query.topK || query.topK >= MOST_HITS || items <= hits.length;
-  if (hits.length) showMessage([]);
-  else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => filters.clear()));
+// ---- views --------------------------------------------------------------------------------------------------------
+
+function showView() {
+  const asked = new URLSearchParams(location.search).get("view");
+  const view = VIEWS.includes(asked) ? asked : "search";
+  part("results").hidden = view !== "search";
+  part("cases-view").hidden = view !== "cases";
+  part("gallery-view").hidden = view !== "gallery";
+  for (const link of document.querySelectorAll("[data-nav]")) {
+    if (link.dataset.nav === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  galleryView.stop();
+  if (view === "search") return search.follow(readAddress(location));
+  search.running?.abort();
+  document.body.dataset.view = view;
+  document.title = `${view === "cases" ? "Cases" : "Gallery"} · cskt`;
+  if (view === "cases") void cases.show(new URLSearchParams(location.search).get("case") ?? "");
+  else void galleryView.show();
 }
 
-function truncated(tokens) {
-  return notice(`Your description is too long (${tokens} tokens): only its beginning was used. Put what matters most first.`);
+function go(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  const { nav } = event.currentTarget.dataset;
+  history.pushState(null, "", nav === "search" ? addressOf(search.query) : `?view=${nav}`);
+  showView();
 }
 
-function showProblem(error, retry) {
-  const known = error instanceof Problem ? error : new Problem("refused", "The page made a mistake", String(error));
-  results.clear();
-  sayOnly("");
-  showMessage(problem(known, retry), "is-problem");
-}
-
-function showMessage(content, kind = "") {
-  const box = part("message");
-  box.className = `message ${kind}`;
-  box.hidden = content.length === 0;
-  box.replaceChildren(...content);
-  part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
-}
-
-function counted(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function sayOnly(status) {
-  say(status);
-  part("notices").replaceChildren();
-  part("more").hidden = true;
-}
-
-function say(text, aside = "", milliseconds = null) {
-  const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
-  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
-}
-
-// ---- the gallery --------------------------------------------------------------------------------------------------
+// ---- the gallery and who asks -------------------------------------------------------------------------------------
 
 async function loadGallery() {
   try {
     gallery = await fetchGallery();
   } catch (error) {
-    if (!query.text) showProblem(error, startAgain);
+    if (document.body.dataset.view === "start") search.showProblem(error, startAgain);
     if (error.startsIn) setTimeout(startAgain, error.startsIn);
     return;
   }
   const { items, cameras, first_seen: first, last_seen: last } = gallery;
   const places = Object.keys(cameras).length;
-  const known = [
-    counted(items, "image"),
-    places ? counted(places, "camera") : null,
-    first && last ? dateSpan(first, last) : null,
-  ];
+  const known = [counted(items, "image"), places ? counted(places, "camera") : null, first && last ? dateSpan(first, last) : null];
   part("gallery-facts").textContent = items ? known.filter(Boolean).join(" · ") : "";
   part("examples").hidden = items === 0;
   part("caveat").hidden = !gallery.encoder_note;
   for (const id of ["encoder-note", "encoder-note-start"]) part(id).textContent = gallery.encoder_note ?? "";
   filters.offer(gallery);
-  if (!query.text) showStart();
+  if (document.body.dataset.view === "start") search.showStart();
+}
+
+async function loadSession() {
+  try {
+    session = await fetchSession();
+  } catch {
+    return; // signing in begins the page anew
+  }
+  part("sign-out").hidden = !session.needs_key;
+  work(worked());
 }
 
 function startAgain() {
   showMessage([]);
   void loadGallery();
-  void answer();
+  void search.answer();
 }
 
 // ---- the beginning ------------------------------------------------------------------------------------------------
 
-function showQuery() {
-  part("text").value = query.text;
-  part("clear").hidden = !query.text;
-  filters.show(query);
+async function usePicture(file) {
+  try {
+    search.ask({ picture: await takePicture(file) });
+  } catch (error) {
+    tell(error.message);
+  }
 }
 
-function begin() {
+function listenToPictures() {
+  part("picture-button").addEventListener("click", () => part("picture-file").click());
+  part("picture-file").addEventListener("change", () => {
+    const [file] = part("picture-file").files;
+    part("picture-file").value = "";
+    if (file) void usePicture(file);
+  });
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+    if (file && !document.querySelector("dialog[open]") && part("gallery-view").hidden) {
+      event.preventDefault();
+      void usePicture(file);
+    }
+  });
+  part("search").addEventListener("dragover", (event) => event.preventDefault());
+  part("search").addEventListener("drop", (event) => {
+    const [file] = event.dataTransfer.files;
+    if (!file) return;
+    event.preventDefault();
+    void usePicture(file);
+  });
+}
+
+function listenToWords() {
+  const typed = (text) => {
+    part("text").value = text;
+    part("clear").hidden = !text;
+  };
   part("examples").replaceChildren(
     ...EXAMPLES.map((text) => {
       const chip = element("button", { type: "button", className: "chip" }, text);
       chip.addEventListener("click", () => {
-        part("text").value = text;
-        part("clear").hidden = false;
         if (!ON_A_TOUCH_SCREEN.matches) part("text").focus();
-        ask({ text });
+        search.ask({ text });
       });
       return element("li", {}, chip);
     }),
   );
+  part("describe-clear").addEventListener("click", fillAgain(fillDescribe(part("describe"), typed), typed));
   part("search").addEventListener("submit", (event) => {
     event.preventDefault();
     filters.close();
     if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
-    ask({ text: part("text").value.trim() });
+    const text = part("text").value.trim();
+    search.ask(text === search.query.text ? {} : { text, like: [], not: [] });
   });
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
   part("clear").addEventListener("click", () => {
-    part("text").value = "";
-    part("clear").hidden = true;
+    typed("");
     part("text").focus();
   });
-  part("more").addEventListener("click", () => {
-    const from = results.hits.length;
-    query = { ...query, topK: Math.min(MOST_HITS, query.topK * 2) };
-    history.replaceState(null, "", addressOf(query));
-    void answer({ focusFrom: from });
-  });
-  addEventListener("popstate", () => {
-    const asked = readAddress(location);
-    if (addressOf(asked) === addressOf(query)) return; // only the fragment changed
-    query = asked;
-    showQuery();
-    void answer();
-  });
+}
+
+function fillAgain(reset, typed) {
+  return () => {
+    reset();
+    typed("");
+  };
+}
+
+function begin() {
+  for (const link of document.querySelectorAll("[data-nav]")) link.addEventListener("click", go);
+  part("case-leave").addEventListener("click", () => work(""));
+  part("sign-out").addEventListener("click", () => void signOut().finally(() => location.reload()));
+  addEventListener("popstate", () => showView());
   addEventListener("online", () => part("retry")?.click());
-  listenToKeys(results);
-  showQuery();
-  if (!query.text && !ON_A_TOUCH_SCREEN.matches) part("text").focus();
+  listenToWords();
+  listenToPictures();
+  listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => search.mark(id, false), pin: (id) => void pin(id) });
+  search.query = { ...emptyQuery(), ...readAddress(location) };
+  if (!search.query.text && !ON_A_TOUCH_SCREEN.matches) part("text").focus();
   void loadGallery();
-  void answer();
+  void loadSession();
+  showView();
 }
 
 begin();

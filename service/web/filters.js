@@ -1,15 +1,26 @@
-// The two filter menus: cameras (chosen at once) and a time range (chosen with Apply).
+// What narrows a search: cameras and attributes (chosen at once), a time range (chosen with Apply), one hit for each passage.
 
+import { fetchTimeline } from "./api.js";
 import { element } from "./element.js";
+import { FactsMenu } from "./facts.js";
+import { Histogram } from "./histogram.js";
 import { fromField, longTime, minuteSpan, minuteTime, toField, zone } from "./times.js";
 
 const MANY_CAMERAS = 8;
+const TIME_STEPS = 48;
 const part = (id) => document.getElementById(id);
 
 export class Filters {
-  /** @param {() => void} onChange called when a camera is (un)ticked or a filter cleared */
+  /** @param {() => void} onChange called when something is (un)ticked or a filter cleared */
   constructor(onChange) {
     this.onChange = onChange;
+    this.facts = new FactsMenu(() => {
+      this.describe();
+      onChange();
+    });
+    this.histogram = new Histogram(part("histogram"), (from, until) => this.brush(from, until));
+    part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
+    part("by-track").addEventListener("change", onChange);
     this.chosen = [];
     this.known = {};
     part("cameras").addEventListener("change", () => {
@@ -34,11 +45,14 @@ export class Filters {
     const span = first && last ? `This gallery: ${minuteTime(first)} to ${minuteTime(last)}. ` : "";
     part("time-hint").textContent = `${span}Times are in ${zone()}.`;
     this.drawCameras();
+    this.facts.offer(gallery.attributes);
   }
 
   /** Show a query's filters. */
   show(query) {
     this.chosen = [...query.cameras];
+    this.facts.show(query.facts);
+    part("by-track").checked = query.byTrack;
     part("seen-from").value = toField(query.seenFrom);
     part("seen-until").value = toField(query.seenUntil);
     this.drawCameras();
@@ -55,10 +69,10 @@ export class Filters {
     }
     this.describe();
     const [seenFrom, seenUntil] = this.times();
-    return { cameras: this.chosen, seenFrom, seenUntil };
+    return { cameras: this.chosen, seenFrom, seenUntil, facts: this.facts.chosen, byTrack: part("by-track").checked };
   }
 
-  /** Shut both menus. */
+  /** Shut the menus. */
   close() {
     for (const menu of document.querySelectorAll("details.menu")) menu.open = false;
   }
@@ -67,8 +81,24 @@ export class Filters {
     return [fromField(part("seen-from").value), fromField(part("seen-until").value)];
   }
 
+  async drawHistogram() {
+    try {
+      this.histogram.draw(await fetchTimeline(this.chosen, TIME_STEPS));
+      this.histogram.mark(...this.times());
+    } catch {
+      part("histogram").hidden = true; // the two fields do without it
+    }
+  }
+
+  brush(from, until) {
+    part("seen-from").value = toField(from);
+    part("seen-until").value = toField(until);
+    this.timesFit();
+  }
+
   timesFit() {
     const [from, until] = this.times();
+    this.histogram.mark(from, until);
     const fit = !from || !until || from < until;
     part("time-error").hidden = fit;
     part("seen-until").setAttribute("aria-invalid", String(!fit));
@@ -86,6 +116,7 @@ export class Filters {
 
   clear() {
     this.chosen = [];
+    this.facts.show({});
     part("seen-from").value = "";
     part("seen-until").value = "";
     this.drawCameras();
@@ -133,7 +164,7 @@ export class Filters {
     part("time-choice").textContent = times;
     part("time-choice").title = [from, until].filter(Boolean).map(longTime).join(" – ");
     part("time-menu").classList.toggle("chosen", Boolean(from || until));
-    part("filters-clear").hidden = !(count || from || until);
+    part("filters-clear").hidden = !(count || from || until || Object.keys(this.facts.chosen).length);
   }
 }
 

@@ -3,8 +3,11 @@
 const REMEMBERED = "cskt.single-letter-keys";
 const part = (id) => document.getElementById(id);
 
-/** @param {import("./results.js").Results} results */
-export function listenToKeys(results) {
+/**
+ * @param {import("./results.js").Results} results
+ * @param {{like: (id: number) => void, not: (id: number) => void, pin: (id: number) => void}} marks
+ */
+export function listenToKeys(results, marks) {
   const dialog = part("keys");
   const allowed = part("keys-on");
   allowed.checked = recall();
@@ -22,6 +25,9 @@ export function listenToKeys(results) {
     "?": () => dialog.showModal(),
     j: () => results.focus(inGrid() ? results.current + 1 : results.current),
     k: () => results.focus(inGrid() ? results.current - 1 : results.current),
+    "+": () => inGrid() && marks.like(results.hits[results.current].id),
+    "-": () => inGrid() && marks.not(results.hits[results.current].id),
+    p: () => inGrid() && marks.pin(results.hits[results.current].id),
   };
   const inGrid = () => results.grid.contains(document.activeElement);
   document.addEventListener("keydown", (event) => {

@@ -7,14 +7,25 @@ export function nothingFound(filtered, onClear) {
   if (!filtered) return message("person", "Nothing found", "No image in this gallery could be ranked for these words.");
   const button = element("button", { type: "button", className: "secondary" }, "Search without filters");
   button.addEventListener("click", onClear);
-  return message("person", "Nothing found", "No image in this gallery passes the chosen cameras and times.", button);
+  return message("person", "Nothing found", "No image in this gallery passes the chosen cameras, times and attributes.", button);
+}
+
+/** The search was for a picture that only another tab has. */
+export function lostPicture() {
+  return message("picture", "The picture is not here", "This address means a picture, but addresses do not hold pictures. Add it again, or describe the person.");
+}
+
+/** There is no open case. */
+export function emptyCases(mayOpen) {
+  return message("list", "No open case", mayOpen ? "Open one below to pin people, note what you see and decide who it is." : "Ask whoever gives out keys to open one for you.");
 }
 
 /** The gallery holds no image yet. */
 export function emptyGallery() {
   const command = element("pre", { className: "command", tabIndex: 0 }, element("code", {}, "cskt index FOLDER --gallery GALLERY"));
   const after = element("p", {}, "A running service takes up new images by itself.");
-  return message("person", "This gallery is empty", "Put a folder of images, a manifest or a video into it first:", command, after);
+  const link = element("p", {}, "Single crops can be dropped into the ", element("a", { href: "?view=gallery" }, "gallery view"), ".");
+  return message("person", "This gallery is empty", "Put a folder of images, a manifest or a video into it first:", command, after, link);
 }
 
 /** A Problem from api.js, with a way to try again. */

@@ -3,6 +3,8 @@
 import { element, icon } from "./element.js";
 import { shortTime } from "./times.js";
 
+const EAGER = 12;
+
 /** "0.612": a cosine similarity; never shown as a percentage, because it is no probability. */
 export function scoreText(score) {
   return score.toFixed(3);
@@ -25,7 +27,7 @@ export function scoreBar(hit) {
 
 /** The picture of a hit; a placeholder takes its place when it cannot be loaded. */
 export function picture(hit, properties) {
-  const image = element("img", { alt: "", decoding: "async", ...properties, src: hit.image_url });
+  const image = element("img", { alt: "", decoding: "async", ...properties, src: hit.image_url.replace(/^\//, "") });
   image.addEventListener("error", () => {
     image.replaceWith(element("span", { className: "no-picture" }, icon("person"), "Picture not available"));
   });
@@ -33,31 +35,40 @@ export function picture(hit, properties) {
 }
 
 export class Results {
-  /** @param {HTMLElement} grid @param {(index: number) => void} onOpen */
-  constructor(grid, onOpen) {
+  /**
+   * @param {HTMLElement} grid
+   * @param {{open: (index: number) => void, like: (id: number) => void, not: (id: number) => void, pin: (id: number) => void}} actions
+   */
+  constructor(grid, actions) {
     this.grid = grid;
+    this.actions = actions;
     this.hits = [];
     this.current = 0;
-    grid.addEventListener("click", (event) => {
-      const card = event.target.closest("button.hit");
-      if (card) onOpen(this.cards().indexOf(card));
-    });
+    grid.addEventListener("click", (event) => this.onClick(event));
     grid.addEventListener("focusin", (event) => {
-      const index = this.cards().indexOf(event.target.closest("button.hit"));
-      if (index >= 0) this.makeCurrent(index);
+      const item = event.target.closest("li");
+      if (item && this.hits.length) this.makeCurrent(this.indexOf(item));
     });
     grid.addEventListener("keydown", (event) => this.walk(event));
+    new ResizeObserver(() => this.measure()).observe(grid);
   }
 
-  /** Show ranked hits. Cards that stay the same are kept, so that nothing flickers when more are shown. */
+  /** Show ranked hits in place of others. */
   show(hits) {
-    const before = this.hits;
-    const old = [...this.grid.querySelectorAll(":scope > li:not(.skeleton)")];
-    const kept = (hit, index) => old[index] && JSON.stringify(before[index]) === JSON.stringify(hit);
     this.hits = hits;
-    this.grid.replaceChildren(...hits.map((hit, index) => (kept(hit, index) ? old[index] : card(hit, index, hits.length))));
+    this.grid.replaceChildren(...hits.map((hit, index) => card(hit, index)));
     this.grid.removeAttribute("aria-busy");
+    this.current = 0;
     this.makeCurrent(0);
+    this.measure();
+  }
+
+  /** Show further hits behind those that are there. */
+  append(hits) {
+    const from = this.hits.length;
+    this.hits = [...this.hits, ...hits];
+    this.grid.append(...hits.map((hit, index) => card(hit, from + index)));
+    this.grid.removeAttribute("aria-busy");
   }
 
   /** Show what is coming: cards without content. */
@@ -74,24 +85,49 @@ export class Results {
     this.show([]);
   }
 
-  /** Put the focus on one card, the nearest there is. */
-  focus(index) {
-    const cards = this.cards();
-    if (!cards.length) return;
-    cards[Math.min(cards.length - 1, Math.max(0, index))].focus();
+  /** Mark who is pinned in the case that is worked on. */
+  markPinned(ids) {
+    for (const item of this.grid.children) {
+      const pin = item.querySelector("[data-action=pin]");
+      pin?.setAttribute("aria-pressed", String(ids.has(Number(item.firstElementChild.dataset.id))));
+    }
   }
 
-  cards() {
-    return [...this.grid.querySelectorAll("button.hit")];
+  /** Put the focus on one card, the nearest there is. */
+  focus(index) {
+    const item = this.grid.children[Math.min(this.hits.length - 1, Math.max(0, index))];
+    item?.querySelector("button.hit")?.focus();
+  }
+
+  indexOf(item) {
+    return Number(item.dataset.index);
   }
 
   makeCurrent(index) {
+    for (const at of [this.current, index]) {
+      const button = this.grid.children[at]?.querySelector("button.hit");
+      if (button) button.tabIndex = at === index ? 0 : -1;
+    }
     this.current = index;
-    this.cards().forEach((card, at) => (card.tabIndex = at === index ? 0 : -1));
+  }
+
+  /** Tell the style how high a card is, so that cards out of sight take exactly the place of drawn ones. */
+  measure() {
+    const height = this.grid.firstElementChild?.firstElementChild?.getBoundingClientRect().height;
+    if (height) this.grid.style.setProperty("--card-height", `${height}px`);
+  }
+
+  onClick(event) {
+    const item = event.target.closest("li");
+    const button = event.target.closest("button");
+    if (!item || !button || !this.hits.length) return;
+    const index = this.indexOf(item);
+    const action = button.dataset.action ?? "open";
+    this.actions[action](action === "open" ? index : this.hits[index].id);
   }
 
   walk(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || !event.target.matches("button.hit")) return;
     const columns = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length;
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -Infinity, End: Infinity };
     const step = steps[event.key];
@@ -103,22 +139,40 @@ export class Results {
   }
 }
 
-function card(hit, index, count) {
+function card(hit, index) {
   const where = hit.camera ?? "No camera";
   const when = hit.seen_at ? shortTime(hit.seen_at) : null;
   const chance = chanceText(hit);
-  const label = [`Hit ${index + 1}`, chance && `${chance} likely`, `similarity ${scoreText(hit.score)}`, where, when].filter(Boolean).join(", ");
-  const properties = { loading: index < 12 ? "eager" : "lazy", width: 128, height: 256 };
+  const more = hit.others?.length ? `${hit.others.length} more of this passage` : null;
+  const label = [`Hit ${index + 1}`, chance && `${chance} likely`, `similarity ${scoreText(hit.score)}`, where, when, more].filter(Boolean).join(", ");
+  const properties = { loading: index < EAGER ? "eager" : "lazy", width: 128, height: 256 };
+  const frame = [
+    picture(hit, properties),
+    element("span", { className: "rank" }, String(index + 1)),
+    more && element("span", { className: "others" }, `+${hit.others.length}`),
+  ];
   return element(
     "li",
-    {},
+    { "data-index": index },
     element(
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },
-      element("span", { className: "frame" }, picture(hit, properties), element("span", { className: "rank" }, String(index + 1))),
+      element("span", { className: "frame" }, ...frame),
       element("span", { className: "score" }, scoreBar(hit), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
       element("span", { className: "where" }, where),
       when ? element("time", { className: "when", dateTime: hit.seen_at }, when) : element("span", { className: "when" }, "No time"),
     ),
+    element("span", { className: "hit-actions" }, ...actionButtons(`hit ${index + 1}`)),
   );
+}
+
+/** More like this, not like this, pin: for one person, called so. */
+function actionButtons(name) {
+  const button = (action, symbol, label, more = {}) =>
+    element("button", { type: "button", tabIndex: -1, title: label, "aria-label": `${label}: ${name}`, "data-action": action, ...more }, icon(symbol));
+  return [
+    button("like", "plus", "More like this"),
+    button("not", "minus", "Not like this"),
+    button("pin", "pin", "Pin to the case", { "aria-pressed": "false" }),
+  ];
 }

@@ -1,0 +1,71 @@
+// The menu of attributes that the gallery's rows have: ticking several values of one means any of them.
+
+import { element } from "./element.js";
+
+const part = (id) => document.getElementById(id);
+
+export class FactsMenu {
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.facets = [];
+    this.chosen = {};
+    part("facts").addEventListener("change", () => {
+      this.chosen = {};
+      for (const box of part("facts").querySelectorAll("input:checked")) (this.chosen[box.name] ??= []).push(box.value);
+      this.describe();
+      onChange();
+    });
+  }
+
+  /** Take up the attributes that there are, with their most common values. */
+  offer(facets) {
+    this.facets = facets;
+    this.draw();
+  }
+
+  /** Show what is chosen. */
+  show(facts) {
+    this.chosen = facts;
+    this.draw();
+    this.describe();
+  }
+
+  draw() {
+    const groups = new Map(this.facets.map(({ name, values }) => [name, new Map(values.map(({ value, count }) => [String(value), count]))]));
+    for (const [name, values] of Object.entries(this.chosen)) {
+      if (!groups.has(name)) groups.set(name, new Map());
+      for (const value of values) if (!groups.get(name).has(value)) groups.get(name).set(value, 0);
+    }
+    part("facts-menu").hidden = groups.size === 0;
+    const focused = part("facts").contains(document.activeElement) ? document.activeElement : null;
+    part("facts").replaceChildren(...[...groups].map(([name, values]) => this.group(name, values)));
+    if (focused) [...part("facts").querySelectorAll("input")].find((box) => box.name === focused.name && box.value === focused.value)?.focus();
+  }
+
+  group(name, values) {
+    const boxes = [...values].map(([value, count]) => {
+      const checked = this.chosen[name]?.includes(value) ?? false;
+      return element(
+        "label",
+        { className: "choice" },
+        element("input", { type: "checkbox", name, value, checked }),
+        element("span", { className: "choice-name" }, value === "true" ? "Yes" : value === "false" ? "No" : value),
+        element("span", { className: "count" }, count ? count.toLocaleString("en") : ""),
+      );
+    });
+    return element("fieldset", { className: "choices" }, element("legend", {}, inWords(name)), ...boxes);
+  }
+
+  describe() {
+    const values = Object.values(this.chosen).flat();
+    const count = values.length;
+    part("facts-choice").textContent = count === 0 ? "Attributes" : count === 1 ? `${inWords(Object.keys(this.chosen)[0])}: ${values[0]}` : `${count} attributes`;
+    part("facts-menu").classList.toggle("chosen", count > 0);
+  }
+}
+
+/** The name of an attribute for people: "carries_bag" is "Carries bag". */
+export function inWords(name) {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

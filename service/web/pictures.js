@@ -1,0 +1,63 @@
+// Pictures as queries: made small in the browser (which also takes off what a camera wrote into them), kept for this
+// tab only. Their names are hashes, so that an address can say which one is meant without holding it.
+
+const LONGEST_SIDE = 512;
+const QUALITY = 0.9;
+const KEPT = "cskt.picture.";
+const known = new Map(); // name -> data URL
+
+/**
+ * Take up the file of a picture; returns its name. Throws an Error with a sentence where it is none.
+ * @param {Blob} file
+ */
+export async function takePicture(file) {
+  const url = await reduced(file);
+  const bytes = new TextEncoder().encode(url);
+  const name = hashed(bytes);
+  known.set(name, url);
+  try {
+    sessionStorage.setItem(KEPT + name, url);
+  } catch {
+    // storage can be full or forbidden: the picture then lasts until the page is left
+  }
+  return name;
+}
+
+/** The data URL of a picture, or null where this tab does not know it. */
+export function pictureUrl(name) {
+  if (!known.has(name)) {
+    try {
+      const kept = sessionStorage.getItem(KEPT + name);
+      if (kept) known.set(name, kept);
+    } catch {
+      // see takePicture
+    }
+  }
+  return known.get(name) ?? null;
+}
+
+async function reduced(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    throw new Error("This file is no picture that the browser can read. Take a JPEG, PNG or WebP.");
+  }
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas.toDataURL("image/jpeg", QUALITY);
+}
+
+/** Sixteen hexadecimal digits of FNV-1a, twice: a name, no secret; crypto.subtle is missing on plain http. */
+function hashed(bytes) {
+  let [one, other] = [0x811c9dc5, 0x01000193];
+  for (const byte of bytes) {
+    one = Math.imul(one ^ byte, 0x01000193);
+    other = Math.imul(other ^ byte ^ 0x5a, 0x01000193);
+  }
+  return [one, other].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+}

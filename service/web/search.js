@@ -1,0 +1,228 @@
+// One query in, one ranking out: asks, shows what comes, shows more of it. Only the newest search may change the page.
+
+import { addressOf, asksForSomebody, emptyQuery, FIRST_HITS, isFiltered, readAddress, searchBody } from "./address.js";
+import { exportSearch, Problem, search } from "./api.js";
+import { showChips } from "./chips.js";
+import { element } from "./element.js";
+import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem } from "./messages.js";
+import { pictureUrl } from "./pictures.js";
+
+const PATIENCE_BEFORE_SKELETONS_MS = 150;
+const SLOW_MS = 4000;
+const MOST_EXPORTED = 200;
+const part = (id) => document.getElementById(id);
+
+export class Search {
+  /**
+   * @param {{results: import("./results.js").Results, filters: import("./filters.js").Filters,
+   *   detail: import("./detail.js").Detail, gallery: () => object | null, changed: (items: number) => void,
+   *   shown: () => void}} page
+   */
+  constructor(page) {
+    this.page = page;
+    this.query = emptyQuery();
+    this.judgement = null; // of the ranking that is shown
+    this.next = null; // offset of what can be shown further
+    this.running = null; // AbortController of the search under way
+    part("more").addEventListener("click", () => void this.more());
+    for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", () => void this.take(button));
+    new IntersectionObserver(([seen]) => seen.isIntersecting && this.page.moreByItself() && !part("more").hidden && void this.more(), { rootMargin: "300px" }).observe(part("more-place"));
+  }
+
+  /** Ask for something new: a change of the query and what the filters say; write the address; search. */
+  ask(change) {
+    const chosen = this.page.filters.read();
+    if (chosen === null) return;
+    this.query = { ...this.query, ...chosen, ...change };
+    const address = addressOf(this.query);
+    if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
+    this.showQuery();
+    void this.answer();
+  }
+
+  /** More like a row, or not like it. */
+  mark(id, liked) {
+    const without = (ids) => ids.filter((other) => other !== id);
+    const { like, not } = this.query;
+    const change = liked ? { like: [...without(like), id], not: without(not) } : { like: without(like), not: [...without(not), id] };
+    if (!asksForSomebody({ ...this.query, ...change })) return;
+    this.ask(change);
+  }
+
+  /** Search for what an address asks for. */
+  follow(query) {
+    this.query = query;
+    this.showQuery();
+    void this.answer();
+  }
+
+  /** Search for the present query and show what comes, unless a later search has begun meanwhile. */
+  async answer() {
+    this.running?.abort();
+    const mine = new AbortController();
+    this.running = mine;
+    const { results, detail } = this.page;
+    detail.dialog.close();
+    const asks = asksForSomebody(this.query);
+    document.title = asks ? `${this.query.text || "A person like this"} · cskt` : "cskt · person search";
+    document.body.dataset.view = asks ? "results" : "start";
+    if (!asks) return this.showStart();
+    const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+    if (this.query.picture && !image && !this.query.text && !this.query.like.length) return this.showOnly(lostPicture());
+    const waits = [setTimeout(() => this.showLoading(), results.hits.length ? PATIENCE_BEFORE_SKELETONS_MS : 0)];
+    waits.push(setTimeout(() => say("Still searching: the service is slow just now …"), SLOW_MS));
+    part("grid").setAttribute("aria-busy", "true");
+    try {
+      const found = await search(searchBody(this.query, image), mine.signal);
+      if (mine === this.running) this.showHits(found);
+    } catch (error) {
+      if (mine !== this.running) return;
+      this.showProblem(error, () => this.answer());
+      if (error.startsIn) setTimeout(() => mine === this.running && this.answer(), error.startsIn);
+    } finally {
+      waits.forEach(clearTimeout);
+    }
+  }
+
+  /** Show further hits behind those that are there. */
+  async more() {
+    const { results } = this.page;
+    const mine = this.running;
+    if (this.next === null || part("more").getAttribute("aria-busy") === "true") return;
+    part("more").setAttribute("aria-busy", "true");
+    const focused = document.activeElement === part("more") ? results.hits.length : null;
+    try {
+      const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+      const found = await search(searchBody(this.query, image, this.next), mine.signal);
+      if (mine !== this.running) return;
+      const known = new Set(results.hits.map((hit) => hit.id)); // the gallery may have grown in between
+      results.append(found.hits.filter((hit) => !known.has(hit.id)));
+      this.tell(found);
+      if (focused !== null) results.focus(focused);
+    } catch (error) {
+      if (mine !== this.running) return;
+      this.next = null;
+      part("more").hidden = true;
+      part("notices").append(notice(`No more could be shown: ${error.message}`));
+    } finally {
+      part("more").removeAttribute("aria-busy");
+    }
+  }
+
+  /** Hand out the ranking as a file. */
+  async take(button) {
+    const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+    const body = { ...searchBody(this.query, image), top_k: Math.min(MOST_EXPORTED, Math.max(FIRST_HITS, this.page.results.hits.length)) };
+    try {
+      const kind = button.dataset.export;
+      save(await exportSearch(body, kind), kind === "csv" ? "hits.csv" : "contact-sheet.html");
+    } catch (error) {
+      part("notices").append(notice(`Nothing was taken along: ${error.message}`));
+    }
+  }
+
+  // ---- showing ----------------------------------------------------------------------------------------------------
+
+  showQuery() {
+    part("text").value = this.query.text;
+    part("clear").hidden = !this.query.text;
+    this.page.filters.show(this.query);
+    showChips(part("chips"), this.query, (change) => this.ask(change));
+  }
+
+  showStart() {
+    this.page.results.clear();
+    sayOnly("");
+    showMessage(this.page.gallery()?.items === 0 ? emptyGallery() : []);
+  }
+
+  showLoading() {
+    sayOnly("Searching …");
+    showMessage([]);
+    this.page.results.showSkeletons(FIRST_HITS);
+  }
+
+  showHits(found) {
+    const { hits } = found;
+    const items = found.gallery.items;
+    const filtered = isFiltered(this.query);
+    this.judgement = found.judgement;
+    this.page.results.show(hits);
+    this.tell(found);
+    if (!hits.length) say("Nothing found.");
+    part("notices").replaceChildren(
+      ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement)] : []),
+      ...found.query.texts.filter((text) => text.truncated).map((text) => truncated(text.tokens)),
+    );
+    if (hits.length) showMessage([]);
+    else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
+    this.page.changed(items);
+  }
+
+  /** Say how many are shown, and whether there are more. */
+  tell(found) {
+    const count = this.page.results.hits.length;
+    const convinces = this.judgement.convincing !== false;
+    const noun = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : `${count} nearest`;
+    this.next = found.hits.length ? found.next_offset : null;
+    part("more").hidden = this.next === null;
+    part("take").hidden = count === 0;
+    say(noun, `${isFiltered(this.query) ? "filtered from" : "of"} ${counted(found.gallery.items, "image")}`, found.took_ms.total);
+    this.page.shown();
+  }
+
+  showProblem(error, retry) {
+    const known = error instanceof Problem ? error : new Problem("refused", "The page made a mistake", String(error));
+    this.showOnly(problem(known, retry), "is-problem");
+  }
+
+  showOnly(content, kind = "") {
+    this.page.results.clear();
+    sayOnly("");
+    showMessage(content, kind);
+  }
+}
+
+/** "1,234 images". */
+export function counted(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Let the browser save a file. */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const anchor = element("a", { href: url, download: name });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Show a message in place of hits, or none. */
+export function showMessage(content, kind = "") {
+  const box = part("message");
+  box.className = `message ${kind}`;
+  box.hidden = content.length === 0;
+  box.replaceChildren(...content);
+  part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
+}
+
+function truncated(tokens) {
+  return notice(`Your description is too long (${tokens} tokens): only its beginning was used. Put what matters most first.`);
+}
+
+function sayOnly(status) {
+  say(status);
+  part("notices").replaceChildren();
+  part("more").hidden = true;
+  part("take").hidden = true;
+}
+
+function say(text, aside = "", milliseconds = null) {
+  const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
+  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
+}
+
+function base64(dataUrl) {
+  return dataUrl?.split(",")[1] ?? null;
+}

@@ -1,0 +1,49 @@
+// What stands beside a person: the rest of the passage, what the camera saw around then, who looks alike.
+
+import { fetchNeighbours } from "./api.js";
+import { element } from "./element.js";
+import { picture } from "./results.js";
+import { shortTime } from "./times.js";
+
+const KINDS = [
+  ["track", "The rest of this passage"],
+  ["time", "The same camera, ten minutes before and after"],
+  ["similar", "Look alike"],
+];
+
+/**
+ * Fill a box with strips of pictures, each as it comes; those without anybody are left out.
+ * @param {HTMLElement} box
+ * @param {(item: object) => void} onOpen
+ * @param {AbortSignal} signal
+ */
+export function showStrips(box, id, onOpen, signal) {
+  box.replaceChildren();
+  for (const [kind, title] of KINDS) {
+    const place = element("section", { className: "strip", hidden: true });
+    box.append(place);
+    void fill(place, id, kind, title, onOpen, signal);
+  }
+}
+
+async function fill(place, id, kind, title, onOpen, signal) {
+  let found;
+  try {
+    found = await fetchNeighbours(id, kind, signal);
+  } catch {
+    return; // the person itself is shown all the same
+  }
+  if (!found.neighbours.length || signal.aborted) return;
+  const cards = found.neighbours.map((item) => {
+    const button = element(
+      "button",
+      { type: "button", className: "strip-hit", "aria-label": `Number ${item.id}, ${item.camera ?? "no camera"}, ${item.seen_at ? shortTime(item.seen_at) : "no time"}` },
+      picture(item, { width: 64, height: 128, loading: "lazy" }),
+      element("span", { className: "when" }, item.seen_at ? shortTime(item.seen_at) : item.camera ?? ""),
+    );
+    button.addEventListener("click", () => onOpen(item));
+    return element("li", {}, button);
+  });
+  place.replaceChildren(element("h3", {}, title), element("ul", {}, ...cards));
+  place.hidden = false;
+}
