@@ -48,6 +48,15 @@ def filled(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]
 
 
 @pytest.fixture
+def grouped(browser, tmp_path) -> Iterator[Stage]:
+    """A service over five crops of three passages."""
+    with open_stage(tmp_path / "gallery", people=False) as stage:
+        for minute, track in enumerate(("a", "a", "b", "a", "c")):
+            stage.add("red jacket", "hall", f"2026-05-01T08:0{minute}:00.000Z", {}, track)
+        yield stage
+
+
+@pytest.fixture
 def empty(browser, tmp_path) -> Iterator[Stage]:
     """A service over a gallery without images."""
     with open_stage(tmp_path / "gallery", people=False) as stage:

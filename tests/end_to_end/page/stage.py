@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import uvicorn
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from indexer.gallery import Gallery, open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from model.matching.calibration import Calibration
+from model.resizing import Resize
 from service.app import create_app
 from service.searcher import Searcher
 from service.settings import Settings
@@ -46,6 +47,16 @@ class WordEncoder:
         counts = np.array([[1e-6 + found.count(word) for word in VOCABULARY] for found in words])
         return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), np.float32)
 
+    @property
+    def preprocess(self) -> Resize:
+        """Pictures of 64 x 128."""
+        return Resize((128, 64))
+
+    def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """A picture is what its upper half is coloured."""
+        names = [_nearest_colour(one[30:70, 18:46].reshape(-1, 3).mean(axis=0)) for one in pixels]
+        return self.embed_texts(names)
+
     def revive(self) -> None:
         """It never dies."""
 
@@ -57,6 +68,11 @@ class WordEncoder:
         return len(text.split()) + 2
 
 
+def _nearest_colour(mean: npt.NDArray[np.float64]) -> str:
+    away = {name: np.abs(mean - np.array(ImageColor.getrgb(name))).sum() for name in COLOURS}
+    return min(away, key=lambda name: float(away[name]))
+
+
 @dataclass(frozen=True)
 class Stage:
     """A running service, and what a test may change behind it: the gallery and the encoder's health."""
@@ -65,11 +81,18 @@ class Stage:
     writer: Gallery
     encoder: WordEncoder
 
-    def add(self, words: str, camera: str | None, seen_at: str | None, attributes: Mapping[str, str]) -> None:
+    def add(
+        self,
+        words: str,
+        camera: str | None,
+        seen_at: str | None,
+        attributes: Mapping[str, str],
+        track: str | None = None,
+    ) -> None:
         """One more person, described by the words; ids count from 1."""
         key = str(len(self.writer) + 1)
         item = GalleryItem(
-            key, f"toy:{key}", "toy", camera=camera, seen_at=seen_at, track=f"t{key}", attributes=attributes
+            key, f"toy:{key}", "toy", None, camera, seen_at, track or f"t{key}", attributes=attributes
         )
         self.writer.add([EmbeddedItem(item, self.encoder.embed_texts([words])[0], drawing(words))])
 
