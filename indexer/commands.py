@@ -75,8 +75,9 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def run_index(arguments: argparse.Namespace) -> int:
     """Index every source in turn; a summary for each, also when interrupted."""
     from indexer.decoders import Decoders
-    from indexer.gallery import open_gallery
+    from indexer.gallery import local_folder, open_gallery
     from indexer.indexing import IndexReport, index_source
+    from indexer.jobs import told_job
     from indexer.sources import open_source
     from model.embedder import open_embedder
 
@@ -94,15 +95,17 @@ def run_index(arguments: argparse.Namespace) -> int:
             for source in sources:
                 report = IndexReport(source.name)
                 try:
-                    index_source(
-                        gallery,
-                        source,
-                        embedder,
-                        report,
-                        arguments.batch_size,
-                        decoders=decoders,
-                        bursts=bursts_of(arguments),
-                    )
+                    with told_job(local_folder(arguments.gallery), source.name, source.total, report) as job:
+                        index_source(
+                            gallery,
+                            source,
+                            embedder,
+                            report,
+                            arguments.batch_size,
+                            decoders=decoders,
+                            bursts=bursts_of(arguments),
+                            told=job.update,
+                        )
                 finally:
                     _print_report(report, len(gallery), embedder.precision, arguments.json)
             _tell_overdue(gallery, arguments.gallery)

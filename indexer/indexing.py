@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -53,18 +54,20 @@ def index_source(
     workers: int | None = None,
     decoders: Decoders | None = None,
     bursts: Bursts | None = None,
+    told: Callable[[IndexReport], None] | None = None,
 ) -> None:
     """Add to the gallery (open for writing) what it does not know of the source; `report` counts along.
 
     Batches become durable in the order of the source, while the next ones are embedded. A run that is
     interrupted, or whose source fails, still stores what it has embedded, unless it is interrupted again
     meanwhile; its repetition adds nothing twice. An error of storing is raised from what else ended the run.
-    `workers` and `decoders` are those of `embed_batches`; `bursts`, if given, marks the new items.
+    `workers` and `decoders` are those of `embed_batches`; `bursts`, if given, marks the new items;
+    `told` is called with the report after each batch that was stored.
     """
     started = time.monotonic()
     try:
         with Progress("indexing", source.total, "images") as progress:
-            storing = _Storing(gallery, report, progress)
+            storing = _Storing(gallery, report, progress, told)
             with storing:
                 for batch in embed_batches(
                     source,
@@ -84,8 +87,14 @@ def index_source(
 class _Storing:
     """Stores batches in its own thread, so that the encoder waits for no disk, and counts what is durable."""
 
-    def __init__(self, gallery: Gallery, report: IndexReport, progress: Progress) -> None:
-        self.since_generation = 0
+    def __init__(
+        self,
+        gallery: Gallery,
+        report: IndexReport,
+        progress: Progress,
+        told: Callable[[IndexReport], None] | None,
+    ) -> None:
+        self.since_generation, self._told = 0, told
         self._gallery, self._report, self._progress = gallery, report, progress
         self._queue: queue.Queue[EmbeddedBatch | None] = queue.Queue(BATCHES_UNSTORED)
         self._error: BaseException | None = None
@@ -152,6 +161,8 @@ class _Storing:
         report.first_rejected += batch.rejected[: REASONS_KEPT - len(report.first_rejected)]
         note = f"{report.rejected} rejected" if report.rejected else ""
         self._progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped, note)
+        if self._told is not None:
+            self._told(report)
         self.since_generation += new
         if self.since_generation >= ROWS_PER_GENERATION and not self._abandoned.is_set():
             self._gallery.build_generation()

@@ -74,6 +74,8 @@ ACCESS: Mapping[str, Access] = {
     "add_entry": _by(Scope.SEARCH, action="case entry"),
     "get_report": _by(Scope.SEARCH, action="report"),
     "export_search": _by(Scope.SEARCH, action="export"),
+    "get_jobs": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
+    "get_rejected": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_timeline": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     # the audit log
     "read_audit": _by(Scope.AUDIT, action="audit"),

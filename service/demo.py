@@ -16,12 +16,12 @@ from indexer.errors import FingerprintMismatch
 from indexer.gallery import Gallery, open_gallery
 from indexer.indexing import IndexReport, index_source
 from indexer.items import GalleryItem
+from indexer.labels import source_label
 from indexer.sources import GallerySource, open_source
 from model.embedder import Embedder, open_embedder
 from model.freed_memory import give_back_freed_memory
 from model.people.write import PeopleOrder, write_people
 from model.terminal import terminal_safe
-from service.labels import source_label
 from service.searcher import open_searcher
 from service.server import bind, check_address, serve
 from service.serving import use_cores

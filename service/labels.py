@@ -1,8 +1,9 @@
 """How encoders and sources are named to those who ask over HTTP: without the folders of this machine."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import PurePath
+
+from indexer.labels import source_label
 
 
 def encoder_label(encoder: str) -> str:
@@ -11,13 +12,6 @@ def encoder_label(encoder: str) -> str:
     if encoder.startswith("openclip:"):
         return f"{model}{slash}{PurePath(place).name}"
     return PurePath(encoder).name
-
-
-@lru_cache(1024)  # every hit of every answer asks
-def source_label(source: str) -> str:
-    """`manifest:/data/people/people.csv` -> `manifest:people.csv`."""
-    scheme, colon, place = source.partition(":")
-    return f"{scheme}{colon}{PurePath(place).name}" if colon else PurePath(source).name
 
 
 def label_counts(sources: Mapping[str, int]) -> dict[str, int]:

@@ -159,6 +159,9 @@ class ToyGallery:
             edges, tuple(sum(a <= time < b for time in times) for a, b in itertools.pairwise(edges))
         )
 
+    def newest(self) -> str | None:
+        return None
+
     def build_generation(self) -> None: ...
 
     def refresh(self) -> bool:

@@ -45,6 +45,8 @@ TABLE = {
     "delete_item": ("DELETE", "/v1/items/12", None, ERASE),
     "get_image": ("GET", "/v1/images/1", None, SEARCH),
     "get_timeline": ("GET", "/v1/gallery/timeline", None, SEARCH | INDEX | ADMIN),
+    "get_jobs": ("GET", "/v1/gallery/jobs", None, SEARCH | INDEX | ADMIN),
+    "get_rejected": ("GET", "/v1/gallery/rejected", None, SEARCH | INDEX | ADMIN),
     "export_search": ("POST", "/v1/search/export", {"search": QUERY}, SEARCH),
     "list_cases": ("GET", "/v1/cases", None, SEARCH | ADMIN),
     "open_case": ("POST", "/v1/cases", {"id": "case-8", "basis": "report 8/26"}, ADMIN),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.labels import encoder_label, label_counts, source_label, sources_of
+from indexer.labels import source_label
+from service.labels import encoder_label, label_counts, sources_of
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,14 @@ from service.labels import encoder_label, label_counts, source_label, sources_of
 )
 def test_source_label(name: str, label: str) -> None:
     assert source_label(name) == label
+
+
+@pytest.mark.parametrize(
+    ("uri", "label"),
+    [("/data/gate/7.jpg", "7.jpg"), ("tar:/data/a.tar/b/c.png", "c.png"), ("7.jpg", "7.jpg"), ("", "")],
+)
+def test_file_label(uri: str, label: str) -> None:
+    assert file_label(uri) == label
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,14 @@ def test_pages_and_description_need_nothing_from_outside(client: TestClient) -> 
     items = {"/v1/search", "/v1/search/batch", "/v1/images/{id}", "/v1/items/{id}", "/v1/gallery"}
     assert items | {
         "/v1/audit",
+        "/v1/cases",
+        "/v1/cases/{id}",
+        "/v1/cases/{id}/entries",
+        "/v1/cases/{id}/report",
+        "/v1/gallery/jobs",
+        "/v1/gallery/rejected",
+        "/v1/gallery/timeline",
+        "/v1/search/export",
         "/v1/items",
         "/v1/items/{id}/neighbours",
         "/v1/session",

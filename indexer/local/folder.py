@@ -7,7 +7,16 @@ from indexer.local.database import damaged, full_disk, sync_folder
 from indexer.local.derived import FOLDER
 
 DATABASE = "gallery.db"
-_OWN_NAMES = {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "writer.lock", FOLDER}
+_OWN_NAMES = {
+    DATABASE,
+    f"{DATABASE}-wal",
+    f"{DATABASE}-shm",
+    f"{DATABASE}-journal",
+    "writer.lock",
+    FOLDER,
+    "jobs.json",
+    "jobs.lock",
+}
 
 
 def found_something(folder: Path) -> None:

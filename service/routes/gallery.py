@@ -1,16 +1,30 @@
 """GET /v1/gallery: what can be searched, by what it can be filtered, and when people were seen."""
 
+from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from indexer.filters import OneOf
+from indexer.gallery import local_folder
 from indexer.items import GalleryStats
+from indexer.jobs import read_jobs
+from indexer.labels import file_label, source_label
 from service.access import GuardedRoute
 from service.labels import encoder_label, label_counts
 from service.routes.reach import TheCaller, TheSearcher, problems
 from service.schemas.contract import Name
-from service.schemas.gallery import AttributeCount, AttributeFacet, GalleryResponse, TimelineResponse
+from service.schemas.gallery import (
+    AttributeCount,
+    AttributeFacet,
+    GalleryResponse,
+    IndexJob,
+    JobsResponse,
+    RejectedFile,
+    RejectedResponse,
+    TimelineResponse,
+)
+from service.settings import Settings
 from service.visible import narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["gallery"])
@@ -46,6 +60,11 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
         attributes=facets,
         first_seen=stats.first_seen,
         last_seen=stats.last_seen,
+        last_indexed=await searcher.read(searcher.upkeep.serving.gallery.newest),
+        index_kind=stats.index_kind,
+        index=stats.index,
+        fresh=stats.fresh,
+        bytes_on_disk=stats.bytes_on_disk,
     )
 
 
@@ -60,6 +79,37 @@ async def get_timeline(
     where = narrowed(OneOf("camera", camera) if camera else None, caller)
     found = await searcher.read(searcher.upkeep.serving.gallery.timeline, steps, where)
     return TimelineResponse(edges=list(found.edges), counts=list(found.counts))
+
+
+@router.get("/gallery/jobs", responses=problems(401, 403, 429, 503), summary="Index jobs, as they run")
+async def get_jobs(request: Request, searcher: TheSearcher, caller: TheCaller) -> JobsResponse:
+    """Those that run or ran lately; none for a caller that may see some cameras only."""
+    settings: Settings = request.app.state.settings
+    if caller.cameras is not None or not settings.gallery:
+        return JobsResponse(jobs=[])
+    jobs = await searcher.read(read_jobs, local_folder(settings.gallery))
+    return JobsResponse(jobs=[IndexJob(**asdict(job)) for job in jobs])
+
+
+@router.get(
+    "/gallery/rejected", responses=problems(401, 403, 422, 429, 503), summary="Files that could not be used"
+)
+async def get_rejected(
+    searcher: TheSearcher, caller: TheCaller, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> RejectedResponse:
+    """The latest ones and why; none for a caller that may see some cameras only."""
+    if caller.cameras is not None:
+        return RejectedResponse(rejected=[])
+    found = await searcher.read(searcher.upkeep.serving.gallery.rejected, limit)
+    files = [
+        RejectedFile(
+            name=file_label(one.uri),
+            source=source_label(one.source),
+            reason=one.reason.replace(one.uri, file_label(one.uri)),
+        )
+        for one in found
+    ]
+    return RejectedResponse(rejected=files)
 
 
 def _of_cameras(stats: GalleryStats, cameras: frozenset[str]) -> GalleryResponse:
@@ -77,4 +127,9 @@ def _of_cameras(stats: GalleryStats, cameras: frozenset[str]) -> GalleryResponse
         attributes=[],
         first_seen=None,
         last_seen=None,
+        last_indexed=None,
+        index_kind=None,
+        index=None,
+        fresh=None,
+        bytes_on_disk=None,
     )

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from indexer.items import GalleryItem
+from indexer.labels import source_label
 from service.access import GuardedRoute
-from service.labels import source_label
 from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
 from service.schemas.items import Item
 

@@ -1,5 +1,7 @@
 """GET /v1/gallery: what can be searched and by what it can be filtered."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from service.schemas.contract import Contract
@@ -34,6 +36,46 @@ class GalleryResponse(Contract):
     attributes: list[AttributeFacet] = Field(description="counted over a sample of the rows")
     first_seen: str | None
     last_seen: str | None
+    last_indexed: str | None = Field(description="when the last row came (UTC)")
+    index_kind: str | None
+    index: str | None = Field(description="how it is searched")
+    fresh: int | None = Field(description="rows that no index file covers yet; they are found all the same")
+    bytes_on_disk: int | None
+
+
+class RejectedFile(Contract):
+    """A file that could not be used: its name without folders, where it came from, and why."""
+
+    name: str
+    source: str
+    reason: str
+
+
+class RejectedResponse(Contract):
+    """The files that could not be used, the latest first."""
+
+    rejected: list[RejectedFile]
+
+
+class IndexJob(Contract):
+    """One source on its way into the gallery; times in UTC, `rate` in images a second."""
+
+    source: str
+    state: Literal["running", "finished", "interrupted", "failed"]
+    started: str
+    updated: str
+    done: int = Field(description="images that were looked at: new, known and rejected ones")
+    total: int | None = Field(description="null where nobody knows how many there are")
+    new: int
+    known: int
+    rejected: int
+    rate: float
+
+
+class JobsResponse(Contract):
+    """Index jobs that run or ran lately, the newest first."""
+
+    jobs: list[IndexJob]
 
 
 class TimelineResponse(Contract):
