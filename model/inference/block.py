@@ -17,7 +17,7 @@ Arrangement = Callable[[FoldedBlock, Products, str], FeedForward]
 
 
 class BlockRun:
-    """x (batch, tokens, width) -> the same shape; with `one_token` only `one` can be called.
+    """x (batch, tokens, width) -> the same shape; `one_token` is for a block of which mostly one token is read.
 
     `known_tokens` keys stand before the stream's own. Where what is hidden is given for more keys than these,
     spare ones stand before them all, which nobody must see: they only round the number of keys up.
@@ -35,6 +35,7 @@ class BlockRun:
     ) -> None:
         width = len(block.out.bias)
         self._width, self._shape, self._eps, self._heads = width, (width,), block.eps, block.heads
+        self._one_token = one_token
         if one_token:
             self._query = products.linear(f"{site}.query", block.qkv.rows(0, width))
             self._key_value = products.linear(f"{site}.key_value", block.qkv.rows(width, 3 * width))
@@ -50,11 +51,14 @@ class BlockRun:
 
     def __call__(self, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         """`hidden` (tokens or 1, keys) is added to the scores, -inf where a token must not see a key."""
-        qkv = self._qkv(self._normalised(x))
+        normalised = self._normalised(x)
+        if self._one_token:
+            return self._after(self._query(normalised), self._key_value(normalised), x, hidden)
+        qkv = self._qkv(normalised)
         return self._after(qkv[..., : self._width], qkv[..., self._width :], x, hidden)
 
     def one(self, x: torch.Tensor, token: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """The stream behind the block at position `token` (batch,) of each row: (batch, 1, width)."""
+        """The stream behind a `one_token` block at position `token` (batch,) of each row: (batch, 1, width)."""
         normalised = self._normalised(x)
         query, keys_values = self._query(pick(normalised, token)), self._key_value(normalised)
         return self._after(query, keys_values, pick(x, token), hidden)

@@ -23,10 +23,13 @@ Below 1,350 rows oneDNN leaves a core idle in narrow bfloat16 products; in float
 
 
 class InferenceForm:
-    """Features of pictures and captions in float32, not of unit length, as from PersonEncoder."""
+    """Features of pictures and captions in float32, not of unit length, as from PersonEncoder.
+
+    `grid` is the rows and columns of a picture's patches.
+    """
 
     def __init__(self, encoder: PersonEncoder, products: Products, device: torch.device) -> None:
-        rows, columns = encoder.config.backbone.vision.grid
+        self.grid = rows, columns = encoder.config.backbone.vision.grid
         self._tokens = _slice_tokens(device, products.dtype)
         self._images = max(1, round(self._tokens / (1 + rows * columns)))
         self._device, self._width = device, encoder.config.backbone.embed_dim
@@ -40,6 +43,18 @@ class InferenceForm:
         """Bytes (batch, height, width, 3), on the CPU -> (batch, embed_dim), on the device."""
         slices = self._moved(part for part in torch.split(pixels, self._images) if len(part))
         return self._together([self._vision(part) for part in slices])
+
+    @torch.inference_mode()
+    def image_tokens(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Bytes (batch, height, width, 3), on the CPU -> (batch, 1 + rows * columns, embed_dim), on the device.
+
+        Every token as the class token is projected, the class token first, then the patches of `grid` row by
+        row; a method's prompts are left out. The last block then costs as much as any other.
+        """
+        if not len(pixels):
+            return self._together([]).view(0, 1 + self.grid[0] * self.grid[1], self._width)
+        slices = self._moved(torch.split(pixels, self._images))
+        return self._together([self._vision.tokens(part) for part in slices])
 
     @torch.inference_mode()
     def encode_text(self, ids: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""Folded towers, run: bytes or token ids to features, computing no more than the one token that is read."""
+"""Folded towers, run: bytes or token ids to features, computing no more than the one token that is read.
+
+Only `VisionRun.tokens` reads them all.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -36,19 +39,32 @@ class VisionRun:
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Every block over all tokens but the last, which answers for the class token alone."""
-        x = self._tokens(pixels)
-        for block in self._blocks:
-            x = _joined(x, block.arriving, x.shape[1])
-            hidden = None
-            if self._rounds:
-                hidden = rounded_up(x.new_zeros(1, block.known_tokens + x.shape[1]))
-            if block is not self._blocks[-1]:
-                x = block(x, hidden)
-            else:
-                x = block.one(x, x.new_zeros(len(x), dtype=torch.long), hidden)
-        return self._head(F.layer_norm(x[:, 0], self._shape, eps=self._head_eps)).float()
+        x, hidden = self._before_last(pixels)
+        return self._projected(self._blocks[-1].one(x, x.new_zeros(len(x), dtype=torch.long), hidden)[:, 0])
 
-    def _tokens(self, pixels: torch.Tensor) -> torch.Tensor:
+    def tokens(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The class token and the patches row by row, projected alike: (batch, 1 + patches, embed_dim)."""
+        x, hidden = self._before_last(pixels)
+        own = 1 + len(self._positions)  # prompts stand behind them
+        return self._projected(self._blocks[-1](x, hidden)[:, :own])
+
+    def _before_last(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The stream as the last block reads it, and what is hidden from it there."""
+        x = self._embedded(pixels)
+        for block in self._blocks[:-1]:
+            x = _joined(x, block.arriving, x.shape[1])
+            x = block(x, self._spare_keys(block, x))
+        last = self._blocks[-1]
+        x = _joined(x, last.arriving, x.shape[1])
+        return x, self._spare_keys(last, x)
+
+    def _spare_keys(self, block: BlockRun, x: torch.Tensor) -> torch.Tensor | None:
+        return rounded_up(x.new_zeros(1, block.known_tokens + x.shape[1])) if self._rounds else None
+
+    def _projected(self, x: torch.Tensor) -> torch.Tensor:
+        return self._head(F.layer_norm(x, self._shape, eps=self._head_eps)).float()
+
+    def _embedded(self, pixels: torch.Tensor) -> torch.Tensor:
         if isinstance(self._patches, Patches):
             patches = self._embed(self._patches.cut(pixels).to(self._dtype) - CENTRE)
         else:
