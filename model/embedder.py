@@ -20,6 +20,7 @@ from model.freed_memory import give_back_freed_memory
 from model.inference.form import build_form
 from model.inference.precision import choose_precision
 from model.inference.proven import Proven, read_proven
+from model.phrase_maps import COVERED_GRID, NEUTRAL, Maps, comparable, covered
 from model.released_weights import fit_released, read_released, released_from_clip
 from model.resizing import Resize
 from model.tokenizer import Tokenizer
@@ -28,6 +29,7 @@ DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 OPENCLIP = "openclip:"
 IMAGES_AT_ONCE = 256
 Vectors = NDArray[np.float32]
+Picture = NDArray[np.uint8] | torch.Tensor
 
 
 class Embedder:
@@ -82,6 +84,37 @@ class Embedder:
         """Resized pictures, bytes (n, height, width, 3) -> (n, dimension), rows of unit length."""
         with self._one_at_a_time:
             return _unit(self._form.encode_image(pixels))
+
+    def phrase_maps(self, pixels: Picture, phrases: Sequence[str]) -> Maps:
+        """Where the patches' tokens answer each phrase: (phrases, rows, columns) of the patches, 0..1.
+
+        `pixels` is one resized picture, bytes (height, width, 3). One pass of the picture, but the tokens of
+        the demo encoder say little: see model/README.md, and `covered_maps` for maps that point better.
+        Raises ValueError for a picture of another shape or type.
+        """
+        picture = self._one_picture(pixels)
+        texts = self.embed_texts([*phrases, NEUTRAL])
+        with self._one_at_a_time:
+            tokens = _unit(self._form.image_tokens(torch.from_numpy(picture[None])))[0, 1:]
+        against = -texts @ tokens.T  # inverted, as tokens lie farther from what they show: measured
+        return comparable(against.reshape(len(texts), *self._form.grid))
+
+    def covered_maps(self, pixels: Picture, phrases: Sequence[str]) -> Maps:
+        """How much each phrase's cosine loses where a place is covered: (phrases, 10, 4), 0..1.
+
+        Needs the picture to be encoded 40 times. Picture and errors as for `phrase_maps`.
+        """
+        picture = self._one_picture(pixels)
+        texts = self.embed_texts([*phrases, NEUTRAL])
+        lost = -texts @ self.embed_pixels(torch.from_numpy(covered(picture))).T
+        return comparable(lost.reshape(len(texts), *COVERED_GRID))
+
+    def _one_picture(self, pixels: Picture) -> NDArray[np.uint8]:
+        picture = pixels.numpy() if isinstance(pixels, torch.Tensor) else np.array(pixels)
+        shape = (*self.preprocess.image_size, 3)
+        if picture.dtype != np.uint8 or picture.shape != shape:
+            raise ValueError(f"a resized picture is uint8 {shape}, not {picture.dtype} {picture.shape}")
+        return picture
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` before any cut, start and end included."""

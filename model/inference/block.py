@@ -17,7 +17,7 @@ Arrangement = Callable[[FoldedBlock, Products, str], FeedForward]
 
 
 class BlockRun:
-    """x (batch, tokens, width) -> the same shape; `one_token` is for a block of which mostly one token is read.
+    """x (batch, tokens, width) -> the same shape; `one_token` is for a block that is mostly read at one token.
 
     `known_tokens` keys stand before the stream's own. Where what is hidden is given for more keys than these,
     spare ones stand before them all, which nobody must see: they only round the number of keys up.
@@ -58,7 +58,7 @@ class BlockRun:
         return self._after(qkv[..., : self._width], qkv[..., self._width :], x, hidden)
 
     def one(self, x: torch.Tensor, token: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """The stream behind a `one_token` block at position `token` (batch,) of each row: (batch, 1, width)."""
+        """The stream behind a `one_token` block at place `token` (batch,) of each row: (batch, 1, width)."""
         normalised = self._normalised(x)
         query, keys_values = self._query(pick(normalised, token)), self._key_value(normalised)
         return self._after(query, keys_values, pick(x, token), hidden)

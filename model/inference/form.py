@@ -46,7 +46,7 @@ class InferenceForm:
 
     @torch.inference_mode()
     def image_tokens(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Bytes (batch, height, width, 3), on the CPU -> (batch, 1 + rows * columns, embed_dim), on the device.
+        """Bytes (batch, height, width, 3), on the CPU -> (batch, 1 + patches, embed_dim), on the device.
 
         Every token as the class token is projected, the class token first, then the patches of `grid` row by
         row; a method's prompts are left out. The last block then costs as much as any other.

@@ -1,0 +1,51 @@
+"""Where in a picture a phrase finds its evidence: cosines by place, made comparable. An aid and no proof.
+
+Two sources of cosines, both used by model.embedder: the projected tokens of the patches, and how much the
+picture's own cosine loses where a place is covered. model/README.md says how well each of them points.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Maps = NDArray[np.float32]
+
+NEUTRAL = "a person"
+"""What every picture shows: compared along with the phrases, so that a single one has something beside it."""
+
+COVERED_GRID = (10, 4)
+COVER = 1.5
+"""Places that are covered one by one, whatever the encoder's patches, and a cover's sides in places."""
+
+
+def comparable(evidence: NDArray[np.float32]) -> Maps:
+    """Evidence (phrases + 1, rows, columns), the neutral phrase last -> maps (phrases, rows, columns), 0..1.
+
+    What all phrases have in common at a place is taken off (as in Li et al., "CLIP Surgery", 2023), then
+    every map is stretched from its least to its largest value; one that is the same everywhere is 0.
+    """
+    own = (evidence - evidence.mean(axis=0))[:-1]
+    own = own - own.min(axis=(1, 2), keepdims=True)
+    most = own.max(axis=(1, 2), keepdims=True)
+    maps: Maps = np.divide(own, most, out=np.zeros_like(own), where=most > 0)
+    return maps
+
+
+def covered(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (height, width, 3) with each place of `COVERED_GRID` covered: (places, height, width, 3).
+
+    The cover has the picture's mean colour.
+    """
+    (rows, columns), (height, width) = COVERED_GRID, picture.shape[:2]
+    colour = picture.mean(axis=(0, 1)).round().astype(np.uint8)
+    copies = np.repeat(picture[None], rows * columns, axis=0)
+    for place, copy in enumerate(copies):
+        row, column = divmod(place, columns)
+        copy[_span(row, height / rows), _span(column, width / columns)] = colour
+    return copies
+
+
+def _span(place: int, size: float) -> slice:
+    middle, reach = (place + 0.5) * size, COVER / 2 * size
+    return slice(max(0, math.floor(middle - reach)), math.ceil(middle + reach))
