@@ -17,7 +17,7 @@ Arrangement = Callable[[FoldedBlock, Products, str], FeedForward]
 
 
 class BlockRun:
-    """x (batch, tokens, width) -> the same shape; `one_token` is for a block that is mostly read at one token.
+    """x (batch, tokens, width) -> the same shape; `one_token` is for a block mostly read at one token.
 
     `known_tokens` keys stand before the stream's own. Where what is hidden is given for more keys than these,
     spare ones stand before them all, which nobody must see: they only round the number of keys up.
