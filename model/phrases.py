@@ -11,7 +11,7 @@ _CUT = re.compile(
     r"|pulls|having|has|have|had|is|are|was|in)(?![\w-])",  # "without" belongs to what is not there
     re.IGNORECASE,
 )
-_MARKS = " \t\r\n,;:.!?"
+_MARKS = ",;:.!?" + "".join(filter(str.isspace, map(chr, range(0x3001))))  # every space there is
 _LIST = re.compile(r",|and", re.IGNORECASE)
 _WORD = re.compile(r"[^\s,]+")
 
@@ -66,4 +66,4 @@ def _shortened(phrase: str) -> str:
     if len(phrase) <= MOST_CHARACTERS:
         return phrase
     start, *_ = phrase[: MOST_CHARACTERS + 1].rsplit(maxsplit=1)
-    return start[:MOST_CHARACTERS]
+    return start[:MOST_CHARACTERS].rstrip(_MARKS)

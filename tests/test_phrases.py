@@ -45,6 +45,7 @@ WORDS = (
         ("black and white", ["black and white"]),
         ("a red coat\nblue jeans", ["a red coat", "blue jeans"]),
         ("红色外套", ["红色外套"]),
+        ("\x1fa coat\u00a0,\u3000, and\x1f", ["a coat"]),
         ("", []),
         (" , and with ... a ,", []),
     ],
