@@ -20,7 +20,7 @@ from model.freed_memory import give_back_freed_memory
 from model.inference.form import build_form
 from model.inference.precision import choose_precision
 from model.inference.proven import Proven, read_proven
-from model.phrase_maps import COVERED_GRID, NEUTRAL, Maps, comparable, covered
+from model.phrase_maps import NEUTRAL, Maps, comparable, covered, covered_maps
 from model.released_weights import fit_released, read_released, released_from_clip
 from model.resizing import Resize
 from model.tokenizer import Tokenizer
@@ -106,8 +106,7 @@ class Embedder:
         """
         picture = self._one_picture(pixels)
         texts = self.embed_texts([*phrases, NEUTRAL])
-        lost = -texts @ self.embed_pixels(torch.from_numpy(covered(picture))).T
-        return comparable(lost.reshape(len(texts), *COVERED_GRID))
+        return covered_maps(texts, self.embed_pixels(torch.from_numpy(covered(picture))))
 
     def _one_picture(self, pixels: Picture) -> NDArray[np.uint8]:
         picture = pixels.numpy() if isinstance(pixels, torch.Tensor) else np.array(pixels)

@@ -32,6 +32,12 @@ def comparable(evidence: NDArray[np.float32]) -> Maps:
     return maps
 
 
+def covered_maps(phrases: NDArray[np.float32], pictures: NDArray[np.float32]) -> Maps:
+    """Unit vectors of phrases, the neutral one last, and of a picture's covered copies -> maps as above."""
+    lost = -phrases @ pictures.T
+    return comparable(lost.reshape(len(phrases), *COVERED_GRID))
+
+
 def covered(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture (height, width, 3) with each place of `COVERED_GRID` covered: (places, height, width, 3).
 

@@ -65,6 +65,7 @@ ACCESS: Mapping[str, Access] = {
     "get_gallery": _by(Scope.SEARCH, Scope.INDEX, Scope.ADMIN),
     "get_item": _by(Scope.SEARCH, action="view"),
     "get_neighbours": _by(Scope.SEARCH, action="view"),
+    "get_evidence": _by(Scope.SEARCH, action="view"),
     "get_image": _by(Scope.SEARCH, action="view"),
     # cases and what leaves on paper
     "list_cases": _by(Scope.SEARCH, Scope.ADMIN),

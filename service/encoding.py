@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from indexer.items import EmbeddedItem, GalleryItem, Rejected
 from indexer.prepared import Prepared
+from model.phrase_maps import NEUTRAL, covered, covered_maps
 from service.batching import MicroBatcher
 from service.observing.metrics import Metrics
 from service.pictures import Pictures
@@ -17,6 +18,9 @@ from service.query import IMAGE_COST, TEXT_COST, ImagePart, ItemPart, Part, Text
 from service.serving import Serving
 from service.settings import Settings
 from service.upkeep import Upkeep
+
+COVERED_TOGETHER = 8
+"""Copies of a picture that are encoded at once where places are mapped."""
 
 Vector = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -37,6 +41,7 @@ class Encoding:
 
     def __init__(self, upkeep: Upkeep, settings: Settings, metrics: Metrics) -> None:
         self._upkeep, self._metrics, self._pictures = upkeep, metrics, Pictures()
+        self._mapping = asyncio.Lock()
         self._batcher = MicroBatcher[str | Pixels, Encoded](
             self._encode_batch,
             max_batch=settings.max_batch,
@@ -87,6 +92,21 @@ class Encoding:
             for one, encoded in zip(good, vectors, strict=True)
         )
         return [next(embedded) if isinstance(one, Prepared) else one for one in prepared]
+
+    async def map_phrases(self, picture: bytes, phrases: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Which places of a stored JPEG answer which phrases (phrases, rows, columns), 0..1.
+
+        See model.phrase_maps. One picture at a time and a few of its covered copies together, so that
+        searches find a free encoder in between.
+        """
+        async with self._mapping:
+            texts = await self.encode_texts([*phrases, NEUTRAL], None)
+            pixels = await self._pictures.stored(picture, self._upkeep.serving.encoder.preprocess)
+            copies, encoded = covered(pixels), list[Encoded]()
+            for start in range(0, len(copies), COVERED_TOGETHER):
+                some = copies[start : start + COVERED_TOGETHER]
+                encoded += await _all(self._batcher.submit(copy, IMAGE_COST, None) for copy in some)
+        return covered_maps(*(np.stack([one.vector for one in part]) for part in (texts, encoded)))
 
     async def _encode_part(
         self, part: Part, deadline: float | None, stored: Callable[[ItemPart], Awaitable[Vector]]

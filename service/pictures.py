@@ -14,7 +14,7 @@ import numpy.typing as npt
 from indexer.decoders import Decoders
 from indexer.items import GalleryItem, RawImage, Rejected
 from indexer.prepared import Prepared, Preprocess
-from service.errors import BadQuery
+from service.errors import BadQuery, QueryFailed
 
 MAX_BYTES = 10 * 1024 * 1024
 _PREFIX = "data:"
@@ -46,6 +46,16 @@ class Pictures:
         prepared = await self.prepared(encoded, GalleryItem("query", "", ""), preprocess)
         if isinstance(prepared, Rejected):
             raise BadQuery(f"The picture cannot be used: {prepared.reason}")
+        return prepared.pixels
+
+    async def stored(self, picture: bytes, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
+        """The pixels of a stored JPEG. Raises QueryFailed for one that cannot be decoded."""
+        raw = RawImage(GalleryItem("stored", "", ""), picture)
+        prepared = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._decoders.prepare, raw, preprocess
+        )
+        if isinstance(prepared, Rejected):
+            raise QueryFailed("The stored picture of this row cannot be read.")
         return prepared.pixels
 
     async def prepared(self, encoded: str, item: GalleryItem, preprocess: Preprocess) -> Prepared | Rejected:

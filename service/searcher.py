@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, TypeVarTuple
@@ -19,14 +20,14 @@ from model.errors import CsktError
 from model.matching.calibration import Calibration
 from service.admission import Admission, Pass
 from service.batching import MicroBatcher
-from service.encoding import Encoded, Encoding
+from service.encoding import COVERED_TOGETHER, Encoded, Encoding
 from service.errors import NotReady, QueryFailed, RequestError, UnknownItem
 from service.facets import Facet
 from service.labels import encoder_label
 from service.nearest import Ranking, Wanted, rank_many
 from service.observing.metrics import GalleryFacts, Metrics
 from service.observing.tracing import open_metrics
-from service.query import ItemPart, Part, Question, TextPart, clean_text, combined
+from service.query import IMAGE_COST, ItemPart, Part, Question, TextPart, clean_text, combined
 from service.scopes import LOCAL, Caller
 from service.serving import QueryEncoder, Serving, open_serving
 from service.settings import Settings
@@ -155,35 +156,41 @@ class Searcher:
             for part in question.parts:
                 if isinstance(part, TextPart):
                     clean_text(part.text)  # before anybody waits
-        self.check_ready()
-        admitted = admitted or Pass(self._settings.deadline_ms / 1000)
-        cost = max(0.0, sum(question.cost for question in questions) - admitted.cost)
-        self.admission.enter(admitted.seconds, cost)
-        answered = False
-        try:
-            deadline = time.monotonic() + admitted.seconds
+        with self._let_in(sum(question.cost for question in questions), admitted) as deadline:
             answers = await asyncio.gather(
                 *(self._answer(question, deadline) for question in questions), return_exceptions=True
             )
-            answered = True
-        finally:
-            self.admission.leave(cost, answered=answered)
         return [_found_or_refused(answer) for answer in answers]
 
     async def embed(self, parts: Sequence[Part], admitted: Pass | None = None) -> list[Encoded]:
         """The unit vector of each part, by one and the same encoder. Raises RequestError."""
+        with self._let_in(Question(tuple(parts), 1).cost, admitted) as deadline:
+            return await self._encoding.encode(parts, deadline, self.vector)
+
+    async def map_phrases(
+        self, id: int, phrases: Sequence[str], admitted: Pass | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Which places of a row's picture answer which phrases (phrases, rows, columns), 0..1.
+
+        It takes as long as it takes: many pictures are encoded. Raises RequestError.
+        """
+        picture = await self.image(id)
+        with self._let_in(COVERED_TOGETHER * IMAGE_COST, admitted):
+            return await self._encoding.map_phrases(picture, phrases)
+
+    @contextmanager
+    def _let_in(self, cost: float, admitted: Pass | None) -> Iterator[float]:
+        """Work of this cost inside, until its end or its deadline. Raises NotReady, Overloaded."""
         self.check_ready()
         admitted = admitted or Pass(self._settings.deadline_ms / 1000)
-        cost = max(0.0, Question(tuple(parts), 1).cost - admitted.cost)
+        cost = max(0.0, cost - admitted.cost)
         self.admission.enter(admitted.seconds, cost)
         answered = False
         try:
-            deadline = time.monotonic() + admitted.seconds
-            encoded = await self._encoding.encode(parts, deadline, self.vector)
+            yield time.monotonic() + admitted.seconds
             answered = True
         finally:
             self.admission.leave(cost, answered=answered)
-        return encoded
 
     async def _answer(self, question: Question, deadline: float | None) -> Found:
         started = time.perf_counter()

@@ -41,6 +41,7 @@ TABLE = {
     "get_gallery": ("GET", "/v1/gallery", None, SEARCH | INDEX | ADMIN),
     "get_item": ("GET", "/v1/items/1", None, SEARCH),
     "get_neighbours": ("GET", "/v1/items/1/neighbours", None, SEARCH),
+    "get_evidence": ("POST", "/v1/items/1/evidence", {"text": "a blue dress"}, SEARCH),
     "upload_items": ("POST", "/v1/items", UPLOADS["one"]["value"], INDEX),
     "delete_item": ("DELETE", "/v1/items/12", None, ERASE),
     "get_image": ("GET", "/v1/images/1", None, SEARCH),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.labels import source_label
+from indexer.labels import file_label, source_label
 from service.labels import encoder_label, label_counts, sources_of
 
 

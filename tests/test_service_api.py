@@ -307,6 +307,7 @@ def test_pages_and_description_need_nothing_from_outside(client: TestClient) -> 
         "/v1/search/export",
         "/v1/items",
         "/v1/items/{id}/neighbours",
+        "/v1/items/{id}/evidence",
         "/v1/session",
         "/v1/encoder",
         "/v1/embeddings",

@@ -139,13 +139,18 @@ def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
 
 
 def check_words(request: Request, record: Record, searches: Sequence[SearchRequest]) -> None:
-    """Raises ProtectedTrait, on record, where this service refuses what the texts or the filters ask for."""
+    """Raises ProtectedTrait as `check_texts`, for the texts and the filters of searches."""
     texts: list[str] = []
     for body in searches:
         texts += [text for text in (body.text, *(part.text for part in body.parts)) if text is not None]
         if body.filter is not None:
             texts.append(body.filter.where or "")
             texts += [f"{name} {value}" for name, value in body.filter.attributes.items()]
+    check_texts(request, record, texts)
+
+
+def check_texts(request: Request, record: Record, texts: Sequence[str]) -> None:
+    """Raises ProtectedTrait, on record, where this service refuses what a text asks for."""
     try:
         request.app.state.gate.check(texts)
     except ProtectedTrait as error:

@@ -38,8 +38,8 @@ export function workOn(id) {
 
 /** What the gallery holds: items, cameras, times, encoder. */
 export const fetchGallery = () => get("v1/gallery");
-/** Who is asking, and for which case. */
-export const fetchSession = () => get("v1/session");
+/** Who is asking, and for which case they signed in. */
+export const fetchSession = () => request("v1/session", { headers: { "cskt-case": "" } });
 /** How many people were seen when: `edges` and `counts`, of some cameras or of all. */
 export const fetchTimeline = (cameras, steps) => get(`v1/gallery/timeline?${new URLSearchParams([["steps", steps], ...cameras.map((camera) => ["camera", camera])])}`);
 /** Ranked hits for a SearchRequest; `signal` gives the search up. */
@@ -103,7 +103,7 @@ async function exchange(path, options) {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, patience]) : patience;
   const worked = currentCase();
-  const headers = { ...options.headers, ...(/^[\x21-\x7e]+$/.test(worked) ? { "cskt-case": worked } : {}) };
+  const headers = { ...(/^[\x21-\x7e]+$/.test(worked) ? { "cskt-case": worked } : {}), ...options.headers };
   try {
     const response = await fetch(path, { ...options, headers, signal });
     return { response, text: await response.text() };

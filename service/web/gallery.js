@@ -7,6 +7,7 @@ import { counted } from "./search.js";
 import { fromField, longTime, shortTime } from "./times.js";
 
 const POLL_MS = 1000;
+const LOOKS_AFTER = 3; // the service counts anew about a second after something came
 const AT_ONCE = 16;
 const MOST_BYTES = 10 * 1024 * 1024;
 const part = (id) => document.getElementById(id);
@@ -16,6 +17,7 @@ export class GalleryView {
   constructor(page) {
     this.page = page;
     this.timer = null;
+    this.looks = 0; // how often the counts are to be looked at again
     const drop = part("drop");
     drop.addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -66,8 +68,9 @@ export class GalleryView {
       const { jobs } = await fetchJobs();
       const counts = jobs.map((job) => `${job.source} ${job.started} ${job.new}`).join();
       this.drawJobs(jobs);
-      if (this.seen !== undefined && counts !== this.seen) await this.look();
+      if (this.seen !== undefined && counts !== this.seen) this.looks = LOOKS_AFTER;
       this.seen = counts;
+      if (this.looks-- > 0) await this.look();
     } catch {
       // the next look a second later says what is wrong, if it stays so
     }

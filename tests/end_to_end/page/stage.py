@@ -53,9 +53,14 @@ class WordEncoder:
         return Resize((128, 64))
 
     def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """A picture is what its upper half is coloured."""
-        names = [_nearest_colour(one[30:70, 18:46].reshape(-1, 3).mean(axis=0)) for one in pixels]
-        return self.embed_texts(names)
+        """A picture is how much of its figure has which colour."""
+        rulers = np.array([ImageColor.getrgb(name) for name in COLOURS])
+        figures = pixels[:, 30:120, 18:46].reshape(len(pixels), -1, 1, 3)
+        nearest = np.abs(figures - rulers).sum(axis=3).argmin(axis=2)
+        counts = np.full((len(pixels), len(VOCABULARY)), 1e-6)
+        for place in range(len(COLOURS)):
+            counts[:, place] += (nearest == place).mean(axis=1)
+        return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), np.float32)
 
     def revive(self) -> None:
         """It never dies."""
@@ -66,11 +71,6 @@ class WordEncoder:
     def count_tokens(self, text: str) -> int:
         """Words and the two marks."""
         return len(text.split()) + 2
-
-
-def _nearest_colour(mean: npt.NDArray[np.float64]) -> str:
-    away = {name: np.abs(mean - np.array(ImageColor.getrgb(name))).sum() for name in COLOURS}
-    return min(away, key=lambda name: float(away[name]))
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,18 @@ def drawing(words: str) -> bytes:
 
 @contextmanager
 def open_stage(
-    folder: Path, people: bool, calibration: Calibration | None = None, state: str | None = None
+    folder: Path,
+    people: bool,
+    calibration: Calibration | None = None,
+    state: str | None = None,
+    **chosen: object,
 ) -> Iterator[Stage]:
     """The service on a thread of its own, on a free loopback port, with thirty people or none.
 
-    With a calibration, fifty more in grey make its scores mean something; keys are kept in `state`.
+    With a calibration, fifty more in grey make its scores mean something; keys are kept in `state`;
+    `chosen` are further settings.
     """
-    encoder, settings = WordEncoder(), Settings(refresh_seconds=0.05, state=state)
+    encoder, settings = WordEncoder(), Settings(refresh_seconds=0.05, state=state, **chosen)
     writer = open_gallery(folder, create_for=("demo", encoder.fingerprint, len(VOCABULARY)), write=True)
     holder = socket.create_server(("127.0.0.1", 0))
     stage = Stage(f"http://127.0.0.1:{holder.getsockname()[1]}/", writer, encoder)

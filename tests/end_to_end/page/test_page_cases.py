@@ -1,0 +1,150 @@
+"""Working on a case on the page, in a real browser: open, pin, decide, note, print; alone and in casework."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.casework.cases import CaseStore
+from service.keys import KeyStore
+from service.scopes import Scope
+from tests.end_to_end.page.stage import HOSTILE, Stage, open_stage
+
+pytestmark = pytest.mark.browser
+LATER = "2999-01-01T00:00:00.000Z"
+
+
+@pytest.fixture
+def kept(browser, tmp_path: Path) -> Iterator[Stage]:
+    """A service without keys that keeps cases."""
+    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path)) as stage:
+        yield stage
+
+
+@pytest.fixture
+def casework(browser, tmp_path: Path) -> Iterator[tuple[Stage, str, str]]:
+    """A service in casework with an open case, and the keys of two people."""
+    store = KeyStore(tmp_path)
+    keys = [store.create(name, [Scope.SEARCH])[1] for name in ("one", "other")]
+    store.close()
+    CaseStore(tmp_path).begin("case-7", "report 7/26", LATER)
+    settings = {"profile": "casework"}
+    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path), **settings) as stage:
+        yield stage, *keys
+
+
+def open_case(visitor, id: str = "2026-117", basis: str = "report 117/26") -> None:
+    visitor.page.click("[data-nav=cases]")
+    visitor.page.fill("#case-form [name=id]", id)
+    visitor.page.fill("#case-form [name=basis]", basis)
+    visitor.page.click("text=Open the case")
+    visitor.page.wait_for_selector(f"#case-title:has-text('Case {id}')")
+
+
+def pin(visitor, id: int) -> None:
+    card = visitor.page.locator(f"li:has(> [data-id='{id}'])")
+    card.hover()
+    card.locator("[data-action=pin]").click()
+
+
+def decide(visitor, verdict: str) -> str:
+    visitor.page.click(f"[data-verdict={verdict}]")
+    told = visitor.page.locator(".decisions [role=status]:not(:empty)")
+    told.wait_for()
+    return told.text_content()
+
+
+def sign_in(visitor, key: str) -> None:
+    visitor.page.wait_for_selector("#signin[open]")
+    for name, value in (("key", key), ("case", "case-7"), ("purpose", "a missing child")):
+        visitor.page.fill(f"#signin-form [name={name}]", value)
+    visitor.page.press("#signin-form [name=purpose]", "Enter")
+    visitor.page.wait_for_selector("#signin", state="hidden")
+    visitor.page.wait_for_selector("#case-now:not([hidden])")
+    assert all("40" in trouble for trouble in visitor.troubles)  # 401 before signing in
+    visitor.troubles.clear()
+
+
+def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
+    visitor = visit(kept)
+    page = visitor.page
+    open_case(visitor, basis=HOSTILE)
+    page.click("[data-nav=search]")
+    visitor.ask("red jacket")
+    pin(visitor, 2)
+    page.wait_for_selector("#toast:has-text('Number 2 is pinned to the case 2026-117.')")
+    page.press("#text", "ArrowDown")
+    page.keyboard.press("Enter")
+    assert "Kept" in decide(visitor, "same")
+    page.keyboard.press("Escape")
+    page.click("[data-nav=cases]")
+    page.click(".case-row a")
+    page.fill("#note-words", HOSTILE)
+    page.click("text=Add the note")
+    page.wait_for_selector("#case-notes li")
+    shown = page.inner_text("#case-file")
+    assert "Confirmed as the person searched for" in shown
+    assert "searched by: red jacket" in shown
+    assert shown.count(HOSTILE) == 2
+    with page.expect_download() as report:
+        page.click("text=Report to print")
+    report.value.save_as(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "<script" not in text
+    assert text.count("data:image/jpeg") == 2
+    page.click("text=Take off")
+    page.wait_for_selector("text=Pinned", state="detached")
+    page.reload(wait_until="networkidle")
+    assert page.inner_text("#case-title") == "Case 2026-117"
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("text=Close the case")
+    page.wait_for_selector("text=No open case")
+    assert not page.is_visible("#case-now")
+    assert page.evaluate("window.pwned") is None
+
+
+def test_without_a_case_nobody_is_pinned_and_a_bad_name_is_told(visit, kept) -> None:
+    visitor = visit(kept)
+    visitor.ask("red jacket")
+    visitor.page.press("#text", "ArrowDown")
+    visitor.page.keyboard.press("p")
+    visitor.page.wait_for_selector("#toast:has-text('Choose a case first')")
+    open_case(visitor, "a")
+    visitor.page.fill("#case-form [name=id]", "a")
+    visitor.page.fill("#case-form [name=basis]", "again")
+    visitor.page.click("text=Open the case")
+    visitor.page.wait_for_selector("#case-problem:has-text('There is a case a already')")
+    visitor.expect_failed_request()
+
+
+def test_in_casework_two_people_confirm(visit, casework) -> None:
+    stage, one, other = casework
+    for key, verdict in ((one, "Another person has to look"), (other, "Kept in the case.")):
+        visitor = visit(stage)
+        sign_in(visitor, key)
+        visitor.ask("red jacket")
+        visitor.page.click(".hit >> nth=0")
+        assert verdict in decide(visitor, "same")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.click("[data-nav=cases]")
+    assert "2 people must agree" in visitor.page.inner_text("#cases-hint")
+    visitor.page.click(".case-row a")
+    visitor.page.wait_for_selector("text=Confirmed as the person searched for")
+    people = visitor.page.inner_text("#case-people")
+    assert "one: same person" in people
+    assert "other: same person" in people
+    visitor.page.click("text=Sign out")
+    visitor.page.wait_for_selector("#signin[open]")
+    visitor.troubles.clear()
+
+
+def test_in_casework_further_people_are_shown_only_when_asked_for(visit, casework) -> None:
+    stage, one, _ = casework
+    visitor = visit(stage)
+    sign_in(visitor, one)
+    visitor.ask("red jacket")
+    visitor.page.mouse.wheel(0, 4000)
+    visitor.page.wait_for_timeout(300)
+    assert len(visitor.ids()) == 24
+    visitor.page.click("#more")
+    visitor.wait_for_hits(30)

@@ -1,0 +1,70 @@
+"""Which places of a picture answer which phrases, over HTTP: pictures whose colours are known by place."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from service_toys import ToyEncoder, ToyGallery, person
+
+from indexer.items import EmbeddedItem
+from model.phrase_maps import COVERED_GRID, covered
+from service.app import create_app
+from service.searcher import Searcher
+from service.settings import Settings
+
+
+def two_colours() -> EmbeddedItem:
+    """White above, a smaller red part below: by its mean colour it is white until the red is all it has."""
+    picture = np.full((80, 32, 3), 240, np.uint8)
+    picture[56:] = (200, 30, 30)
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    item = person("white", 1, 1)
+    return EmbeddedItem(item.item, item.vector, data.getvalue())
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    settings = Settings(refresh_seconds=0.02, refuse_protected_traits=True)
+    app = create_app(settings, Searcher(ToyEncoder(), ToyGallery([two_colours()]), settings))
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        while client.get("/readyz").status_code != 200:
+            pass
+        yield client
+
+
+def ask(client: TestClient, text: str, id: int = 1):
+    return client.post(f"/v1/items/{id}/evidence", json={"text": text})
+
+
+def test_each_phrase_has_a_map_of_the_picture(client: TestClient) -> None:
+    answer = ask(client, "a white coat, a red skirt and shoes").json()
+    assert [phrase["text"] for phrase in answer["phrases"]] == ["a white coat", "a red skirt", "shoes"]
+    maps = np.array([phrase["regions"] for phrase in answer["phrases"]])
+    assert maps.shape == (3, *COVERED_GRID)
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+
+
+def test_a_map_is_what_covering_each_place_costs(client: TestClient) -> None:
+    encoder = client.app.state.searcher.upkeep.serving.encoder
+    (phrase,) = ask(client, "white").json()["phrases"]
+    stored = Image.open(io.BytesIO(two_colours().thumbnail)).convert("RGB")
+    copies = covered(encoder.preprocess(np.asarray(stored)))
+    white, anybody = encoder.embed_texts(["white", "a person"])
+    lost = [-(one @ white) + (one @ anybody) for one in encoder.embed_pixels(copies)]
+    spread = np.ptp(lost)
+    wanted = (np.array(lost) - min(lost)) / spread if spread else np.zeros(len(lost))
+    assert np.array(phrase["regions"]).ravel() == pytest.approx(wanted, abs=2e-3)
+
+
+@pytest.mark.parametrize(("text", "status"), [("", 422), ("...", 422), ("a muslim", 422)])
+def test_a_text_that_cannot_be_searched_for_has_no_map_either(client, text: str, status: int) -> None:
+    assert ask(client, text).status_code == status
+
+
+def test_an_unknown_row_has_no_map(client: TestClient) -> None:
+    assert ask(client, "a coat", 7).status_code == 404
