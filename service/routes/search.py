@@ -22,6 +22,7 @@ from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, pro
 from service.schemas.examples import BATCHES, SEARCHES
 from service.schemas.filter import SearchFilter
 from service.schemas.search import (
+    MAX_DEPTH,
     BatchAnswer,
     BatchRequest,
     BatchResponse,
@@ -114,7 +115,7 @@ async def to_question(body: SearchRequest, searcher: Searcher, caller: Caller) -
             parts.append(ItemPart(part.item, part.weight))
     return Question(
         tuple(parts),
-        body.top_k,
+        min(body.top_k, MAX_DEPTH - body.offset),
         body.offset,
         narrowed(to_filter(body.filter, searcher), caller),
         body.min_score,
@@ -190,7 +191,7 @@ def to_response(found: Found, question: Question, searcher: Searcher, started: f
                 found.ranking.groups, found.ranking.judgement.probabilities, strict=True
             )
         ],
-        next_offset=question.depth if found.ranking.more else None,
+        next_offset=question.depth if found.ranking.more and question.depth < MAX_DEPTH else None,
         gallery=GalleryState(
             items=stats.items,
             generation=stats.generation,

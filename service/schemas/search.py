@@ -83,8 +83,8 @@ class SearchRequest(Contract):
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K), NUMBER] = Field(
         default=24, description="how many hits at most"
     )
-    offset: Annotated[int, Field(ge=0, le=MAX_DEPTH - MAX_TOP_K), NUMBER] = Field(
-        default=0, description="how many hits to pass over"
+    offset: Annotated[int, Field(ge=0, le=MAX_DEPTH - 1), NUMBER] = Field(
+        default=0, description=f"how many hits to pass over; nobody is ranked behind place {MAX_DEPTH}"
     )
     min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), NUMBER] | None = Field(
         default=None, description="no hits with a smaller cosine"

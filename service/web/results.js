@@ -4,6 +4,7 @@ import { element, icon } from "./element.js";
 import { shortTime } from "./times.js";
 
 const EAGER = 12;
+const ALL_DRAWN = 60; // so few are drawn whatever is seen
 
 /** "0.612": a cosine similarity; never shown as a percentage, because it is no probability. */
 export function scoreText(score) {
@@ -36,6 +37,7 @@ export function picture(hit, properties) {
 
 export class Results {
   /**
+   * Draws only the rows near what is seen: ten thousand hits scroll like fifty.
    * @param {HTMLElement} grid
    * @param {{open: (index: number) => void, like: (id: number) => void, not: (id: number) => void, pin: (id: number) => void}} actions
    */
@@ -43,37 +45,43 @@ export class Results {
     this.grid = grid;
     this.actions = actions;
     this.hits = [];
+    this.cards = new Map(); // by index, those that are drawn
+    this.pinned = new Set();
     this.current = 0;
+    this.rowHeight = 0;
     grid.addEventListener("click", (event) => this.onClick(event));
     grid.addEventListener("focusin", (event) => {
       const item = event.target.closest("li");
-      if (item && this.hits.length) this.makeCurrent(this.indexOf(item));
+      if (item && this.hits.length) this.makeCurrent(Number(item.dataset.index));
     });
     grid.addEventListener("keydown", (event) => this.walk(event));
-    new ResizeObserver(() => this.measure()).observe(grid);
+    addEventListener("scroll", () => requestAnimationFrame(() => this.draw()), { passive: true });
+    new ResizeObserver(() => {
+      this.measure();
+      this.draw();
+    }).observe(grid);
   }
 
   /** Show ranked hits in place of others. */
   show(hits) {
     this.hits = hits;
-    this.grid.replaceChildren(...hits.map((hit, index) => card(hit, index)));
+    this.cards.clear();
+    this.grid.replaceChildren();
     this.grid.removeAttribute("aria-busy");
     this.current = 0;
+    this.draw();
     this.makeCurrent(0);
-    this.measure();
   }
 
   /** Show further hits behind those that are there. */
   append(hits) {
-    const from = this.hits.length;
     this.hits = [...this.hits, ...hits];
-    this.grid.append(...hits.map((hit, index) => card(hit, from + index)));
-    this.grid.removeAttribute("aria-busy");
+    this.draw();
   }
 
   /** Show what is coming: cards without content. */
   showSkeletons(count) {
-    this.hits = [];
+    this.show([]);
     const empty = () =>
       element("li", { className: "skeleton", "aria-hidden": "true" }, element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "line short" }));
     this.grid.replaceChildren(...Array.from({ length: count }, empty));
@@ -87,48 +95,95 @@ export class Results {
 
   /** Mark who is pinned in the case that is worked on. */
   markPinned(ids) {
-    for (const item of this.grid.children) {
-      const pin = item.querySelector("[data-action=pin]");
-      pin?.setAttribute("aria-pressed", String(ids.has(Number(item.firstElementChild.dataset.id))));
-    }
+    this.pinned = ids;
+    for (const [index, item] of this.cards) this.markCard(item, this.hits[index].id);
   }
 
-  /** Put the focus on one card, the nearest there is. */
+  markCard(item, id) {
+    item.querySelector("[data-action=pin]").setAttribute("aria-pressed", String(this.pinned.has(id)));
+  }
+
+  /** Put the focus on one card, the nearest there is, wherever it is. */
   focus(index) {
-    const item = this.grid.children[Math.min(this.hits.length - 1, Math.max(0, index))];
-    item?.querySelector("button.hit")?.focus();
-  }
-
-  indexOf(item) {
-    return Number(item.dataset.index);
+    if (!this.hits.length) return;
+    const wanted = Math.min(this.hits.length - 1, Math.max(0, index));
+    if (!this.cards.has(wanted)) {
+      const top = this.grid.getBoundingClientRect().top + scrollY + Math.floor(wanted / this.columns()) * this.rowHeight;
+      scrollTo(0, top - innerHeight / 3);
+      this.draw();
+    }
+    this.cards.get(wanted)?.querySelector("button.hit").focus();
   }
 
   makeCurrent(index) {
     for (const at of [this.current, index]) {
-      const button = this.grid.children[at]?.querySelector("button.hit");
+      const button = this.cards.get(at)?.querySelector("button.hit");
       if (button) button.tabIndex = at === index ? 0 : -1;
     }
     this.current = index;
   }
 
-  /** Tell the style how high a card is, so that cards out of sight take exactly the place of drawn ones. */
+  columns() {
+    return getComputedStyle(this.grid).gridTemplateColumns.split(" ").length;
+  }
+
   measure() {
-    const height = this.grid.firstElementChild?.firstElementChild?.getBoundingClientRect().height;
-    if (height) this.grid.style.setProperty("--card-height", `${height}px`);
+    const [first] = this.cards.values();
+    const gap = parseFloat(getComputedStyle(this.grid).rowGap) || 0;
+    if (first) this.rowHeight = first.getBoundingClientRect().height + gap;
+  }
+
+  /** The hits to be drawn, from one index until before another: whole rows within two screens of what is seen. */
+  near() {
+    const count = this.hits.length;
+    if (count <= ALL_DRAWN || !this.rowHeight) return [0, Math.min(count, ALL_DRAWN)];
+    const columns = this.columns();
+    const above = -this.grid.getBoundingClientRect().top;
+    const row = (pixels) => Math.max(0, Math.floor(pixels / this.rowHeight));
+    const first = Math.min(row(above - 2 * innerHeight), Math.floor((count - 1) / columns));
+    return [first * columns, Math.min(count, (row(above + 3 * innerHeight) + 1) * columns)];
+  }
+
+  draw() {
+    if (this.grid.getAttribute("aria-busy") === "true" && !this.cards.size) return; // skeletons
+    const [from, until] = this.near();
+    for (const [index, item] of this.cards) {
+      if (index >= from && index < until) continue;
+      item.remove();
+      this.cards.delete(index);
+    }
+    let before = null; // what stands before the next one that has to be made
+    for (let index = from; index < until; index += 1) {
+      let item = this.cards.get(index);
+      if (!item) {
+        item = card(this.hits[index], index, this.hits.length);
+        item.querySelector("button.hit").tabIndex = index === this.current ? 0 : -1;
+        this.markCard(item, this.hits[index].id);
+        this.cards.set(index, item);
+        if (before) before.after(item);
+        else this.grid.prepend(item);
+      }
+      before = item;
+    }
+    if (!this.rowHeight) this.measure();
+    const columns = this.columns();
+    const rows = (hits) => Math.ceil(hits / columns);
+    this.grid.style.setProperty("padding-top", `${(from / columns) * this.rowHeight}px`);
+    this.grid.style.setProperty("padding-bottom", `${(rows(this.hits.length) - rows(until)) * this.rowHeight}px`);
   }
 
   onClick(event) {
     const item = event.target.closest("li");
     const button = event.target.closest("button");
     if (!item || !button || !this.hits.length) return;
-    const index = this.indexOf(item);
+    const index = Number(item.dataset.index);
     const action = button.dataset.action ?? "open";
     this.actions[action](action === "open" ? index : this.hits[index].id);
   }
 
   walk(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || !event.target.matches("button.hit")) return;
-    const columns = getComputedStyle(this.grid).gridTemplateColumns.split(" ").length;
+    const columns = this.columns();
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -Infinity, End: Infinity };
     const step = steps[event.key];
     if (step === undefined) return;
@@ -139,7 +194,7 @@ export class Results {
   }
 }
 
-function card(hit, index) {
+function card(hit, index, count) {
   const where = hit.camera ?? "No camera";
   const when = hit.seen_at ? shortTime(hit.seen_at) : null;
   const chance = chanceText(hit);
@@ -153,7 +208,7 @@ function card(hit, index) {
   ];
   return element(
     "li",
-    { "data-index": index },
+    { "data-index": index, "aria-posinset": index + 1, "aria-setsize": count },
     element(
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },

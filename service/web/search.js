@@ -26,7 +26,7 @@ export class Search {
     this.running = null; // AbortController of the search under way
     part("more").addEventListener("click", () => void this.more());
     for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", () => void this.take(button));
-    new IntersectionObserver(([seen]) => seen.isIntersecting && this.page.moreByItself() && !part("more").hidden && void this.more(), { rootMargin: "300px" }).observe(part("more-place"));
+    this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page.moreByItself() && void this.more(), { rootMargin: "300px" });
   }
 
   /** Ask for something new: a change of the query and what the filters say; write the address; search. */
@@ -61,6 +61,8 @@ export class Search {
     this.running?.abort();
     const mine = new AbortController();
     this.running = mine;
+    this.next = null;
+    this.nearEnd.disconnect();
     const { results, detail } = this.page;
     detail.dialog.close();
     const asks = asksForSomebody(this.query);
@@ -106,7 +108,14 @@ export class Search {
       part("notices").append(notice(`No more could be shown: ${error.message}`));
     } finally {
       part("more").removeAttribute("aria-busy");
+      this.watchEnd();
     }
+  }
+
+  /** Show more by itself when the end comes near, also if it is near already. */
+  watchEnd() {
+    this.nearEnd.disconnect();
+    if (this.next !== null) this.nearEnd.observe(part("more-place"));
   }
 
   /** Hand out the ranking as a file. */
@@ -156,6 +165,7 @@ export class Search {
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
+    this.watchEnd();
     this.page.changed(items);
   }
 

@@ -59,4 +59,5 @@ def test_a_key_opens_the_page_and_stays_out_of_reach_of_scripts(visit, keyed):
         pass
     visitor.submit("green shirt")
     visitor.page.wait_for_selector("#signin[open]")
+    visitor.page.goto("about:blank")  # nothing more is asked
     refused_only(visitor)
