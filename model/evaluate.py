@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.arguments import add_form_options, count
+from model.errors import ConfigError
 
 if TYPE_CHECKING:
     from model.datasets import DataPlace, LoadedSplit, Sample, Split
@@ -45,7 +46,6 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     add(
         "--data",
         action="append",
-        required=True,
         metavar="NAME[:PATH]",
         help="cuhk_pedes, icfg_pedes, rstp_reid or folder and the folder that holds it (default data), or "
         "captions and its file; repeat it to measure on several",
@@ -68,9 +68,11 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
-    """Evaluate and print. Raises DatasetError or CheckpointError for what cannot be used."""
+    """Evaluate and print. Raises ConfigError, DatasetError or CheckpointError for what cannot be used."""
     from model.datasets import data_place
 
+    if not arguments.data:
+        raise ConfigError("No data set is named; give --data NAME[:PATH].")
     places = [data_place(text) for text in arguments.data]
     splits = [load_told(place, arguments.split, arguments.skip_bad, arguments.workers) for place in places]
     folders = _plot_folders(arguments.plots, places)

@@ -15,6 +15,7 @@ from model.errors import CsktError
 from model.terminal import terminal_safe
 from service.audit.command_line import recorded
 from service.commands import add_commands as add_service_commands
+from service.evaluate_decisions import add_from_decisions
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_indexer_commands(commands)
     add_service_commands(commands)
     add_model_commands(commands)
+    add_from_decisions(commands)
     return parser
 
 
