@@ -13,11 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from indexer.indexing import IndexReport
 from indexer.labels import source_label
 from indexer.times import iso
+
+if TYPE_CHECKING:
+    from indexer.indexing import IndexReport
 
 FILE, LOCK = "jobs.json", "jobs.lock"
 KEPT = 10
@@ -58,16 +60,16 @@ class RunningJob:
         self._job = Job(source_label(source), "running", moment, moment, total=total)
         self._write()
 
-    def update(self, report: IndexReport) -> None:
+    def update(self, report: "IndexReport") -> None:
         """Take up what the report says, if the last look is a while ago."""
         if time.monotonic() - self._told >= SECONDS:
             self._tell(report, "running")
 
-    def end(self, report: IndexReport, state: State) -> None:
+    def end(self, report: "IndexReport", state: State) -> None:
         """How it ended."""
         self._tell(report, state)
 
-    def _tell(self, report: IndexReport, state: State) -> None:
+    def _tell(self, report: "IndexReport", state: State) -> None:
         done = report.new + report.known + report.rejected
         self._job = replace(
             self._job,
@@ -93,7 +95,7 @@ class RunningJob:
 
 
 @contextmanager
-def told_job(folder: Path, source: str, total: int | None, report: IndexReport) -> Iterator[RunningJob]:
+def told_job(folder: Path, source: str, total: int | None, report: "IndexReport") -> Iterator[RunningJob]:
     """A job that is told of from here to its end; only for who holds the gallery's writer lock."""
     with _lock(folder):
         job = RunningJob(folder, source, total, _read(folder, alive=False))
@@ -103,6 +105,12 @@ def told_job(folder: Path, source: str, total: int | None, report: IndexReport) 
             job.end(report, "failed" if isinstance(error, Exception) else "interrupted")
             raise
         job.end(report, "finished")
+
+
+def forget_jobs(folder: Path) -> None:
+    """Leave no trace of jobs: the name of a source may tell of a picture that is erased. Raises OSError."""
+    for name in (FILE, f"{FILE}.new"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_jobs(folder: Path) -> list[Job]:

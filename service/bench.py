@@ -1,4 +1,5 @@
-"""`cskt bench serve`: searching over HTTP, alone, in a crowd, under far too much load, and beside a rival.
+"""`cskt bench serve`: searching over HTTP, alone, in a crowd, under far too much load, beside a rival,
+and from the page.
 
 A gallery of random unit vectors is made and served by a real `cskt serve` on a free loopback port.
 """
@@ -16,11 +17,12 @@ from model.bench_report import Result, add_report_options, check_place, publish
 if TYPE_CHECKING:
     from model.embedder import Embedder
 
-CLIENTS, LOAD, RIVAL = "clients", "load", "rival"
+CLIENTS, LOAD, RIVAL, PAGE = "clients", "load", "rival", "page"
 ITEMS = 100_000
 QUERIES, QUICK_QUERIES = 300, 100
 SECONDS, QUICK_SECONDS = 20.0, 3.0
 DEADLINE = 1000
+PAGE_VISITS = 10
 TOP_K = 24  # what the page asks for
 
 
@@ -30,7 +32,7 @@ def add_bench_serve(subparsers: "argparse._SubParsersAction[argparse.ArgumentPar
         "serve", help="searching over HTTP: milliseconds, queries per second, overload", description=__doc__
     )
     parser.add_argument(
-        "--part", choices=(CLIENTS, LOAD, RIVAL), help="only this one (default: clients, load)"
+        "--part", choices=(CLIENTS, LOAD, RIVAL, PAGE), help="only this one (default: clients, load)"
     )
     parser.add_argument(
         "--items", type=count, default=ITEMS, metavar="N", help=f"rows of the gallery (default: {ITEMS})"
@@ -87,6 +89,8 @@ def _measure(arguments: argparse.Namespace, embedder: "Embedder", place: Path) -
     from service.bench_data import sentences
     from service.bench_load import LoadOrder, measure_load
     from service.bench_load import results_of as results_of_load
+    from service.bench_page import measure_page
+    from service.bench_page import results_of as results_of_page
     from service.bench_rival import beside_rival
     from service.serving_process import serving
 
@@ -103,6 +107,8 @@ def _measure(arguments: argparse.Namespace, embedder: "Embedder", place: Path) -
         if arguments.part in (None, LOAD):
             load = asyncio.run(measure_load(served, asked, order))
             results += results_of_load(load, order)
+        if arguments.part == PAGE:
+            results += results_of_page(measure_page(served.port, asked[: queries // 5], visits=PAGE_VISITS))
         if arguments.part == RIVAL:
             results += beside_rival(served, embedder, arguments.items, asked, order, arguments.rival_python)
     return results

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from model.errors import CsktError
 from service.schemas.encoder import EmbeddingsRequest, EmbeddingsResponse, EncoderResponse
-from service.schemas.gallery import GalleryResponse
+from service.schemas.gallery import GalleryResponse, JobsResponse, RejectedResponse
 from service.schemas.items import Item
 from service.schemas.problem import Problem
 from service.schemas.search import BatchRequest, BatchResponse, SearchRequest, SearchResponse
@@ -118,6 +118,14 @@ class Client:
     def gallery(self) -> GalleryResponse:
         """What can be searched."""
         return self._ask("GET", "/v1/gallery", GalleryResponse)
+
+    def jobs(self) -> JobsResponse:
+        """What is being indexed, and was lately."""
+        return self._ask("GET", "/v1/gallery/jobs", JobsResponse)
+
+    def rejected(self, limit: int = 100) -> RejectedResponse:
+        """The latest files that could not be used."""
+        return self._ask("GET", f"/v1/gallery/rejected?{urlencode({'limit': limit})}", RejectedResponse)
 
     def encoder(self) -> EncoderResponse:
         """What encodes."""

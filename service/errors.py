@@ -8,6 +8,7 @@ CsktError
     ├── Forbidden         403  the key is not good for that
     ├── CaseRequired      403  casework: no open case for this key, or no purpose
     ├── WrongDimension    409  vectors of another length are wanted
+    ├── CaseTaken         409  there is or was a case of that name
     ├── ProtectedTrait    422  the words ask for origin, religion, health, ...
     ├── UnknownItem       404  no row with that id
     ├── UnknownCase       404  no open case of that name for this key
@@ -73,6 +74,13 @@ class WrongDimension(RequestError):
 
     status = 409
     title = "Wrong dimension"
+
+
+class CaseTaken(RequestError):
+    """There is or was a case of that name."""
+
+    status = 409
+    title = "Name taken"
 
 
 class ProtectedTrait(RequestError):

@@ -27,7 +27,7 @@ DEPTH = 10_000
 
 CAUTION = (
     "Only people whom somebody found and confirmed are counted: who was there and was never found is not, so "
-    "these figures flatter. Cases are resampled for the intervals: one case asks for one person more than once."
+    "these figures flatter. Cases are resampled for the intervals: one case asks for a person more than once."
 )
 
 

@@ -1,9 +1,15 @@
-"""How encoders and sources are named to those who ask over HTTP: without the folders of this machine."""
+"""How encoders, sources and reasons are told over HTTP: without the folders of this machine."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
+from indexer.items import Rejected
 from indexer.labels import source_label
+
+_ORIGIN = re.compile(r"\b\w+://(?=[^/\s]+(?:\s|$))")
+_QUOTED = re.compile(r"'[^']*/([^'/]*)'|\"[^\"]*/([^\"/]*)\"")
+_FOLDERS = re.compile(r"(?<!\S)(?!Input/output error)\S*/(?:.*/)?", re.DOTALL)
 
 
 def encoder_label(encoder: str) -> str:
@@ -29,3 +35,19 @@ def sources_of(labels: Iterable[str], sources: Iterable[str]) -> tuple[str, ...]
     """
     wanted = tuple(labels)
     return tuple(source for source in sources if source_label(source) in wanted)
+
+
+def reason_label(bad: Rejected) -> str:
+    """Why an item was rejected, without the folders that the sentence may name.
+
+    Folders of the item itself are cut out, and whatever else looks like one: from the first word with a slash
+    up to the last slash, as a folder's name may hold spaces. Of an address without a path the host stays.
+    """
+    reason = bad.reason
+    for place in (bad.uri, bad.key, bad.source.partition(":")[2]):
+        for part in place.split("#"):
+            folder, slash, _ = part.rpartition("/")
+            if folder:
+                reason = re.sub(rf"(?<![\w/]){re.escape(folder + slash)}", "", reason)
+    reason = _QUOTED.sub(lambda found: f"'{found[1] or found[2] or ''}'", _ORIGIN.sub("", reason))
+    return _FOLDERS.sub("", reason)

@@ -131,7 +131,7 @@ def test_closed_and_foreign_cases_are_like_unknown_ones(service, tmp_path: Path)
         "foreign",
     }
     again = client.post("/v1/cases", json={"id": "closed", "basis": "report"}, headers=admin)
-    assert again.status_code == 422
+    assert again.status_code == 409
     assert client.delete("/v1/cases/nothing", headers=admin).status_code == 404
 
 

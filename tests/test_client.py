@@ -58,6 +58,7 @@ def test_every_method_speaks_with_the_service(address: tuple[str, str]) -> None:
         assert client.image(5) == jpeg()
         assert [one.id for one in client.neighbours(5, "time", minutes=1440).neighbours] == [2, 8, 11]
         assert client.gallery().items == 12
+        assert (client.jobs().jobs, client.rejected().rejected) == ([], [])
         assert client.encoder().name == "toy"
         assert len(client.embeddings(["red", "blue"]).data) == 2
         data = io.BytesIO()

@@ -118,3 +118,14 @@ def test_no_onlooker_sees_half_a_file(tmp_path: Path) -> None:
         onlooker.join()
     assert seen
     assert seen == sorted(seen)
+
+
+def test_erasing_a_picture_erases_what_jobs_were_called(tmp_path: Path) -> None:
+    source, gallery = pictures(tmp_path / "one-person", 2), tmp_path / "g"
+    (source / "broken.jpg").unlink()  # the name of a rejected file stays, as it may be mended
+    assert cli.main(["index", f"folder:{source}", "--gallery", str(gallery), "--encoder", "demo"]) == 0
+    assert read_jobs(gallery)
+    remove = ["remove", "--gallery", str(gallery), "--source", f"folder:{source}", "--erase", "--yes"]
+    assert cli.main(remove) == 0
+    assert read_jobs(gallery) == []
+    assert b"one-person" not in b"".join(path.read_bytes() for path in gallery.rglob("*") if path.is_file())

@@ -2,8 +2,9 @@
 
 import pytest
 
+from indexer.items import Rejected
 from indexer.labels import file_label, source_label
-from service.labels import encoder_label, label_counts, sources_of
+from service.labels import encoder_label, label_counts, reason_label, sources_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,27 @@ def test_sources_of_one_label_are_counted_and_found_together() -> None:
 def test_a_full_name_is_no_label() -> None:
     """Else whoever asks could try out which folders this machine has."""
     assert sources_of(["folder:/a/gate"], ["folder:/a/gate"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason", "label"),
+    [
+        ("/a/7.jpg", "cannot be opened: Permission denied.", "cannot be opened: Permission denied."),
+        ("/a/7.jpg", "cannot be opened: Input/output error.", "cannot be opened: Input/output error."),
+        ("/my own/7.jpg", "/my own/7.jpg is torn.", "7.jpg is torn."),
+        ("/a/7.jpg", "[Errno 2] No such file: '/my own/secret/7.jpg'", "[Errno 2] No such file: '7.jpg'"),
+        ("/a/7.jpg", "found /my own/secret/7.jpg there.", "found 7.jpg there."),
+        ("/a/7.jpg", "found my/own secret/7.jpg, not /a/9.jpg.", "found 7.jpg, not 9.jpg."),
+        ("/a/s.tar#my own/7.jpg", "my own/7.json beside it is no JSON.", "7.json beside it is no JSON."),
+        ("/a/p.csv#3", "column path: 'my own/\\x00' is no path.", "column path: '\\x00' is no path."),
+        ("a/7.jpg", "/data/7.jpg is torn.", "7.jpg is torn."),
+        (
+            "/a/p.csv#3",
+            "names https://x.example, which may not be opened; add --allow-urls https://x.example.",
+            "names x.example, which may not be opened; add --allow-urls x.example.",
+        ),
+        ("/a/p.csv#3", "s3://my/own/7.jpg does not answer.", "7.jpg does not answer."),
+    ],
+)  # fmt: skip
+def test_reasons_lose_the_folders_they_name(uri: str, reason: str, label: str) -> None:
+    assert reason_label(Rejected(uri, uri, "folder:/a", reason)) == label

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from indexer.jobs import forget_jobs
 from indexer.local import catalogue
 from indexer.local.checked_rows import fact_rows
 from indexer.local.derived import DamagedFileError, check_file, sweep
@@ -56,6 +57,7 @@ def end_erasure(writer: Writer, store: Store, folder: Path) -> None:
     build_segments(writer, store, folder)
     writer.rewrite()
     writer.empty_log()
+    forget_jobs(folder)
     writer.end_erasing()
 
 

@@ -7,7 +7,7 @@ from indexer.times import iso
 from service.casework.case_file import CaseFile, case_file
 from service.casework.cases import Case, CaseProblem, CaseStore
 from service.casework.entries import CaseFull, Entries, Entry
-from service.errors import BadQuery, UnknownCase
+from service.errors import BadQuery, CaseTaken, UnknownCase
 from service.keys import now
 from service.scopes import Caller, Scope
 
@@ -40,13 +40,13 @@ class Desk:
         ]
 
     def begin(self, id: str, basis: str, days: int) -> Case:
-        """Open a case for so many days. Raises BadQuery for a name that is taken."""
+        """Open a case for so many days. Raises CaseTaken."""
         try:
             return self.cases.begin(id, basis, iso(datetime.now(UTC) + timedelta(days=days)))
         except CaseProblem as error:
             if id not in {case.id for case in self.cases.all()}:
                 raise
-            raise BadQuery(f"There is a case {id} already; take another name.") from error
+            raise CaseTaken(f"There is a case {id} already; take another name.") from error
 
     def end(self, id: str) -> None:
         """Close a case. Raises UnknownCase."""

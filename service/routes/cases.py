@@ -22,9 +22,11 @@ from service.schemas.cases import (
     CaseSummary,
     Decision,
     Judged,
+    NewDecision,
     NewEntry,
     Noted,
     OpenCase,
+    Pin,
     Pinned,
 )
 from service.scopes import Caller, Scope
@@ -47,7 +49,7 @@ async def list_cases(caller: TheCaller, desk: TheDesk) -> CasesResponse:
     )
 
 
-@router.post("/cases", status_code=201, responses=problems(400, 401, 403, 413, 422, 429, 503))
+@router.post("/cases", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 429, 503))
 async def open_case(body: OpenCase, desk: TheDesk, record: TheRecord) -> CaseSummary:
     """Open a case."""
     record.facts = body.model_dump()
@@ -88,10 +90,10 @@ async def add_entry(
 ) -> CaseResponse:
     """Pin somebody, note something, or decide whether a row shows the person searched for."""
     case = await _open(request, desk, id, caller)
-    if body.item is not None and body.kind != "unpin":
+    if isinstance(body, Pin | NewDecision):
         await searcher.item(body.item, caller)
     record.facts = body.model_dump(exclude_defaults=True)
-    entry = Entry(body.kind, caller.key, caller.name, body.item, body.query, body.verdict, body.words)
+    entry = Entry(key=caller.key, name=caller.name, **body.model_dump())
     await asyncio.to_thread(desk.write, id, entry)
     return await _whole(desk, case, searcher, caller, record)
 

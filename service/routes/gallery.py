@@ -11,7 +11,7 @@ from indexer.items import GalleryStats
 from indexer.jobs import read_jobs
 from indexer.labels import file_label, source_label
 from service.access import GuardedRoute
-from service.labels import encoder_label, label_counts
+from service.labels import encoder_label, label_counts, reason_label
 from service.routes.reach import TheCaller, TheSearcher, problems
 from service.schemas.contract import Name
 from service.schemas.gallery import (
@@ -105,7 +105,7 @@ async def get_rejected(
         RejectedFile(
             name=file_label(one.uri),
             source=source_label(one.source),
-            reason=one.reason.replace(one.uri, file_label(one.uri)),
+            reason=reason_label(one),
         )
         for one in found
     ]

@@ -1,8 +1,8 @@
 """/v1/cases: cases, and what people write into their files."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from service.schemas.contract import NUMBER, Contract, Text
 from service.schemas.items import Item
@@ -17,6 +17,7 @@ CaseId = Annotated[
 Sentence = Annotated[Text, StringConstraints(min_length=3, max_length=500, pattern=r"[^\W_]{3}")]
 Words = Annotated[Text, StringConstraints(max_length=1000)]
 Note = Annotated[Text, StringConstraints(max_length=4000)]
+RowId = Annotated[int, Field(ge=0, le=2**53, description="the id of a row"), NUMBER]
 Verdict = Literal["same", "not", "unsure"]
 
 
@@ -28,30 +29,44 @@ class OpenCase(Contract):
     days: Annotated[int, Field(ge=1, le=MAX_DAYS), NUMBER] = 30
 
 
-class NewEntry(Contract):
-    """One line for the file of a case."""
+class Pin(Contract):
+    """Somebody for the file."""
 
-    kind: Literal["pin", "unpin", "note", "decision"]
-    item: Annotated[int, Field(ge=0, le=2**53), NUMBER] | None = Field(
-        default=None, description="the id of a row: of pin, unpin and decision"
-    )
-    query: Words = Field(default="", description="the words it was found by; a decision needs them")
-    verdict: Verdict | None = Field(
-        default=None, description="of a decision: is this the person searched for?"
-    )
-    words: Note = Field(default="", description="of a note; of a decision its reason, if you like")
+    kind: Literal["pin"]
+    item: RowId
+    query: Words = Field(default="", description="the words it was found by")
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if (self.item is None) != (self.kind == "note"):
-            raise ValueError("an item belongs to a pin, an unpin or a decision, and to nothing else")
-        if (self.verdict is None) == (self.kind == "decision"):
-            raise ValueError("a verdict belongs to a decision, and to nothing else")
-        if self.kind == "decision" and not self.query.strip():
-            raise ValueError("a decision needs the words that the person was searched by")
-        if self.kind == "note" and not self.words.strip():
-            raise ValueError("a note needs words")
-        return self
+
+class Unpin(Contract):
+    """Somebody who does not belong in the file after all."""
+
+    kind: Literal["unpin"]
+    item: RowId
+
+
+class NewNote(Contract):
+    """What somebody saw or thought."""
+
+    kind: Literal["note"]
+    words: Annotated[Note, StringConstraints(min_length=1, pattern=r"\S")]
+
+
+class NewDecision(Contract):
+    """Whether a row shows the person that was searched for."""
+
+    kind: Literal["decision"]
+    item: RowId
+    query: Annotated[
+        Words,
+        StringConstraints(min_length=1, pattern=r"\S"),
+        Field(description="the words it was searched by"),
+    ]
+    verdict: Verdict
+    words: Note = Field(default="", description="the reason, if you like")
+
+
+NewEntry = Annotated[Pin | Unpin | NewNote | NewDecision, Field(discriminator="kind")]
+"""One line for the file of a case."""
 
 
 class CaseSummary(Contract):

@@ -90,7 +90,7 @@ export class Detail {
     part("detail-title").textContent = title;
     part("detail-back").hidden = this.beside === null || this.hits.length === 0;
     part("detail-picture").replaceChildren(picture(item, { alt: `Picture of ${title.toLowerCase()}`, width: 256, height: 512 }));
-    part("detail-facts").replaceChildren(...first, this.buttons(item.id), part("detail-evidence"), facts(item), ...attributes(item), link(item), part("detail-strips"));
+    part("detail-facts").replaceChildren(...first, this.buttons(item.id), part("detail-evidence"), facts(item), part("detail-strips"), ...attributes(item), link(item));
     part("detail-facts").scrollTop = 0;
     offerEvidence(part("detail-evidence"), part("detail-picture"), item.id, this.actions.words(), this.reading.signal);
     showStrips(part("detail-strips"), item.id, (other) => this.showBeside(other), this.reading.signal);
