@@ -5,7 +5,7 @@ from pathlib import Path
 
 from indexer.times import iso
 from service.casework.case_file import CaseFile, case_file
-from service.casework.cases import Case, CaseProblem, CaseStore
+from service.casework.cases import Case, CaseStore
 from service.casework.entries import CaseFull, Entries, Entry
 from service.errors import BadQuery, CaseTaken, UnknownCase
 from service.keys import now
@@ -41,12 +41,9 @@ class Desk:
 
     def begin(self, id: str, basis: str, days: int) -> Case:
         """Open a case for so many days. Raises CaseTaken."""
-        try:
-            return self.cases.begin(id, basis, iso(datetime.now(UTC) + timedelta(days=days)))
-        except CaseProblem as error:
-            if id not in {case.id for case in self.cases.all()}:
-                raise
-            raise CaseTaken(f"There is a case {id} already; take another name.") from error
+        if id in {case.id for case in self.cases.all()}:
+            raise CaseTaken(f"There is a case {id} already; take another name.")
+        return self.cases.begin(id, basis, iso(datetime.now(UTC) + timedelta(days=days)))
 
     def end(self, id: str) -> None:
         """Close a case. Raises UnknownCase."""

@@ -15,7 +15,6 @@ from service.audit.record import Record
 from service.casework.desk import Desk
 from service.deadlines import budget_of_headers
 from service.errors import UnknownCase
-from service.schemas.problem import Problem
 from service.scopes import Caller
 from service.searcher import Searcher
 
@@ -71,5 +70,5 @@ ThePass = Annotated[Pass, Depends(_pass)]
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entries of these problem statuses."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": "a problem, in one sentence", "content": content} for status in statuses}

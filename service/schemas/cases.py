@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from service.schemas.contract import NUMBER, Contract, Text
+from service.schemas.contract import NUMBER, Contract, Text, unicode_text
 from service.schemas.items import Item
 
 MAX_DAYS = 366
@@ -14,9 +14,23 @@ CaseId = Annotated[
     StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
     Field(description="letters, digits, dots, dashes"),
 ]
-Sentence = Annotated[Text, StringConstraints(min_length=3, max_length=500, pattern=r"[^\W_]{3}")]
+Sentence = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=500, pattern=r"[^\W_]"),
+    AfterValidator(unicode_text),
+    Field(description="on which ground: a report, a warrant, ..."),
+]
 Words = Annotated[Text, StringConstraints(max_length=1000)]
 Note = Annotated[Text, StringConstraints(max_length=4000)]
+AskedWords = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000, pattern=r"[^\W_]"),
+    AfterValidator(unicode_text),
+    Field(description="the words it was searched by"),
+]
+Written = Annotated[
+    str, StringConstraints(min_length=1, max_length=4000, pattern=r"[^\W_]"), AfterValidator(unicode_text)
+]
 RowId = Annotated[int, Field(ge=0, le=2**53, description="the id of a row"), NUMBER]
 Verdict = Literal["same", "not", "unsure"]
 
@@ -25,7 +39,7 @@ class OpenCase(Contract):
     """A new case: its name, on which ground, and for how many days."""
 
     id: CaseId
-    basis: Annotated[Sentence, Field(description="a report, a warrant, ...")]
+    basis: Sentence
     days: Annotated[int, Field(ge=1, le=MAX_DAYS), NUMBER] = 30
 
 
@@ -48,7 +62,7 @@ class NewNote(Contract):
     """What somebody saw or thought."""
 
     kind: Literal["note"]
-    words: Annotated[Note, StringConstraints(min_length=1, pattern=r"\S")]
+    words: Written
 
 
 class NewDecision(Contract):
@@ -56,11 +70,7 @@ class NewDecision(Contract):
 
     kind: Literal["decision"]
     item: RowId
-    query: Annotated[
-        Words,
-        StringConstraints(min_length=1, pattern=r"\S"),
-        Field(description="the words it was searched by"),
-    ]
+    query: AskedWords
     verdict: Verdict
     words: Note = Field(default="", description="the reason, if you like")
 
