@@ -3,7 +3,8 @@
 import { fetchEvidence } from "./api.js";
 import { element } from "./element.js";
 
-const STRONGEST = 0.75; // opacity
+const STRONGEST = 0.8; // opacity
+const WORTH_SHOWING = 0.5; // the maps are diffuse: their peaks mean something, their areas do not
 
 /**
  * Offer the phrases as buttons; the chosen one is drawn over the picture.
@@ -54,7 +55,8 @@ function draw(frame, regions) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(columns, rows);
   regions.flat().forEach((value, place) => {
-    pixels.data.set([255, 196, 0, Math.round(255 * STRONGEST * value)], 4 * place);
+    const peak = Math.max(0, (value - WORTH_SHOWING) / (1 - WORTH_SHOWING));
+    pixels.data.set([255, 196, 0, Math.round(255 * STRONGEST * peak)], 4 * place);
   });
   context.putImageData(pixels, 0, 0);
   frame.append(canvas);
