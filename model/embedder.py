@@ -102,7 +102,7 @@ class Embedder:
     def covered_maps(self, pixels: Picture, phrases: Sequence[str]) -> Maps:
         """How much each phrase's cosine loses where a place is covered: (phrases, 10, 4), 0..1.
 
-        Needs the picture to be encoded 40 times. Picture and errors as for `phrase_maps`.
+        Needs the picture to be encoded 80 times. Picture and errors as for `phrase_maps`.
         """
         picture = self._one_picture(pixels)
         texts = self.embed_texts([*phrases, NEUTRAL])

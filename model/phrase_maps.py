@@ -15,8 +15,8 @@ NEUTRAL = "a person"
 """What every picture shows: compared along with the phrases, so that a single one has something beside it."""
 
 COVERED_GRID = (10, 4)
-COVER = 1.5
-"""Places that are covered one by one, whatever the encoder's patches, and a cover's sides in places."""
+COVERS = (1.5, 2.5)
+"""Places that are covered, whatever the encoder's patches, and the sides of the covers in places."""
 
 
 def comparable(evidence: NDArray[np.float32]) -> Maps:
@@ -35,23 +35,23 @@ def comparable(evidence: NDArray[np.float32]) -> Maps:
 def covered_maps(phrases: NDArray[np.float32], pictures: NDArray[np.float32]) -> Maps:
     """Unit vectors of phrases, the neutral one last, and of a picture's covered copies -> maps as above."""
     lost = -phrases @ pictures.T
-    return comparable(lost.reshape(len(phrases), *COVERED_GRID))
+    return comparable(lost.reshape(len(phrases), len(COVERS), *COVERED_GRID).mean(axis=1))
 
 
 def covered(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (height, width, 3) with each place of `COVERED_GRID` covered: (places, height, width, 3).
+    """A picture (height, width, 3) with each place covered by each of `COVERS`: (copies, height, width, 3).
 
-    The cover has the picture's mean colour.
+    A cover has the picture's mean colour.
     """
     (rows, columns), (height, width) = COVERED_GRID, picture.shape[:2]
     colour = picture.mean(axis=(0, 1)).round().astype(np.uint8)
-    copies = np.repeat(picture[None], rows * columns, axis=0)
-    for place, copy in enumerate(copies):
-        row, column = divmod(place, columns)
-        copy[_span(row, height / rows), _span(column, width / columns)] = colour
+    places = [(cover, *divmod(place, columns)) for cover in COVERS for place in range(rows * columns)]
+    copies = np.repeat(picture[None], len(places), axis=0)
+    for copy, (cover, row, column) in zip(copies, places, strict=True):
+        copy[_span(row, height / rows, cover), _span(column, width / columns, cover)] = colour
     return copies
 
 
-def _span(place: int, size: float) -> slice:
-    middle, reach = (place + 0.5) * size, COVER / 2 * size
+def _span(place: int, size: float, cover: float) -> slice:
+    middle, reach = (place + 0.5) * size, cover / 2 * size
     return slice(max(0, math.floor(middle - reach)), math.ceil(middle + reach))

@@ -106,15 +106,17 @@ def test_evidence_that_is_the_same_everywhere_is_nothing() -> None:
     assert comparable(np.zeros((1, 4, 2), np.float32)).shape == (0, 4, 2)
 
 
-def test_a_cover_is_half_as_large_again_as_its_place_and_cut_at_the_border() -> None:
+def test_covers_lie_over_their_places_and_are_cut_at_the_border() -> None:
     picture = np.random.default_rng(1).integers(0, 255, (80, 32, 3), dtype=np.uint8)
     copies = covered(picture)
-    assert copies.shape == (40, 80, 32, 3)
+    assert copies.shape == (80, 80, 32, 3)  # half as large again as their places, then two and a half times
     colour = picture.mean(axis=(0, 1)).round()
     for place, (top, bottom, left, right) in {
         0: (0, 10, 0, 10),
         22: (38, 50, 14, 26),
         39: (70, 80, 22, 32),
+        40: (0, 14, 0, 14),
+        62: (34, 54, 10, 30),
     }.items():
         inside = np.zeros((80, 32), bool)
         inside[top:bottom, left:right] = True
@@ -158,7 +160,8 @@ def test_covered_maps_are_what_a_cosine_loses(embedder: Embedder, picture: NDArr
     maps = embedder.covered_maps(picture, PHRASES)
     assert maps.shape == (3, 10, 4)
     assert (maps.min(), maps.max()) == (0, 1)
-    expected = comparable(np.array(lost, np.float32).reshape(4, 10, 4))
+    small, large = np.array(lost, np.float32).reshape(4, 2, 40).transpose(1, 0, 2)
+    expected = comparable(((small + large) / 2).reshape(4, 10, 4))
     np.testing.assert_allclose(maps, expected, atol=1e-2)
 
 

@@ -139,7 +139,7 @@ def measured(embedder: Embedder, people: list[Person]) -> dict[tuple[str, bool],
 
 def test_covering_points_at_garments_and_at_small_things_and_tokens_hardly_do() -> None:
     figures = measured(
-        open_embedder("demo", "cpu", "float32"), [person(7_700_000 + n) for n in range(PEOPLE)]
+        open_embedder("demo", "cpu", "float32"), [person(7_800_000 + n) for n in range(PEOPLE)]
     )
     hits = {}
     for (kind, garment), rows in figures.items():
