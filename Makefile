@@ -8,11 +8,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 VIDEO ?=
 
-.PHONY: help demo test faults lint format clean
+.PHONY: help demo test faults lint format supply audit clean
 help:
 	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
 	@echo "make test                                all tests (gpu ones are skipped without a device)"
 	@echo "make faults                              kills, failing disks, power cuts and damage, at length (an hour or so)"
+	@echo "make supply                              what the cpu image holds: docker/supply (SBOM, licences)"
+	@echo "make audit                               known vulnerabilities of it; fails where nobody could be asked"
 	@echo "make lint                                formatting, ruff, mypy --strict, import walls"
 
 # The detector's package declares TensorFlow and OpenCV for one graph file; only the file is wanted (--no-deps).
@@ -36,6 +38,22 @@ test: $(VENV)/test.stamp
 
 faults: $(VENV)/test.stamp
 	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400
+
+# In environments of their own: what makes these lists is not on them.
+$(VENV)/tools.stamp:
+	$(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/python -m pip install -q 'cyclonedx-bom>=7.5' 'pip-audit>=2.10'
+	touch $@
+
+supply: $(VENV)/tools.stamp
+	sh docker/install.sh $(VENV)/image cpu
+	$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		-o docker/supply/cpu.cdx.json $(VENV)/image/bin/python
+	$(PYTHON) docker/supply/licences.py docker/supply/cpu.cdx.json > docker/supply/LICENCES.md
+	rm -rf $(VENV)/image
+
+audit: $(VENV)/tools.stamp
+	$(VENV)/tools/bin/pip-audit --strict -r docker/constraints/cpu.txt --no-deps --disable-pip
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
