@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from indexer.errors import GalleryError
 from indexer.labels import source_label
 from indexer.times import iso
 
@@ -108,9 +109,14 @@ def told_job(folder: Path, source: str, total: int | None, report: "IndexReport"
 
 
 def forget_jobs(folder: Path) -> None:
-    """Leave no trace of jobs: the name of a source may tell of a picture that is erased. Raises OSError."""
-    for name in (FILE, f"{FILE}.new"):
-        (folder / name).unlink(missing_ok=True)
+    """Leave no trace of jobs, as a source may be called by what is erased. Raises GalleryError."""
+    try:
+        for name in (FILE, f"{FILE}.new"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise GalleryError(
+            f"{folder / FILE} cannot be deleted ({error.strerror}): see to the disk, and erase once more."
+        ) from error
 
 
 def read_jobs(folder: Path) -> list[Job]:

@@ -1,4 +1,4 @@
-"""cskt case open | list | close: what may be searched for, in services with the profile casework."""
+"""cskt case open | list | close | forget: what may be searched for, and the files of cases."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount `cskt case`."""
-    case = commands.add_parser("case", help="cases of casework: open, list, close", description=__doc__)
+    case = commands.add_parser("case", help="cases: open, list, close, forget", description=__doc__)
     actions = case.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     begin = actions.add_parser("open", help="begin a case", description=run_case_open.__doc__)
@@ -27,6 +27,13 @@ def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     listing = actions.add_parser("list", help="the cases there are", description=run_case_list.__doc__)
     add_place(listing)
     listing.set_defaults(run=run_case_list)
+
+    forget = actions.add_parser(
+        "forget", help="erase a closed case's file", description=run_case_forget.__doc__
+    )
+    forget.add_argument("id", help="its name")
+    add_place(forget)
+    forget.set_defaults(run=run_case_forget)
 
     end = actions.add_parser("close", help="end a case", description=run_case_close.__doc__)
     end.add_argument("id", help="its name")
@@ -71,6 +78,28 @@ def run_case_close(arguments: argparse.Namespace) -> int:
     case = store.end(arguments.id)
     record_action(settings.state_folder, "case close", _facts(case))
     print(terminal_safe(f"The case {case.id} is closed."))
+    return 0
+
+
+def run_case_forget(arguments: argparse.Namespace) -> int:
+    """Erase the pins, notes and decisions of a case that is closed or over. Its name stays taken."""
+    from model.terminal import terminal_safe
+    from service.audit.command_line import record_action
+    from service.casework.cases import CaseProblem
+    from service.casework.entries import Entries
+    from service.keys import now
+
+    settings, store = _opened(arguments)
+    case = next((case for case in store.all() if case.id == arguments.id), None)
+    if case is None:
+        raise CaseProblem(f"there is no case {arguments.id}: cskt case list shows those there are.")
+    if case.open_at(now()):
+        raise CaseProblem(f"the case {case.id} is open: close it first, cskt case close {case.id}.")
+    record_action(settings.state_folder, "case forget", _facts(case))
+    entries = Entries(settings.state_folder)
+    erased = entries.forget(case.id)
+    entries.close()
+    print(terminal_safe(f"{erased} entries of the case {case.id} are erased."))
     return 0
 
 

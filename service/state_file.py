@@ -39,7 +39,12 @@ class StateFile:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            for statement in ("PRAGMA busy_timeout = 5000", "PRAGMA synchronous = FULL", table):
+            for statement in (
+                "PRAGMA busy_timeout = 5000",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA secure_delete = ON",
+                table,
+            ):
                 self._connection.execute(statement)
 
     def close(self) -> None:

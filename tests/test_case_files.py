@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyed_service import headers, keyed, make
 
+from service import cli
 from service.casework.case_file import case_file
 from service.casework.cases import CaseStore
 from service.casework.entries import Entries, Entry
@@ -215,6 +216,23 @@ def test_the_last_word_of_each_person_counts(decisions: list, needed: int) -> No
         assert found.state == ("confirmed" if same >= needed else "one more")
     else:
         assert found.state == ("not" if no else "unsure")
+
+
+def test_what_is_forgotten_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--state", str(tmp_path)]
+    CaseStore(tmp_path).begin("a", "report", LATER)
+    entries = Entries(tmp_path)
+    for case in "ab":
+        entries.add(case, Entry("note", "k", "n", words=f"the words of {case}"))
+    assert cli.main(["case", "forget", "a", *place]) == 2
+    assert "close it first" in capsys.readouterr().err
+    assert cli.main(["case", "close", "a", *place]) == 0
+    assert cli.main(["case", "forget", "a", *place]) == 0
+    assert cli.main(["case", "forget", "c", *place]) == 2
+    entries.close()
+    written = (tmp_path / "entries.db").read_bytes()
+    assert b"the words of a" not in written
+    assert b"the words of b" in written
 
 
 def test_entries_survive_and_stand_in_their_order(tmp_path: Path) -> None:

@@ -83,6 +83,10 @@ class Entries:
             ),
         )
 
+    def forget(self, case: str) -> int:
+        """Erase all entries of a case; returns how many there were."""
+        return self._file.write("DELETE FROM entry WHERE investigation = ?", (case,))
+
     def of_case(self, case: str) -> list[Entry]:
         """All entries of a case, the oldest first."""
         query = f"SELECT {_COLUMNS} FROM entry WHERE investigation = ? ORDER BY number"

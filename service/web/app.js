@@ -31,7 +31,7 @@ let pinned = new Set(); // ids, in the case that is worked on
 const detail = new Detail({
   closed: (index) => results.focus(index),
   like: (id) => search.mark(id, true),
-  not: (id) => search.mark(id, false),
+  not: (id) => markNot(id),
   pin: (id) => void pin(id),
   decide: (id, verdict) => decide(id, verdict),
   working: () => Boolean(worked()),
@@ -40,7 +40,7 @@ const detail = new Detail({
 const results = new Results(part("grid"), {
   open: (index) => detail.open(results.hits, index, search.judgement),
   like: (id) => search.mark(id, true),
-  not: (id) => search.mark(id, false),
+  not: (id) => markNot(id),
   pin: (id) => void pin(id),
 });
 const filters = new Filters(() => search.ask({}));
@@ -49,12 +49,17 @@ const search = new Search({
   filters,
   detail,
   gallery: () => gallery,
+  entered: () => switchTo("search"),
   changed: (items) => items !== gallery?.items && void loadGallery(),
   shown: () => results.markPinned(pinned),
   moreByItself: () => session?.profile === "open", // in casework each further person is asked for
 });
 const cases = new CasesView({ session: () => session, worked, work, opened: (file) => takePins(file), show: (item) => detail.openItem(item) });
 const galleryView = new GalleryView({ session: () => session, added: () => void loadGallery() });
+
+function markNot(id) {
+  if (!search.mark(id, false)) tell("Search for somebody first: then it can be said who it is not.");
+}
 
 // ---- the case that is worked on -----------------------------------------------------------------------------------
 
@@ -116,9 +121,8 @@ function tell(sentence) {
 
 // ---- views --------------------------------------------------------------------------------------------------------
 
-function showView() {
-  const asked = new URLSearchParams(location.search).get("view");
-  const view = VIEWS.includes(asked) ? asked : "search";
+/** Show one of the views, as it is. */
+function switchTo(view) {
   part("results").hidden = view !== "search";
   part("cases-view").hidden = view !== "cases";
   part("gallery-view").hidden = view !== "gallery";
@@ -127,6 +131,14 @@ function showView() {
     else link.removeAttribute("aria-current");
   }
   galleryView.stop();
+}
+
+/** Show what the address asks for. */
+function showView() {
+  const asked = new URLSearchParams(location.search).get("view");
+  const view = VIEWS.includes(asked) ? asked : "search";
+  detail.dialog.close();
+  switchTo(view);
   if (view === "search") return search.follow(readAddress(location));
   search.running?.abort();
   document.body.dataset.view = view;
@@ -258,7 +270,7 @@ function begin() {
   addEventListener("online", () => part("retry")?.click());
   listenToWords();
   listenToPictures();
-  listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => search.mark(id, false), pin: (id) => void pin(id) });
+  listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id) });
   search.query = { ...emptyQuery(), ...readAddress(location) };
   if (!search.query.text && !ON_A_TOUCH_SCREEN.matches) part("text").focus();
   void loadGallery();

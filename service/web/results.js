@@ -130,7 +130,7 @@ export class Results {
   measure() {
     const [first] = this.cards.values();
     const gap = parseFloat(getComputedStyle(this.grid).rowGap) || 0;
-    if (first) this.rowHeight = first.getBoundingClientRect().height + gap;
+    if (first && this.grid.clientWidth) this.rowHeight = first.getBoundingClientRect().height + gap;
   }
 
   /** The hits to be drawn, from one index until before another: whole rows within two screens of what is seen. */
@@ -146,6 +146,7 @@ export class Results {
 
   draw() {
     if (this.grid.getAttribute("aria-busy") === "true" && !this.cards.size) return; // skeletons
+    if (!this.grid.clientWidth) return; // another view is shown
     const [from, until] = this.near();
     for (const [index, item] of this.cards) {
       if (index >= from && index < until) continue;

@@ -15,8 +15,8 @@ const part = (id) => document.getElementById(id);
 export class Search {
   /**
    * @param {{results: import("./results.js").Results, filters: import("./filters.js").Filters,
-   *   detail: import("./detail.js").Detail, gallery: () => object | null, changed: (items: number) => void,
-   *   shown: () => void}} page
+   *   detail: import("./detail.js").Detail, gallery: () => object | null, entered: () => void, changed: (items: number) => void,
+   *   shown: () => void, moreByItself: () => boolean}} page
    */
   constructor(page) {
     this.page = page;
@@ -34,19 +34,21 @@ export class Search {
     const chosen = this.page.filters.read();
     if (chosen === null) return;
     this.query = { ...this.query, ...chosen, ...change };
+    this.page.entered();
     const address = addressOf(this.query);
     if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
     this.showQuery();
     void this.answer();
   }
 
-  /** More like a row, or not like it. */
+  /** More like a row, or not like it; false where there is nobody to be searched for. */
   mark(id, liked) {
     const without = (ids) => ids.filter((other) => other !== id);
     const { like, not } = this.query;
     const change = liked ? { like: [...without(like), id], not: without(not) } : { like: without(like), not: [...without(not), id] };
-    if (!asksForSomebody({ ...this.query, ...change })) return;
+    if (!asksForSomebody({ ...this.query, ...change })) return false;
     this.ask(change);
+    return true;
   }
 
   /** Search for what an address asks for. */
@@ -64,6 +66,7 @@ export class Search {
     this.next = null;
     this.nearEnd.disconnect();
     const { results, detail } = this.page;
+    const focused = results.grid.contains(document.activeElement);
     detail.dialog.close();
     const asks = asksForSomebody(this.query);
     document.title = asks ? `${this.query.text || "A person like this"} · cskt` : "cskt · person search";
@@ -76,7 +79,9 @@ export class Search {
     part("grid").setAttribute("aria-busy", "true");
     try {
       const found = await search(searchBody(this.query, image), mine.signal);
-      if (mine === this.running) this.showHits(found);
+      if (mine !== this.running) return;
+      this.showHits(found);
+      if (focused) results.focus(0); // who marks hits by keyboard stays among them
     } catch (error) {
       if (mine !== this.running) return;
       this.showProblem(error, () => this.answer());

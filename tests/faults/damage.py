@@ -67,7 +67,9 @@ def damages(data, grid, chance):
             yield f"zeroed from {place}", data[:place] + bytes(size - place)
         if region % 3 == 2:
             until = min(size, place + chance.choice((1, 16, 512, 4096)))
-            noise = bytes(chance.randrange(256) for _ in range(until - place))
+            noise = bytes(
+                byte ^ chance.randrange(1, 256) for byte in data[place:until]
+            )  # never what was there
             yield f"noise from {place} to {until}", data[:place] + noise + data[until:]
 
 

@@ -103,6 +103,27 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     assert page.evaluate("window.pwned") is None
 
 
+def test_somebody_pinned_leads_back_to_the_search(visit, kept) -> None:
+    visitor = visit(kept)
+    page = visitor.page
+    open_case(visitor)
+    page.click("[data-nav=search]")
+    visitor.ask("red jacket")
+    pin(visitor, 2)
+    page.wait_for_selector("#toast:has-text('Number 2 is pinned')")
+    page.click("[data-nav=cases]")
+    page.click(".case-row a")
+    page.click("[aria-label='Open number 2']")
+    page.click("#detail >> text=More like this")
+    page.wait_for_selector(".query-chip.is-like")
+    visitor.wait_for_best(2)
+    assert not page.is_visible("#cases-view")
+    assert page.get_attribute("[data-nav=search]", "aria-current") == "page"
+    page.go_back()
+    page.wait_for_selector("#case-title:has-text('Case 2026-117')")
+    assert not page.is_visible("#results")
+
+
 def test_without_a_case_nobody_is_pinned_and_a_bad_name_is_told(visit, kept) -> None:
     visitor = visit(kept)
     visitor.ask("red jacket")

@@ -93,6 +93,11 @@ def test_the_keyboard_marks_too(visit, filled):
     visitor.page.keyboard.press("+")
     visitor.page.wait_for_selector(".query-chip.is-like")
     assert asked(visitor)["like"] == ["1"]
+    visitor.wait_for_focus(1)  # and who walked the hits goes on walking them
+    visitor.page.keyboard.press("j")
+    visitor.page.keyboard.press("-")
+    visitor.page.wait_for_selector(".query-chip.is-not")
+    assert asked(visitor)["not"] == ["2"]
 
 
 def test_a_picture_is_a_query_and_stays_out_of_the_address(visit, filled):
