@@ -99,7 +99,7 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("text=Close the case")
     page.wait_for_selector("text=No open case")
-    assert not page.is_visible("#case-now")
+    page.wait_for_selector("#case-now", state="hidden")
     assert page.evaluate("window.pwned") is None
 
 
@@ -148,7 +148,7 @@ def test_in_casework_two_people_confirm(visit, casework) -> None:
         assert verdict in decide(visitor, "same")
     visitor.page.keyboard.press("Escape")
     visitor.page.click("[data-nav=cases]")
-    assert "2 people must agree" in visitor.page.inner_text("#cases-hint")
+    visitor.page.wait_for_selector("#cases-hint:has-text('2 people must agree')")
     visitor.page.click(".case-row a")
     visitor.page.wait_for_selector("text=Confirmed as the person searched for")
     people = visitor.page.inner_text("#case-people")
