@@ -7,33 +7,33 @@
 #   docker run --rm -v cskt-data:/data cskt key create --name me --scopes search --gallery /data/gallery
 #   docker run --rm -v cskt-data:/data -p 127.0.0.1:8000:8000 cskt serve --gallery /data/gallery
 #
-# Bases and wheels are yours to choose: --build-arg BASE_IMAGE=..., --build-arg GPU_BASE_IMAGE=... (any image with
-# Python 3.11 or newer). Wheels put into docker/wheels are the only ones used; without any, your registry is asked.
+# Bases are yours to choose: --build-arg BASE_IMAGE=... (with Python 3.11), --build-arg GPU_BASE_IMAGE=... (3.12). Every
+# package is held to its hash. Wheels put into docker/wheels are the only ones used; without any, your registry is
+# asked, and --build-arg PIP_EXTRA_INDEX_URL=... beside it: PyTorch's CPU index saves several GB.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 ARG GPU_BASE_IMAGE=python:3.12-slim-bookworm
 
+FROM scratch AS source
+COPY pyproject.toml README.md LICENSE NOTICE /src/
+COPY docker/constraints /src/docker/constraints
+COPY docker/wheels /src/docker/wheels
+COPY docker/install.sh /src/docker/install.sh
+COPY model /src/model
+COPY indexer /src/indexer
+COPY service /src/service
+
 FROM ${BASE_IMAGE} AS build-cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ARG PIP_EXTRA_INDEX_URL
+COPY --from=source /src /src
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE NOTICE ./
-COPY docker/constraints docker/constraints
-COPY docker/wheels docker/wheels
-COPY docker/install.sh docker/install.sh
-COPY model model
-COPY indexer indexer
-COPY service service
 RUN sh docker/install.sh /opt/cskt cpu
 
 FROM ${GPU_BASE_IMAGE} AS build-gpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ARG PIP_EXTRA_INDEX_URL
+COPY --from=source /src /src
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE NOTICE ./
-COPY docker/constraints docker/constraints
-COPY docker/wheels docker/wheels
-COPY docker/install.sh docker/install.sh
-COPY model model
-COPY indexer indexer
-COPY service service
 RUN sh docker/install.sh /opt/cskt gpu
 
 FROM ${GPU_BASE_IMAGE} AS gpu

@@ -8,11 +8,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 VIDEO ?=
 
-.PHONY: help demo test faults lint format supply audit clean
+.PHONY: help demo test faults deployment-test lint format locks supply audit clean
 help:
 	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
 	@echo "make test                                all tests (gpu ones are skipped without a device)"
 	@echo "make faults                              kills, failing disks, power cuts and damage, at length (an hour or so)"
+	@echo "make deployment-test                     builds the image and runs compose.yaml with podman; renders the chart"
+	@echo "make locks TORCH=FOLDER                  what the images install, with hashes (FOLDER: PyTorch's CPU wheel)"
 	@echo "make supply                              what the cpu image holds: docker/supply (SBOM, licences)"
 	@echo "make audit                               known vulnerabilities of it; fails where nobody could be asked"
 	@echo "make lint                                formatting, ruff, mypy --strict, import walls"
@@ -39,11 +41,24 @@ test: $(VENV)/test.stamp
 faults: $(VENV)/test.stamp
 	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400
 
-# In environments of their own: what makes these lists is not on them.
+# In an environment of their own: what makes these lists is not on them.
 $(VENV)/tools.stamp:
 	$(PYTHON) -m venv $(VENV)/tools
-	$(VENV)/tools/bin/python -m pip install -q 'cyclonedx-bom>=7.5' 'pip-audit>=2.10'
+	$(VENV)/tools/bin/python -m pip install -q 'cyclonedx-bom>=7.5' 'pip-audit>=2.10' 'uv>=0.9'
 	touch $@
+
+# cpu takes PyTorch's CPU build, cpu-registry the one that registries have (with CUDA, several GB).
+LOCK = $(VENV)/tools/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--python-platform x86_64-unknown-linux-gnu --extra video --extra otel pyproject.toml docker/constraints/build.in
+DETECTOR_LOCK = $(VENV)/tools/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--no-deps docker/constraints/detector.in
+locks: $(VENV)/tools.stamp
+	@test -n "$(TORCH)" || { echo "make locks: give the folder of PyTorch's CPU wheel: TORCH=FOLDER" >&2; exit 2; }
+	$(LOCK) --extra cpu -c docker/constraints/cpu.txt --python-version 3.11 --find-links "$(TORCH)" \
+		--override docker/constraints/cpu-torch.in > docker/constraints/cpu.lock
+	$(LOCK) --extra cpu -c docker/constraints/cpu.txt --python-version 3.11 > docker/constraints/cpu-registry.lock
+	$(LOCK) --extra gpu-cuvs -c docker/constraints/gpu.txt --python-version 3.12 > docker/constraints/gpu.lock
+	for lock in cpu cpu-registry gpu; do $(DETECTOR_LOCK) >> docker/constraints/$$lock.lock || exit 1; done
 
 supply: $(VENV)/tools.stamp
 	sh docker/install.sh $(VENV)/image cpu
@@ -53,7 +68,7 @@ supply: $(VENV)/tools.stamp
 	rm -rf $(VENV)/image
 
 audit: $(VENV)/tools.stamp
-	$(VENV)/tools/bin/pip-audit --strict -r docker/constraints/cpu.txt --no-deps --disable-pip
+	$(VENV)/tools/bin/pip-audit --strict -r docker/constraints/cpu.lock --no-deps --disable-pip
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .

