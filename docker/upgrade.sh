@@ -1,0 +1,39 @@
+#!/bin/sh
+# Replace the running service by what .env and the image say now, without a failed request: new replicas start beside
+# the old ones, and when they are ready the old ones leave, one after the other.
+#   docker compose build --pull && sh upgrade.sh
+#   ENGINE=podman COMPOSE=podman-compose sh upgrade.sh
+set -eu
+cd "$(dirname "$0")"
+engine=${ENGINE:-docker}
+compose=${COMPOSE:-docker compose}
+patience=${PATIENCE:-180} # seconds until a new replica must be ready
+
+replicas() { $engine ps -q --filter label=com.docker.compose.project=cskt --filter label=com.docker.compose.service=service; }
+
+old=$(replicas)
+count=$(echo "$old" | grep -c . || true)
+if [ "$count" = 0 ]; then
+    echo "upgrade: no service is running; start it with: $compose up -d" >&2
+    exit 1
+fi
+$compose up -d --no-deps --no-recreate --scale "service=$((2 * count))" service
+new=$(replicas | grep -v -F "$old" || true)
+
+drop() { for one in $1; do $engine stop -t 20 "$one" >/dev/null && $engine rm "$one" >/dev/null; done; }
+
+started=$(date +%s)
+for one in $new; do
+    until $engine exec "$one" python -m service.probe; do
+        if [ $(($(date +%s) - started)) -ge "$patience" ] || [ "$($engine inspect -f '{{.State.Running}}' "$one")" != true ]; then
+            $engine logs --tail 20 "$one" >&2 || true
+            drop "$new"
+            echo "upgrade: a new replica is not ready, its last words stand above. It is gone; the old ones answer as before." >&2
+            exit 1
+        fi
+        sleep 1
+    done
+done
+sleep 5 # the proxy looks the addresses up every 2 seconds
+drop "$old"
+echo "upgrade: $count of $count replaced."

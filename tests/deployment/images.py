@@ -1,0 +1,71 @@
+"""The images of a deployment, made without an image registry: a base by debootstrap, wheels by pip, nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from engine import HERE, ROOT, Engine
+
+BASE, CSKT, CADDY, PROMETHEUS = (f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus"))
+PYTHON = "3.11"
+
+
+def make_base(engine: Engine) -> None:
+    """Debian 12 with Python 3.11, as small as debootstrap makes it."""
+    if engine.has_image(BASE):
+        return
+    root = engine.folder / "base"
+    shutil.rmtree(root, ignore_errors=True)
+    packages = "--include=ca-certificates,python3,python3-venv,python3-pip"
+    engine.run("debootstrap", "--variant=minbase", packages, "bookworm", str(root))
+    archive = root.with_suffix(".tar")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, arcname=".")
+    engine.podman("import", "-q", str(archive), BASE)
+    archive.unlink()
+    shutil.rmtree(root)
+
+
+def make_stand_ins(engine: Engine) -> None:
+    """The proxy and Prometheus from Debian's packages."""
+    mounts = [option for path in ("/etc/apt", "/etc/ssl/certs") for option in ("-v", f"{path}:{path}:ro")]
+    for name in (CADDY, PROMETHEUS):
+        if not engine.has_image(name):
+            target = ["--target", name.rpartition("-")[2], "--build-arg", f"BASE_IMAGE={BASE}", "-t", name]
+            engine.podman("build", *BUILD, "--network", "host", *mounts, *target, str(HERE / "stand_ins"))
+
+
+BUILD = ("--format", "docker", "--isolation", "oci")
+
+
+def context(folder: Path) -> Path:
+    """A copy of what git would commit, the whole of it: what `docker build` is given."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def fetch_wheels(engine: Engine) -> Path:
+    """Every wheel of the lock, by its hash."""
+    wheels = engine.folder / "wheels"
+    only = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", PYTHON)
+    lock = ROOT / "docker/constraints/cpu.lock"
+    engine.run(sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), *only, "-r", str(lock))
+    return wheels
+
+
+def build_cskt(engine: Engine, folder: Path) -> None:
+    """The cpu image from wheels alone: nothing is reached while it is built."""
+    source = context(folder)
+    for wheel in fetch_wheels(engine).glob("*.whl"):
+        os.link(wheel, source / "docker/wheels" / wheel.name)
+    arguments = ["--network", "none", "--build-arg", f"BASE_IMAGE={BASE}", "--target", "cpu", "-t", CSKT]
+    engine.podman("build", *BUILD, "--layers=false", *arguments, str(source))

@@ -1,0 +1,61 @@
+"""Prometheus scrapes every replica; what the dashboard and the alerts ask for is there."""
+
+import json
+import re
+import urllib.parse
+
+import pytest
+import yaml
+from deployed import Deployed, wait_for
+from engine import ROOT
+
+DASHBOARD = json.loads((ROOT / "docker/grafana/cskt.json").read_text())
+EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+MAY_BE_EMPTY = {"cskt_refusals_total"}  # nobody has been refused yet
+
+
+def ask(deployed: Deployed, path: str, **query: str) -> dict:
+    """The data of an answer of Prometheus."""
+    url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(query)}"
+    code = f"import urllib.request; print(urllib.request.urlopen({url!r}).read().decode())"
+    answer = json.loads(deployed.engine.inside("cskt_prometheus_1", "python3", "-c", code))
+    assert answer["status"] == "success"
+    return answer["data"]
+
+
+@pytest.fixture(scope="module")
+def scraped(deployed):
+    """The deployment, searched and scraped more than once."""
+    for number in range(5):
+        deployed.search(f"a man in a coat {number}")
+
+    def twice() -> bool:
+        found = ask(deployed, "query", query="min(count_over_time(cskt_ready[1m]))")["result"]
+        return bool(found) and float(found[0]["value"][1]) >= 2
+
+    wait_for(twice, "Prometheus to scrape twice")
+    deployed.search("a last man in a coat")
+    return deployed
+
+
+def test_every_replica_is_scraped_with_the_key_for_it(scraped):
+    targets = ask(scraped, "targets")["activeTargets"]
+    assert len(targets) == len(scraped.replicas()) == 2
+    assert {target["health"] for target in targets} == {"up"}, targets
+
+
+def test_the_alerts_are_loaded_and_quiet(scraped):
+    groups = ask(scraped, "rules")["groups"]
+    rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
+    written = yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text())
+    assert set(rules) == {rule["alert"] for group in written["groups"] for rule in group["rules"]}
+    assert {rule["health"] for rule in rules.values()} <= {"ok", "unknown"}
+    assert {name: rule["state"] for name, rule in rules.items() if rule["state"] == "firing"} == {}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_a_panel_of_the_dashboard_shows_something(scraped, expression):
+    result = ask(scraped, "query", query=expression.replace("$__rate_interval", "1m"))["result"]
+    metrics = set(re.findall(r"\b(?:cskt|process)_\w+", expression))
+    assert metrics
+    assert result or metrics <= MAY_BE_EMPTY

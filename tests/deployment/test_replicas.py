@@ -1,0 +1,113 @@
+"""Two replicas behind the proxy: one gallery, and an upgrade that nobody notices."""
+
+import threading
+import time
+from collections import Counter
+
+import httpx
+from deployed import Deployed
+
+CLIENTS = 4
+
+
+class Searching:
+    """People who search on and on through the proxy, each over one connection or, every tenth search, a new one."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed = deployed
+        self.answers: Counter[str] = Counter()
+        self.done = threading.Event()
+        self.threads = [threading.Thread(target=self.search_on, args=(who,)) for who in range(CLIENTS)]
+
+    def search_on(self, who: int) -> None:
+        """Search until told to end, counting what comes."""
+        while not self.done.is_set():
+            with self.deployed.client(headers=self.deployed.bearer()) as client:
+                for number in range(10):
+                    self.answers[self.search(client, f"person {who} in shirt {number}")] += 1
+                    time.sleep(0.05)
+
+    @staticmethod
+    def search(client: httpx.Client, text: str) -> str:
+        """A status, or what went wrong instead."""
+        try:
+            return str(client.post("/v1/search", json={"text": text}).status_code)
+        except httpx.TransportError as error:
+            return type(error).__name__
+
+    def __enter__(self) -> "Searching":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def served(deployed: Deployed) -> dict[str, int]:
+    """How many searches each replica answered, as it counts itself."""
+    key = (deployed.folder / "secrets/metrics_key").read_text()
+    code = (
+        "import urllib.request as u;"
+        f"print(u.urlopen(u.Request('http://127.0.0.1:8000/metrics', headers={{'Authorization': 'Bearer {key}'}})).read().decode())"
+    )
+    counts = {}
+    for name in deployed.replicas():
+        lines = deployed.engine.inside(name, "python", "-c", code).splitlines()
+        counted = [line.rpartition(" ")[2] for line in lines if line.startswith('cskt_requests_total{operation="search"')]
+        counts[name] = int(sum(map(float, counted)))
+    return counts
+
+
+def test_both_answer_and_a_browser_stays_with_one(deployed):
+    for number in range(12):
+        assert deployed.search(f"a man {number}").status_code == httpx.codes.OK  # each a new client
+    before = served(deployed)
+    assert len(before) == 2
+    assert all(before.values()), before
+    with deployed.client(headers=deployed.bearer()) as client:
+        for number in range(6):
+            client.post("/v1/search", json={"text": f"a woman {number}"})
+    after = served(deployed)
+    assert sorted(after[name] - before[name] for name in after) == [0, 6]
+
+
+def test_a_replica_that_dies_is_not_missed(deployed):
+    name = deployed.replicas()[0]
+    with Searching(deployed) as searching:
+        time.sleep(2)
+        deployed.engine.podman("kill", name)
+        time.sleep(6)
+    lost = {answer: count for answer, count in searching.answers.items() if answer != "200"}
+    assert sum(lost.values()) <= CLIENTS, searching.answers  # what it had in hand when it was killed
+    assert searching.answers["200"] > 50
+    deployed.engine.podman("start", name)
+    deployed.wait_until_ready()
+
+
+def test_an_upgrade_fails_no_request(deployed):
+    before = {name: deployed.engine.inspect(name)["Id"] for name in deployed.replicas()}
+    with Searching(deployed) as searching:
+        time.sleep(2)
+        told = deployed.script("upgrade.sh")
+        time.sleep(3)
+    assert "2 of 2 replaced" in told
+    after = {deployed.engine.inspect(name)["Id"] for name in deployed.replicas()}
+    assert len(after) == 2
+    assert not after & set(before.values())
+    assert set(searching.answers) == {"200"}, searching.answers
+    assert searching.answers["200"] > 100
+
+
+def test_an_upgrade_to_what_does_not_start_changes_nothing(deployed):
+    before = {deployed.engine.inspect(name)["Id"] for name in deployed.replicas()}
+    settings = (deployed.folder / ".env").read_text()
+    (deployed.folder / ".env").write_text(settings.replace("CSKT_PROFILE=open", "CSKT_PROFILE=nonsense"))
+    told = deployed.script("upgrade.sh", status=1)
+    (deployed.folder / ".env").write_text(settings)
+    assert "the old ones answer as before" in told
+    assert "nonsense" in told
+    assert {deployed.engine.inspect(name)["Id"] for name in deployed.replicas()} == before
+    assert deployed.search("a man").status_code == httpx.codes.OK
