@@ -61,10 +61,11 @@ def deployed(engine, image, pictures, tmp_path_factory) -> Deployed:
     told = deployed.indexer("index", "/images", "--gallery", GALLERY)
     assert f"{PEOPLE * 3} new" in told, told
     deployed.up()
+    assert len(deployed.replicas()) == 2
     return deployed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def service(deployed) -> str:
     """The name of a running service's container."""
     return deployed.replicas()[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+FILES, PROCESSES = 20_000, 4096  # podman's own defaults may be more than this machine grants
 NEEDED = ("podman", "runc", "debootstrap")
 
 
@@ -38,10 +39,12 @@ class Engine:
         """Write the configuration into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         driver = "overlay" if overlays_work(folder) else "vfs"
-        storage = f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
+        storage = (
+            f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
+        )
         (folder / "storage.conf").write_text(storage)
         (folder / "containers.conf").write_text(
-            '[containers]\ncgroupns = "host"\ndefault_ulimits = ["nofile=20000:20000"]\n'
+            f'[containers]\ncgroupns = "host"\ndefault_ulimits = ["nofile={FILES}:{FILES}", "nproc={PROCESSES}:{PROCESSES}"]\n'
             f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/tmp"\n'
             f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"\n'
         )

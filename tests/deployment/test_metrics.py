@@ -59,3 +59,16 @@ def test_a_panel_of_the_dashboard_shows_something(scraped, expression):
     metrics = set(re.findall(r"\b(?:cskt|process)_\w+", expression))
     assert metrics
     assert result or metrics <= MAY_BE_EMPTY
+
+
+def test_the_wait_that_the_chart_scales_by_is_measured(scraped):
+    """The rule for the metrics adapter in the chart's README, as the adapter fills it in."""
+    rule = re.search(r"metricsQuery: \|\n(.*?)\n\n", (ROOT / "docker/chart/README.md").read_text(), re.DOTALL)
+    query = rule[1].replace("<<.GroupBy>>", "instance").replace(",<<.LabelMatchers>>", "")
+
+    def measured() -> bool:
+        scraped.search("somebody in a hurry")
+        waits = [float(one["value"][1]) for one in ask(scraped, "query", query=query)["result"]]
+        return bool(waits) and all(0 <= wait < 10 for wait in waits)
+
+    wait_for(measured, "a search to be counted", seconds=60)

@@ -48,7 +48,7 @@ class Searching:
 
 def served(deployed: Deployed) -> dict[str, int]:
     """How many searches each replica answered, as it counts itself."""
-    key = (deployed.folder / "secrets/metrics_key").read_text()
+    key = (deployed.folder / "secrets/metrics_key").read_text().strip()
     code = (
         "import urllib.request as u;"
         f"print(u.urlopen(u.Request('http://127.0.0.1:8000/metrics', headers={{'Authorization': 'Bearer {key}'}})).read().decode())"
@@ -56,7 +56,11 @@ def served(deployed: Deployed) -> dict[str, int]:
     counts = {}
     for name in deployed.replicas():
         lines = deployed.engine.inside(name, "python", "-c", code).splitlines()
-        counted = [line.rpartition(" ")[2] for line in lines if line.startswith('cskt_requests_total{operation="search"')]
+        counted = [
+            line.rpartition(" ")[2]
+            for line in lines
+            if line.startswith('cskt_requests_total{operation="search"')
+        ]
         counts[name] = int(sum(map(float, counted)))
     return counts
 
