@@ -56,10 +56,12 @@ def decide(visitor, verdict: str) -> str:
 
 def sign_in(visitor, key: str) -> None:
     visitor.page.wait_for_selector("#signin[open]")
-    for name, value in (("key", key), ("case", "case-7"), ("purpose", "a missing child")):
-        visitor.page.fill(f"#signin-form [name={name}]", value)
-    visitor.page.press("#signin-form [name=purpose]", "Enter")
-    visitor.page.wait_for_selector("#signin", state="hidden")
+    visitor.page.fill("#signin-form [name=key]", key)
+    visitor.page.press("#signin-form [name=key]", "Enter")
+    visitor.page.wait_for_selector("#choice-case option[value=case-7]", state="attached")
+    visitor.page.fill("#choice-form [name=purpose]", "a missing child")
+    visitor.page.press("#choice-form [name=purpose]", "Enter")
+    visitor.page.wait_for_selector("#choice", state="hidden")
     visitor.page.wait_for_selector("#case-now:not([hidden])")
     assert all("40" in trouble for trouble in visitor.troubles)  # 401 before signing in
     visitor.troubles.clear()
@@ -98,6 +100,7 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     assert page.inner_text("#case-title") == "Case 2026-117"
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("text=Close the case")
+    page.wait_for_selector("#cases-told:has-text('The case 2026-117 is closed')")
     page.wait_for_selector("text=No open case")
     page.wait_for_selector("#case-now", state="hidden")
     assert page.evaluate("window.pwned") is None

@@ -70,7 +70,7 @@ def test_axe_finds_nothing_to_mend(visit, worked, width: int, scheme: str) -> No
     page.fill("#case-form [name=id]", name)
     page.fill("#case-form [name=basis]", "a report")
     page.click("text=Open the case")
-    page.wait_for_selector("#case-work", state="hidden")
+    page.wait_for_selector(".case-row:has(.tag)")
     page.evaluate(
         """async (name) => {
             const send = (entry) => fetch(`v1/cases/${name}/entries`, {
