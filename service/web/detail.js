@@ -119,6 +119,7 @@ export class Detail {
     const action = { ArrowLeft: letters.k, ArrowRight: letters.j, ...(lettersWork() ? letters : {}) }[event.key];
     if (!action) return;
     event.preventDefault();
+    event.stopPropagation(); // the page behind has keys of the same names
     action();
   }
 

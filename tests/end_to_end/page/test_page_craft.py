@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from indexer.items import EmbeddedItem, GalleryItem
+from tests.end_to_end.page.accessible import violations
 from tests.end_to_end.page.stage import HOSTILE, Stage, drawing, open_stage
 
 pytestmark = pytest.mark.browser
@@ -35,12 +35,6 @@ def worked(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]
     gallery = folder / "gallery"
     with open_stage(gallery, people=True, state=str(folder), gallery=str(gallery)) as stage:
         yield stage
-
-
-def violations(page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 A and AA and its best practices."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
