@@ -57,7 +57,7 @@ export class CasesView {
   /** Show the file of a case, or beside the list why it is not shown. */
   async showFile(id) {
     const closed = this.whyNot(id);
-    if (closed) return this.trouble([element("p", {}, closed)]);
+    if (closed) return this.trouble([element("p", {}, closed)], "");
     try {
       const file = await fetchCase(id);
       if (id !== this.id) return;
@@ -76,7 +76,8 @@ export class CasesView {
     return "";
   }
 
-  trouble(content) {
+  trouble(content, kind = "message-row") {
+    part("case-trouble").className = kind;
     part("case-trouble").replaceChildren(...content);
   }
 

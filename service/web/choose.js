@@ -24,7 +24,8 @@ export class CaseChoice {
     if (!this.dialog.open) this.dialog.showModal();
     try {
       const { cases } = await fetchCases();
-      part("choice-case").replaceChildren(...cases.map((one) => element("option", { value: one.id, selected: one.id === id }, `${one.id}: ${one.basis}`)));
+      const options = cases.map((one) => element("option", { value: one.id, selected: one.id === id }, `${one.id}: ${one.basis}`));
+      part("choice-case").replaceChildren(element("option", { value: "" }, "Choose …"), ...options); // none by mistake
       part("choice-fields").disabled = cases.length === 0;
       if (!cases.length) this.say("No case is open to your key. Ask whoever opens cases to open one for you.");
     } catch (error) {

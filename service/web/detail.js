@@ -33,14 +33,20 @@ export class Detail {
     this.beside = null; // an item that is shown but is not of the ranking
     this.reading = null; // AbortController of what is fetched for the one shown
     this.pushed = false; // whether the history holds a step for this view
-    this.then = null; // what is to be done once that step is taken back
+    this.leaving = false; // whether that step is being taken back
+    this.then = null; // what is to be done once it is
+    this.stray = false; // whether a step is being taken back after closing
     part("detail-previous").addEventListener("click", () => this.step(-1));
     part("detail-next").addEventListener("click", () => this.step(1));
     part("detail-back").addEventListener("click", () => this.show(this.index));
-    part("detail-close").addEventListener("click", () => this.dialog.close());
+    part("detail-close").addEventListener("click", () => this.leave());
     this.dialog.addEventListener("close", () => this.onClose());
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.leave();
+    });
     this.dialog.addEventListener("click", (event) => {
-      if (event.target === this.dialog) this.dialog.close(); // a click beside the content
+      if (event.target === this.dialog) this.leave(); // a click beside the content
     });
     this.dialog.addEventListener("keydown", (event) => this.onKey(event));
   }
@@ -74,36 +80,41 @@ export class Detail {
     this.dialog.showModal();
   }
 
-  onClose() {
-    this.reading?.abort();
-    this.actions.closed(this.index);
-    const back = this.pushed && history.state?.detail;
-    this.pushed = false;
-    if (!back) return;
+  /** Close by taking the step back, then do something. Until that has happened nothing behind can be used. */
+  leave(then = null) {
+    if (!this.pushed || this.leaving) return this.dialog.close();
+    this.then = then;
     this.leaving = true;
     history.back();
-  }
-
-  /** Close, and do something once the address is the page's own again. */
-  leave(then) {
-    this.then = then;
-    this.dialog.close();
   }
 
   /** Whether a step back was one out of this view, and no more than that. */
   popped() {
     history.scrollRestoration = "auto";
-    if (this.leaving) {
-      this.leaving = false;
-      const { then } = this;
-      this.then = null;
-      then?.();
+    if (this.stray) {
+      this.stray = false;
       return true;
     }
-    if (!this.dialog.open) return false;
-    this.pushed = false;
+    if (!this.pushed) return false;
     this.dialog.close();
+    this.finish();
+    this.then?.();
     return location.href === this.address;
+  }
+
+  finish() {
+    this.pushed = false;
+    this.leaving = false;
+    this.reading?.abort();
+    this.actions.closed(this.index);
+  }
+
+  /** Closed without a step back, by a new search: the step is taken afterwards, unless the page has gone on. */
+  onClose() {
+    if (!this.pushed) return;
+    this.finish();
+    this.stray = Boolean(history.state?.detail);
+    if (this.stray) history.back();
   }
 
   // ---- walking ------------------------------------------------------------------------------------------------------

@@ -92,7 +92,6 @@ def test_in_casework_two_people_confirm(visit, casework) -> None:
     visitor.page.keyboard.press("Escape")
     visitor.page.click("[data-nav=cases]")
     visitor.page.wait_for_selector("#cases-hint:has-text('2 people must agree')")
-    visitor.page.click(".case-row a")
     visitor.page.wait_for_selector("text=Confirmed as the person searched for")
     people = visitor.page.inner_text("#case-people")
     assert "one: same person" in people
