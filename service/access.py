@@ -48,6 +48,7 @@ ACCESS: Mapping[str, Access] = {
     "page_file": _open(),
     # signing in
     "begin_session": _open(),
+    "change_session": _by(*_ANY_KEY),
     "end_session": _by(*_ANY_KEY),
     "get_session": _by(*_ANY_KEY),
     # what the API is

@@ -79,9 +79,8 @@ class Authentication:
         session = self.sessions.find(cookies[COOKIE]) if COOKIE in cookies else None
         if session is None or (scope["method"] not in ("GET", "HEAD") and not _same_site(headers)):
             return None
-        state = scope["state"]  # headers may name another case than the one signed in for
-        state["case"] = state["case"] or session.case
-        state["purpose"] = state["purpose"] or session.purpose
+        state = scope["state"]  # what headers say does not count: pictures are asked for without them
+        state["case"], state["purpose"] = session.case, session.purpose
         return keys.caller_of(session.key)
 
     def _refusal(self, caller: Caller | None, address: str, scope: Scope) -> Response | None:

@@ -1,7 +1,8 @@
 """`cskt evaluate --from-decisions G`: how well one's own gallery answers, by what people decided in cases.
 
-Each sentence for which somebody was confirmed is a labelled query. It ranks the whole gallery, whatever
-filter was set when it was asked; the confirmed rows and the rest of their passages are its matches.
+Each sentence that was asked alone and for which somebody was confirmed is a labelled query. It ranks the
+whole gallery, whatever filter was set when it was asked; the confirmed rows and the rest of their passages
+are its matches.
 """
 
 import argparse
@@ -101,7 +102,10 @@ def labels_of(settings: "Settings") -> tuple[list[Labelled], int]:
         raise ConfigError(f"{place} is not there: no decision was ever kept for this gallery.")
     entries = Entries(settings.state_folder)
     needed = CONFIRMING[settings.profile]
-    files = {case: case_file(written, needed).findings for case, written in entries.by_case().items()}
+    files = {
+        case: [found for found in case_file(written, needed).findings if found.asked == "words"]
+        for case, written in entries.by_case().items()
+    }
     entries.close()
     labelled = [one for case, findings in files.items() for one in _of_case(case, findings)]
     if not labelled:

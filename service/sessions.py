@@ -7,7 +7,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COOKIE = "cskt_session"
 HOURS = 12
@@ -46,6 +46,11 @@ class Sessions:
             self.end(token)
             return None
         return session
+
+    def change(self, token: str, case: str, purpose: str) -> None:
+        """From now on an open session is for this case."""
+        hashed = _hash(token)
+        self._open[hashed] = replace(self._open[hashed], case=case, purpose=purpose)
 
     def end(self, token: str) -> None:
         """Sign out."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keyed_service import headers, keyed, make
 
 from model.errors import ConfigError
+from service.casework.cases import CaseStore
 from service.limits import MOST_KNOWN, RateLimit
 from service.scopes import Scope
 from service.sessions import MOST, Sessions
@@ -49,6 +50,52 @@ def test_a_browser_signs_in_and_out(tmp_path: Path) -> None:
         assert client.delete("/v1/session").status_code == 204
         client.cookies.update(before)  # a copy of the cookie is of no use either
         assert client.get("/v1/gallery").status_code == 401
+
+
+def test_a_session_is_for_one_case_whatever_headers_say(tmp_path: Path) -> None:
+    with keyed(tmp_path) as (client, store):
+        key, other = make(store, Scope.SEARCH), make(store, Scope.SEARCH)
+        while client.get("/v1/gallery").status_code == 200:
+            pass
+        signed_in(client, key, case="a", purpose="missing child")
+
+        def told(shown: dict[str, str]) -> tuple[str, str]:
+            answer = client.get("/v1/session", headers=shown).json()
+            return answer["case"], answer["purpose"]
+
+        named = {"Cskt-Case": "elsewhere", "Cskt-Purpose": "something else"}
+        assert told(named) == ("a", "missing child")
+        assert told(named | headers(other)) == ("elsewhere", "something else")
+        assert client.put("/v1/session", json={"case": "b"}, headers=headers(other)).status_code == 422
+        assert client.put("/v1/session", json={"case": "b", "purpose": "theft"}).status_code == 204
+        assert told(named) == ("b", "theft")
+        foreign = {"sec-fetch-site": "cross-site"}
+        assert client.put("/v1/session", json={"case": "c"}, headers=foreign).status_code == 401
+        client.put("/v1/session", json={})
+        assert told({}) == ("", "")
+
+
+def test_in_casework_a_session_is_for_an_open_case_only(tmp_path: Path) -> None:
+    with keyed(tmp_path, profile="casework") as (client, store):
+        cases = CaseStore(tmp_path)
+        for name in ("a", "b"):
+            cases.begin(name, "report", "2999-01-01T00:00:00.000Z")
+        cases.begin("closed", "report", "2999-01-01T00:00:00.000Z")
+        cases.end("closed")
+        key = make(store, Scope.SEARCH)
+        while client.get("/v1/gallery").status_code == 200:
+            pass
+        refused = client.post("/v1/session", json={"key": key, "case": "closed", "purpose": "a theft"})
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:cskt:problem:case-required")
+        assert not client.cookies
+        signed_in(client, key)  # without a case, which is chosen afterwards
+        assert client.post("/v1/search", json={"text": "coat"}).status_code == 403
+        assert client.put("/v1/session", json={"case": "a", "purpose": "a theft"}).status_code == 204
+        assert client.post("/v1/search", json={"text": "coat"}).status_code == 200
+        for case, purpose in (("closed", "a theft"), ("unknown", "a theft"), ("b", "-")):
+            answer = client.put("/v1/session", json={"case": case, "purpose": purpose})
+            assert answer.json()["type"] == "urn:cskt:problem:case-required"
+        assert client.get("/v1/session").json()["case"] == "a"
 
 
 def test_a_revoked_key_ends_its_sessions(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import csv
 import io
 import itertools
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,19 @@ def test_a_file_is_what_people_wrote(service) -> None:
     assert [(pin["id"], pin["item"]["camera"]) for pin in file["pins"]] == [(2, "camera-2")]
     assert [note["words"] for note in file["notes"]] == [HOSTILE]
     assert file["basis"] == HOSTILE
+
+
+def test_decisions_on_words_and_on_more_than_words_are_kept_apart(service) -> None:
+    client, one, *_ = service
+    decide = {"kind": "decision", "item": 4, "query": "blue dress"}
+    write(client, one, kind="pin", item=4, query="blue dress", asked="words and more")
+    write(client, one, **decide, verdict="same", asked="words and more")
+    file = write(client, one, **decide, verdict="not").json()
+    assert [pin["asked"] for pin in file["pins"]] == ["words and more"]
+    found = [(one["asked"], [said["verdict"] for said in one["decisions"]]) for one in file["findings"]]
+    assert found == [("words and more", ["same"]), ("words", ["not"])]
+    page = client.get("/v1/cases/case-7/report", headers=one).text
+    assert page.count("blue dress (with pictures or people marked)") == 2
 
 
 def test_in_casework_two_people_must_agree(service) -> None:
@@ -233,6 +248,25 @@ def test_what_is_forgotten_leaves_no_trace(tmp_path: Path, capsys: pytest.Captur
     written = (tmp_path / "entries.db").read_bytes()
     assert b"the words of a" not in written
     assert b"the words of b" in written
+
+
+def test_entries_of_an_earlier_version_were_asked_in_words(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "entries.db")) as earlier:
+        earlier.execute(
+            "CREATE TABLE entry (number INTEGER PRIMARY KEY AUTOINCREMENT, investigation TEXT NOT NULL,"
+            " key TEXT NOT NULL, name TEXT NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, item INTEGER,"
+            " query TEXT NOT NULL, verdict TEXT, words TEXT NOT NULL) STRICT"
+        )
+        earlier.execute(
+            "INSERT INTO entry VALUES (1, 'a', 'k', 'n', '2026-01-01', 'decision', 7, 'red', 'same', '')"
+        )
+        earlier.commit()
+    with closing(Entries(tmp_path)) as entries, closing(Entries(tmp_path)) as beside:
+        beside.add("a", Entry("pin", "k", "n", 8, "coat", asked="words and more"))
+        assert [(one.query, one.asked) for one in entries.of_case("a")] == [
+            ("red", "words"),
+            ("coat", "words and more"),
+        ]
 
 
 def test_entries_survive_and_stand_in_their_order(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def decide(place: Path, case: str, key: str, query: str, item: int, verdict: str) -> None:
+def decide(place: Path, case: str, key: str, query: str, item: int, verdict: str, **more: str) -> None:
     with closing(Entries(place / "g.state")) as entries:
-        entries.add(case, Entry("decision", key, key, item, query, verdict))
+        entries.add(case, Entry("decision", key, key, item, query, verdict, **more))
 
 
 def by_hand(place: Path, query: str, wanted: set[int]) -> tuple[int, float]:
@@ -73,6 +73,8 @@ def test_figures_are_those_of_ranking_by_hand(place: Path, capsys) -> None:
     decide(place, "case 0", "one", "a disputed one", 3, "same")
     decide(place, "case 0", "other", "a disputed one", 3, "not")
     decide(place, "case 0", "one", "gone", 99, "same")  # not in the gallery
+    decide(place, "case 0", "one", "a man", 9, "same", asked="words and more")  # by pictures as well
+    decide(place, "case 0", "one", "a man", 1, "unsure", asked="words and more")
     capsys.readouterr()
     assert cli.main(["evaluate", "--from-decisions", str(place / "g"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from service.casework.entries import Entry
+from service.casework.entries import Asked, Entry
 
 State = Literal["confirmed", "one more", "disputed", "not", "unsure"]
 """What the decisions on one person come to. `one more`: another person has to look before it is confirmed."""
@@ -12,10 +12,14 @@ State = Literal["confirmed", "one more", "disputed", "not", "unsure"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether `item` is the person of `query`: what came out, and each key's last decision."""
+    """Whether `item` is the person of `query`: what came out, and each key's last decision.
+
+    asked: whether the words alone were asked for.
+    """
 
     item: int
     query: str
+    asked: Asked
     state: State
     decisions: tuple[Entry, ...]
 
@@ -32,20 +36,21 @@ class CaseFile:
 def case_file(entries: Iterable[Entry], people_needed: int) -> CaseFile:
     """What entries in their order come to; `people_needed`: keys that must say `same` to confirm it."""
     pins: dict[int | None, Entry] = {}
-    decisions: dict[tuple[str, int], dict[str, Entry]] = {}
+    decisions: dict[tuple[str, Asked, int], dict[str, Entry]] = {}
     notes: list[Entry] = []
     for entry in entries:
         if entry.kind == "note":
             notes.append(entry)
         elif entry.kind == "decision" and entry.item is not None:
-            decisions.setdefault((entry.query, entry.item), {})[entry.key] = entry
+            key = (entry.query, entry.asked, entry.item)
+            decisions.setdefault(key, {})[entry.key] = entry
         else:
             pins.pop(entry.item, None)
             if entry.kind == "pin":
                 pins[entry.item] = entry
     findings = [
-        Finding(item, query, _state(by_key.values(), people_needed), tuple(by_key.values()))
-        for (query, item), by_key in decisions.items()
+        Finding(item, query, asked, _state(by_key.values(), people_needed), tuple(by_key.values()))
+        for (query, asked, item), by_key in decisions.items()
     ]
     return CaseFile(tuple(pins.values()), tuple(findings), tuple(notes))
 

@@ -3,6 +3,7 @@
 `entries.db` in the state folder. The present state of a case is read off its entries (`case_file.py`).
 """
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -20,10 +21,12 @@ _TABLE = """CREATE TABLE IF NOT EXISTS entry (
     name TEXT NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, item INTEGER, query TEXT NOT NULL, verdict TEXT,
     words TEXT NOT NULL
 ) STRICT"""
-_COLUMNS = "number, key, name, at, kind, item, query, verdict, words"
+_COLUMNS = "number, key, name, at, kind, item, query, verdict, words, asked"
 
 Kind = Literal["pin", "unpin", "note", "decision"]
 Verdict = Literal["same", "not", "unsure"]
+Asked = Literal["words", "words and more"]
+"""Whether the words alone were asked for, or pictures or marked rows beside them."""
 
 
 class EntryProblem(CsktError):
@@ -38,7 +41,8 @@ class CaseFull(EntryProblem):
 class Entry:
     """One line of a case file: what (`kind`), by whom (id and name of a key), when (ISO 8601 in UTC).
 
-    query: the words that a pinned or judged item (an id of the gallery) was found by; words: of a note.
+    query: the words that a pinned or judged item (an id of the gallery) was found by, `asked` alone or not;
+    words: of a note.
     """
 
     kind: Kind
@@ -50,6 +54,7 @@ class Entry:
     words: str = ""
     at: str = ""
     number: int = 0
+    asked: Asked = "words"
 
 
 class Entries:
@@ -57,6 +62,7 @@ class Entries:
 
     def __init__(self, folder: Path) -> None:
         self._file = StateFile(folder / FILE, _TABLE, EntryProblem)
+        self._file.change(_add_asked)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -68,8 +74,8 @@ class Entries:
         if count >= MOST:
             raise CaseFull(f"The case {case} holds {MOST} entries already; open another one.")
         self._file.write(
-            "INSERT INTO entry (investigation, key, name, at, kind, item, query, verdict, words) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry (investigation, key, name, at, kind, item, query, verdict, words, asked) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 case,
                 entry.key,
@@ -80,6 +86,7 @@ class Entries:
                 entry.query,
                 entry.verdict,
                 entry.words,
+                entry.asked,
             ),
         )
 
@@ -101,8 +108,15 @@ class Entries:
         return cases
 
 
+def _add_asked(connection: sqlite3.Connection) -> None:
+    """Files of earlier versions lack this column."""
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(entry)")}
+    if "asked" not in columns:
+        connection.execute("ALTER TABLE entry ADD COLUMN asked TEXT NOT NULL DEFAULT 'words'")
+
+
 def _entry(row: tuple[object, ...]) -> Entry:
-    number, key, name, at, kind, item, query, verdict, words = row
+    number, key, name, at, kind, item, query, verdict, words, asked = row
     return Entry(
         cast("Kind", kind),
         str(key),
@@ -113,4 +127,5 @@ def _entry(row: tuple[object, ...]) -> Entry:
         str(words),
         str(at),
         cast("int", number),
+        cast("Asked", asked),
     )

@@ -46,7 +46,7 @@ def _finding(found: Judged, pictures: Mapping[int, bytes]) -> str:
         f"{one.by}: {VERDICTS[one.verdict]}, {one.at}{f' ({one.words})' if one.words else ''}"
         for one in found.decisions
     ]
-    lines = [*_where(found.item), f"searched by: {found.query}", *decisions]
+    lines = [*_where(found.item), f"searched by: {_asked(found)}", *decisions]
     return person(pictures.get(found.id), f"No. {found.id}", lines)
 
 
@@ -57,7 +57,7 @@ def _pins(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 
 def _pin(pin: Pinned, pictures: Mapping[int, bytes]) -> str:
-    found_by = [f"found by: {pin.query}"] if pin.query else []
+    found_by = [f"found by: {_asked(pin)}"] if pin.query else []
     return person(
         pictures.get(pin.id), f"No. {pin.id}", [*_where(pin.item), *found_by, f"pinned by {pin.by}, {pin.at}"]
     )
@@ -67,6 +67,10 @@ def _notes(case: CaseResponse) -> list[str]:
     if not case.notes:
         return []
     return [heading("Notes"), *(quotation(note.words, f"{note.by}, {note.at}") for note in case.notes)]
+
+
+def _asked(one: Judged | Pinned) -> str:
+    return one.query if one.asked == "words" else f"{one.query} (with pictures or people marked)"
 
 
 def _where(item: Item | None) -> list[str]:

@@ -135,7 +135,14 @@ async def _whole(
     record.shown = list(rows)
     shown = {id: item_facts(id, row) for id, row in rows.items()}
     pins = [
-        Pinned(id=pin.item, item=shown.get(pin.item), query=pin.query, by=pin.name, at=pin.at)
+        Pinned(
+            id=pin.item,
+            item=shown.get(pin.item),
+            query=pin.query,
+            asked=pin.asked,
+            by=pin.name,
+            at=pin.at,
+        )
         for pin in file.pins
         if pin.item is not None
     ]
@@ -144,6 +151,7 @@ async def _whole(
             id=found.item,
             item=shown.get(found.item),
             query=found.query,
+            asked=found.asked,
             state=found.state,
             decisions=[_decision(one, caller) for one in found.decisions],
         )

@@ -1,26 +1,30 @@
-"""/v1/session: a browser signs in with a key, and out."""
+"""/v1/session: a browser signs in with a key, says for which case, and signs out."""
 
 from fastapi import APIRouter, Request, Response
 
 from service.access import GuardedRoute
-from service.errors import BadKey
+from service.errors import BadKey, BadQuery
 from service.routes.reach import TheCaller, problems
-from service.schemas.session import SessionRequest, SessionResponse
-from service.scopes import LOCAL
+from service.schemas.session import SessionCase, SessionRequest, SessionResponse
+from service.scopes import LOCAL, Caller
 from service.sessions import COOKIE, HOURS
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["session"])
 
 
 @router.post(
-    "/session", status_code=204, responses=problems(400, 401, 413, 422, 429), summary="Sign in with a key"
+    "/session",
+    status_code=204,
+    responses=problems(400, 401, 403, 413, 422, 429),
+    summary="Sign in with a key",
 )
 async def begin_session(request: Request, body: SessionRequest) -> Response:
     """Answer with a cookie that stands for the key, for twelve hours or until the service restarts."""
     keys, sessions = request.app.state.keys, request.app.state.sessions
     caller = keys.caller(body.key) if keys is not None else None
     if caller is None:
-        raise BadKey("This key is good for nothing; ask for another one.")
+        raise BadKey("This key is not valid, or it has expired or been revoked: ask for another one.")
+    _check(request, caller, body)
     response = Response(status_code=204)
     response.set_cookie(
         COOKIE,
@@ -32,6 +36,23 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
         samesite="strict",
     )
     return response
+
+
+@router.put(
+    "/session",
+    status_code=204,
+    responses=problems(400, 401, 403, 413, 422, 429),
+    summary="Work on another case",
+)
+async def change_session(request: Request, body: SessionCase, caller: TheCaller) -> Response:
+    """From now on the session is for this case and this purpose, whatever headers say."""
+    sessions, token = request.app.state.sessions, request.cookies.get(COOKIE, "")
+    session = sessions.find(token)
+    if session is None or session.key != caller.key:
+        raise BadQuery("Nobody has signed in here: name the case in the header Cskt-Case.")
+    _check(request, caller, body)
+    sessions.change(token, body.case, body.purpose)
+    return Response(status_code=204)
 
 
 @router.delete("/session", status_code=204, responses=problems(401, 429), summary="Sign out")
@@ -55,3 +76,9 @@ async def get_session(request: Request, caller: TheCaller) -> SessionResponse:
         profile=request.app.state.settings.profile,
         needs_key=caller is not LOCAL,
     )
+
+
+def _check(request: Request, caller: Caller, asked: SessionCase) -> None:
+    """A case that is named must be one to work on. Raises CaseRequired, Forbidden."""
+    if asked.case:
+        request.app.state.gate.admit(caller, asked.case, asked.purpose)

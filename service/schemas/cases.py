@@ -33,6 +33,10 @@ Written = Annotated[
 ]
 RowId = Annotated[int, Field(ge=0, le=2**53, description="the id of a row"), NUMBER]
 Verdict = Literal["same", "not", "unsure"]
+Asked = Annotated[
+    Literal["words", "words and more"],
+    Field(description="whether the words alone were asked for, or pictures or rows beside them"),
+]
 
 
 class OpenCase(Contract):
@@ -49,6 +53,7 @@ class Pin(Contract):
     kind: Literal["pin"]
     item: RowId
     query: Words = Field(default="", description="the words it was found by")
+    asked: Asked = "words"
 
 
 class Unpin(Contract):
@@ -71,6 +76,7 @@ class NewDecision(Contract):
     kind: Literal["decision"]
     item: RowId
     query: AskedWords
+    asked: Asked = "words"
     verdict: Verdict
     words: Note = Field(default="", description="the reason, if you like")
 
@@ -103,6 +109,7 @@ class Pinned(Contract):
     id: int
     item: Item | None
     query: str
+    asked: Asked
     by: str
     at: str
 
@@ -123,6 +130,7 @@ class Judged(Contract):
     id: int
     item: Item | None
     query: str
+    asked: Asked
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
     decisions: list[Decision]
 

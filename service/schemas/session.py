@@ -9,12 +9,17 @@ from service.schemas.contract import Contract, Text
 Short = Annotated[Text, StringConstraints(max_length=500)]
 
 
-class SessionRequest(Contract):
+class SessionCase(Contract):
+    """For which case, and why; without a case there is none."""
+
+    case: Short = ""
+    purpose: Short = ""
+
+
+class SessionRequest(SessionCase):
     """A key; and, in casework, for which case and why."""
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
-    case: Short = ""
-    purpose: Short = ""
 
 
 class SessionResponse(Contract):

@@ -5,25 +5,27 @@ import { askForKey } from "./signin.js";
 
 const PATIENCE_MS = 60_000;
 const CASE = "cskt.case";
+const CASE_REQUIRED = "urn:cskt:problem:case-required";
 
 /** Why an answer did not come. `kind` is "offline" (nobody answered) or "refused" (the service said why). */
 export class Problem extends Error {
-  constructor(kind, title, detail, { worthRetrying = true, startsIn = 0, status = 0 } = {}) {
+  constructor(kind, title, detail, { worthRetrying = true, startsIn = 0, status = 0, needsCase = false } = {}) {
     super(detail);
     this.kind = kind;
     this.title = title;
     this.worthRetrying = worthRetrying;
     this.startsIn = startsIn; // ms after which the page should ask again by itself; 0: it should not
     this.status = status;
+    this.needsCase = needsCase; // in casework: no case is chosen, or the chosen one is not open
   }
 }
 
-/** The case that is worked on in this tab, or "". */
+/** The case that this tab works on at a service without keys, or "". Where somebody signed in, the session says it. */
 export function currentCase() {
   try {
     return sessionStorage.getItem(CASE) ?? "";
   } catch {
-    return ""; // storage can be forbidden; then there is no case beyond the session's own
+    return ""; // storage can be forbidden; then there is none
   }
 }
 
@@ -39,15 +41,15 @@ export function workOn(id) {
 /** What the gallery holds: items, cameras, times, encoder. */
 export const fetchGallery = () => get("v1/gallery");
 /** Who is asking, and for which case they signed in. */
-export const fetchSession = () => request("v1/session", { headers: { "cskt-case": "" } });
+export const fetchSession = () => get("v1/session");
+/** Work on another case: `case` and `purpose`. */
+export const changeSession = (body) => request("v1/session", { method: "PUT", ...json(body) });
 /** How many people were seen when: `edges` and `counts`, of some cameras or of all. */
 export const fetchTimeline = (cameras, steps) => get(`v1/gallery/timeline?${new URLSearchParams([["steps", steps], ...cameras.map((camera) => ["camera", camera])])}`);
 /** Ranked hits for a SearchRequest; `signal` gives the search up. */
 export const search = (body, signal) => post("v1/search", body, signal);
 /** What stands beside a row: kind is track, time or similar. */
 export const fetchNeighbours = (id, kind, signal) => get(`v1/items/${id}/neighbours?kind=${kind}&limit=24`, signal);
-/** The facts of a row. */
-export const fetchItem = (id) => get(`v1/items/${id}`);
 /** Which regions of a row's picture answer which phrases of a text. */
 export const fetchEvidence = (id, text, signal) => post(`v1/items/${id}/evidence`, { text }, signal);
 /** The hits of a SearchRequest as a file: format is csv or contact-sheet. */
@@ -80,19 +82,22 @@ function get(path, signal) {
 }
 
 function post(path, body, signal) {
-  return request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+  return request(path, { method: "POST", ...json(body), signal });
+}
+
+function json(body) {
+  return { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
 async function file(path, body = null) {
-  const asked = body === null ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const { response, text } = await exchange(path, asked);
-  if (!response.ok) throw refusal(response, parsed(text));
-  return new Blob([text], { type: response.headers.get("content-type") ?? "" });
+  const { response, blob } = await exchange(path, body === null ? {} : { method: "POST", ...json(body) });
+  if (!response.ok) throw refusal(response, parsed(await blob.text()));
+  return blob; // byte for byte: spreadsheets look for the mark at its beginning
 }
 
 async function request(path, options) {
-  const { response, text } = await exchange(path, options);
-  const answer = parsed(text);
+  const { response, blob } = await exchange(path, options);
+  const answer = parsed(await blob.text());
   if (!response.ok) throw refusal(response, answer);
   if (response.status === 204) return null;
   if (answer === null) throw new Problem("refused", "The answer could not be read", "The service sent something other than JSON.");
@@ -106,7 +111,7 @@ async function exchange(path, options) {
   const headers = { ...(/^[\x21-\x7e]+$/.test(worked) ? { "cskt-case": worked } : {}), ...options.headers };
   try {
     const response = await fetch(path, { ...options, headers, signal });
-    return { response, text: await response.text() };
+    return { response, blob: await response.blob() };
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw unreachable(patience.aborted);
@@ -138,6 +143,10 @@ function refusal(response, answer) {
     return new Problem("refused", "A key is needed", "Sign in with a key of this service.", { status });
   }
   const detail = typeof answer?.detail === "string" ? answer.detail : `The service answered with status ${status}.`;
+  if (answer?.type === CASE_REQUIRED) {
+    const why = "This service is used for casework: people are shown only for a case, and for a purpose.";
+    return new Problem("refused", "For which case?", why, { worthRetrying: false, status, needsCase: true });
+  }
   const seconds = Number(response.headers.get("retry-after")) || 0;
   if (status === 503) return new Problem("refused", "The service is not ready yet", detail, { startsIn: seconds * 1000, status });
   if (status === 429) return new Problem("refused", seconds > 3600 ? "No more people today" : "The service is busy", detail, { status });

@@ -1,8 +1,9 @@
 // The page as a whole: its views (search, cases, gallery), what they share, and how it begins. README.md names the files.
 
-import { emptyQuery, addressOf, readAddress } from "./address.js";
-import { addEntry, currentCase, fetchGallery, fetchSession, signOut, workOn } from "./api.js";
+import { addressOf, asksForSomebody, emptyQuery, readAddress } from "./address.js";
+import { fetchGallery, signOut } from "./api.js";
 import { CasesView } from "./cases.js";
+import { CaseChoice } from "./choose.js";
 import { fillDescribe } from "./describe.js";
 import { Detail } from "./detail.js";
 import { element } from "./element.js";
@@ -12,7 +13,10 @@ import { listenToKeys } from "./keys.js";
 import { takePicture } from "./pictures.js";
 import { Results } from "./results.js";
 import { counted, Search, showMessage } from "./search.js";
+import { beginAnew } from "./signin.js";
 import { dateSpan } from "./times.js";
+import { hush, tell } from "./toast.js";
+import { Work } from "./work.js";
 
 const EXAMPLES = [
   "A woman in a red jacket and black trousers",
@@ -22,26 +26,29 @@ const EXAMPLES = [
 ];
 const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
 const VIEWS = ["cases", "gallery"];
+const TO_THE_CASES = ["Go to the cases", () => toTheCases()];
 const part = (id) => document.getElementById(id);
 
 let gallery = null;
-let session = null;
-let pinned = new Set(); // ids, in the case that is worked on
+let asked = { query: "", asked: "words" }; // what the hits that are shown were asked for by
+let known = Promise.resolve(); // once it is known who asks
 
+const work = new Work({ changed: (another) => showCase(another), taken: (file) => showTaken(file), lost: (sentence) => tell(sentence, TO_THE_CASES) });
+const choice = new CaseChoice({ work, chosen: () => showView() });
 const detail = new Detail({
-  closed: (index) => results.focus(index),
-  like: (id) => search.mark(id, true),
-  not: (id) => markNot(id),
-  pin: (id) => void pin(id),
-  decide: (id, verdict) => decide(id, verdict),
-  working: () => Boolean(worked()),
-  words: () => search.query.text,
+  closed: (index) => (part("results").hidden ? part("cases-view").focus() : results.focus(index)),
+  like: (id) => detail.leave(() => search.mark(id, true)),
+  not: (id) => (asksForSomebody(search.query) ? detail.leave(() => markNot(id)) : markNot(id)),
+  pin: (id, words) => void pin(id, words),
+  decide: (id, words, verdict) => work.decide(id, words, verdict),
+  working: () => Boolean(work.case),
+  known: (id, words) => ({ pinned: work.pinned.has(id), verdict: work.verdict(id, words) }),
 });
 const results = new Results(part("grid"), {
-  open: (index) => detail.open(results.hits, index, search.judgement),
+  open: (index) => detail.open(results.hits, index, search.judgement, asked),
   like: (id) => search.mark(id, true),
   not: (id) => markNot(id),
-  pin: (id) => void pin(id),
+  pin: (id) => void pin(id, asked),
 });
 const filters = new Filters(() => search.ask({}));
 const search = new Search({
@@ -51,72 +58,66 @@ const search = new Search({
   gallery: () => gallery,
   entered: () => switchTo("search"),
   changed: (items) => items !== gallery?.items && void loadGallery(),
-  shown: () => results.markPinned(pinned),
-  moreByItself: () => session?.profile === "open", // in casework each further person is asked for
+  shown: () => {
+    asked = asking();
+    results.markPinned(work.pinned);
+  },
+  moreByItself: () => work.session?.profile === "open", // in casework each further person is asked for
 });
-const cases = new CasesView({ session: () => session, worked, work, opened: (file) => takePins(file), show: (item) => detail.openItem(item) });
-const galleryView = new GalleryView({ session: () => session, added: () => void loadGallery() });
+const cases = new CasesView({ work, known: () => known, workOn: (id) => void workOn(id), show: (item, words) => detail.openItem(item, words) });
+const galleryView = new GalleryView({ session: () => work.session, added: () => void loadGallery() });
 
 function markNot(id) {
   if (!search.mark(id, false)) tell("Search for somebody first: then it can be said who it is not.");
 }
 
+/** What is searched for, as the file of a case takes it down: words, and whether there was more to it. */
+function asking() {
+  const { text, picture, like, not } = search.query;
+  return { query: text, asked: picture || like.length || not.length ? "words and more" : "words" };
+}
+
 // ---- the case that is worked on -----------------------------------------------------------------------------------
 
-function worked() {
-  return currentCase() || session?.case || "";
-}
-
-function work(id) {
-  workOn(id);
-  pinned = new Set();
-  showCase();
-  if (id) void cases.read(id).catch(() => work(""));
-}
-
-function showCase() {
-  const id = worked();
-  part("case-now").hidden = !id;
-  part("case-name").textContent = id;
-  document.body.classList.toggle("has-case", Boolean(id));
-}
-
-function takePins(file) {
-  if (file.id !== worked()) return;
-  pinned = new Set(file.pins.map((pin) => pin.id));
-  results.markPinned(pinned);
-}
-
-async function pin(id) {
-  if (!worked()) {
-    tell("Choose a case first: people are pinned to a case.");
-    return;
-  }
-  const kind = pinned.has(id) ? "unpin" : "pin";
+async function workOn(id) {
+  if (work.inCasework) return choice.open(id);
   try {
-    takePins(await addEntry(worked(), { kind, item: id, query: kind === "pin" ? search.query.text : "" }));
-    tell(kind === "pin" ? `Number ${id} is pinned to the case ${worked()}.` : `Number ${id} is not pinned any more.`);
+    await work.on(id);
+    showView();
   } catch (error) {
     tell(error.message);
   }
 }
 
-async function decide(id, verdict) {
-  try {
-    const file = await addEntry(worked(), { kind: "decision", item: id, query: search.query.text, verdict });
-    takePins(file);
-    const found = file.findings.find((one) => one.id === id && one.query === search.query.text);
-    return found?.state === "one more" ? "Kept. Another person has to look before it counts." : "Kept in the case.";
-  } catch (error) {
-    return error.message;
-  }
+/** The head of the page names the case. What was searched for in another one is not asked for again in this. */
+function showCase(another) {
+  const id = work.case;
+  part("case-now").hidden = !id;
+  part("case-name").textContent = id;
+  document.querySelector("[data-nav=cases]").href = id ? `?view=cases&case=${encodeURIComponent(id)}` : "?view=cases";
+  document.body.classList.toggle("has-case", Boolean(id));
+  part("sign-out").hidden = !work.session?.needs_key;
+  results.markPinned(work.pinned);
+  if (!another) return;
+  search.query = emptyQuery();
+  results.clear();
+  if (!part("results").hidden) goTo("./");
 }
 
-/** A sentence that goes away by itself; screen readers hear it too, also while a dialog is open. */
-function tell(sentence) {
-  const toast = part(detail.dialog.open ? "detail-toast" : "toast");
-  toast.textContent = sentence;
-  setTimeout(() => toast.textContent === sentence && (toast.textContent = ""), 5000);
+function showTaken(file) {
+  results.markPinned(work.pinned);
+  detail.mark();
+  cases.taken(file);
+}
+
+async function pin(id, words) {
+  if (!work.case) return tell("Choose a case first: people are pinned to a case.", TO_THE_CASES);
+  tell(await work.pin(id, words));
+}
+
+function toTheCases() {
+  if (detail.dialog.open) detail.leave(() => goTo("?view=cases"));
+  else goTo("?view=cases");
 }
 
 // ---- views --------------------------------------------------------------------------------------------------------
@@ -131,6 +132,7 @@ function switchTo(view) {
     else link.removeAttribute("aria-current");
   }
   galleryView.stop();
+  hush();
 }
 
 /** Show what the address asks for. */
@@ -150,8 +152,12 @@ function showView() {
 function go(event) {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  const { nav } = event.currentTarget.dataset;
-  history.pushState(null, "", nav === "search" ? addressOf(search.query) : `?view=${nav}`);
+  const link = event.currentTarget;
+  goTo(link.dataset.nav === "search" ? addressOf(search.query) : link.getAttribute("href"));
+}
+
+function goTo(address) {
+  history.pushState(null, "", address);
   showView();
 }
 
@@ -178,12 +184,20 @@ async function loadGallery() {
 
 async function loadSession() {
   try {
-    session = await fetchSession();
+    await work.begin();
   } catch {
     return; // signing in begins the page anew
   }
-  part("sign-out").hidden = !session.needs_key;
-  work(worked());
+  if (work.inCasework && work.searches && !work.case) void choice.open();
+}
+
+async function leaveSession() {
+  try {
+    await signOut();
+  } catch (error) {
+    if (error.status !== 401) return tell(error.message);
+  }
+  beginAnew();
 }
 
 function startAgain() {
@@ -264,17 +278,19 @@ function fillAgain(reset, typed) {
 
 function begin() {
   for (const link of document.querySelectorAll("[data-nav]")) link.addEventListener("click", go);
-  part("case-leave").addEventListener("click", () => work(""));
-  part("sign-out").addEventListener("click", () => void signOut().finally(() => location.reload()));
-  addEventListener("popstate", () => showView());
+  part("case-leave").addEventListener("click", () => void workOn(""));
+  part("sign-out").addEventListener("click", () => void leaveSession());
+  addEventListener("popstate", () => detail.popped() || showView());
+  addEventListener("pageshow", (event) => event.persisted && location.reload()); // kept from before somebody signed out
+  document.addEventListener("visibilitychange", () => !document.hidden && work.session?.needs_key && void work.look().catch(() => {}));
   addEventListener("online", () => part("retry")?.click());
   listenToWords();
   listenToPictures();
-  listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id) });
+  listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id, asked) });
   search.query = { ...emptyQuery(), ...readAddress(location) };
   if (!search.query.text && !ON_A_TOUCH_SCREEN.matches) part("text").focus();
   void loadGallery();
-  void loadSession();
+  known = loadSession();
   showView();
 }
 

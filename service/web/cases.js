@@ -1,6 +1,7 @@
 // Cases: what is being looked for and why; who was pinned, what people decided and noted; a report to print.
 
 import { addEntry, closeCase, fetchCase, fetchCases, fetchReport, openCase } from "./api.js";
+import { inFull } from "./detail.js";
 import { element } from "./element.js";
 import { emptyCases, problem } from "./messages.js";
 import { picture } from "./results.js";
@@ -19,74 +20,112 @@ const part = (id) => document.getElementById(id);
 
 export class CasesView {
   /**
-   * @param {{session: () => object | null, worked: () => string, work: (id: string) => void,
-   *   opened: (file: object) => void, show: (item: object) => void}} page
+   * @param {{work: import("./work.js").Work, known: () => Promise<void>, workOn: (id: string) => void,
+   *   show: (item: object, asked: import("./detail.js").Asked) => void}} page
+   *   known: once it is known who asks. workOn: work on another case; the page shows this view again then.
    */
   constructor(page) {
     this.page = page;
     part("case-form").addEventListener("submit", (event) => void this.begin(event));
     part("note-form").addEventListener("submit", (event) => void this.note(event));
     part("case-report").addEventListener("click", () => void this.report());
-    part("case-close").addEventListener("click", () => void this.close());
-    part("case-work").addEventListener("click", () => {
-      this.page.work(this.id);
-      this.draw(this.file);
-    });
   }
 
   /** Show the list, and the file of one case if one is named. */
-  async show(id) {
+  async show(id, told = "") {
     this.id = id;
     part("case-file").hidden = true;
+    part("case-told").textContent = "";
+    part("case-trouble").replaceChildren();
+    part("cases-told").textContent = told;
+    await this.page.known();
     try {
       const { cases, may_open: mayOpen, people_needed: needed } = await fetchCases();
+      if (id !== this.id) return;
       part("case-form").hidden = !mayOpen;
-      this.mayClose = mayOpen;
+      part("case-form-hint").hidden = mayOpen || cases.length === 0;
+      this.mayOpen = mayOpen;
       part("cases-hint").textContent = needed > 1 ? `${needed} people must agree before somebody counts as found.` : "";
       this.list(cases);
-      if (id) this.draw(await this.read(id));
     } catch (error) {
       part("cases-list").replaceChildren(element("li", { className: "message is-problem" }, ...problem(error, () => void this.show(id))));
+      return;
+    }
+    if (id) await this.showFile(id);
+  }
+
+  /** Show the file of a case, or beside the list why it is not shown. */
+  async showFile(id) {
+    const closed = this.whyNot(id);
+    if (closed) return this.trouble([element("p", {}, closed)], "");
+    try {
+      const file = await fetchCase(id);
+      if (id !== this.id) return;
+      this.trouble([]);
+      this.draw(file);
+      this.page.work.take(file);
+    } catch (error) {
+      if (id === this.id) this.trouble(problem(error, () => void this.showFile(id)));
     }
   }
 
-  /** The file of a case; whoever shows pins learns of it. */
-  async read(id) {
-    const file = await fetchCase(id);
-    this.page.opened(file);
-    return file;
+  whyNot(id) {
+    const { work } = this.page;
+    if (!work.searches) return "The files of cases are open to keys with the scope search; this key opens and closes cases.";
+    if (work.inCasework && id !== work.case) return "In casework the file is open to whoever works on the case: choose “Work on this case” in the list.";
+    return "";
+  }
+
+  trouble(content, kind = "message-row") {
+    part("case-trouble").className = kind;
+    part("case-trouble").replaceChildren(...content);
   }
 
   list(cases) {
-    const rows = cases.map((one) => {
-      const link = element("a", { href: `?view=cases&case=${encodeURIComponent(one.id)}` }, one.id);
-      link.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-        event.preventDefault();
-        history.pushState(null, "", link.getAttribute("href"));
-        void this.show(one.id);
-      });
-      if (one.id === this.id) link.setAttribute("aria-current", "true");
-      return element(
-        "li",
-        { className: "case-row" },
-        link,
-        element("span", {}, one.basis),
-        element("small", {}, `open until ${minuteTime(one.expires)}${one.cameras ? ` · cameras ${one.cameras.join(", ")}` : ""}`),
-      );
+    part("cases-list").replaceChildren(...(cases.length ? cases.map((one) => this.row(one)) : [element("li", { className: "message" }, ...emptyCases(this.mayOpen))]));
+  }
+
+  row(one) {
+    const link = element("a", { href: `?view=cases&case=${encodeURIComponent(one.id)}` }, one.id);
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.go(one.id);
     });
-    part("cases-list").replaceChildren(...(rows.length ? rows : [element("li", { className: "message" }, ...emptyCases(this.mayClose))]));
+    if (one.id === this.id) link.setAttribute("aria-current", "true");
+    const until = `open until ${minuteTime(one.expires)}${one.cameras ? ` · cameras ${one.cameras.join(", ")}` : ""}`;
+    return element("li", { className: "case-row" }, link, element("span", {}, one.basis), element("small", {}, until), element("div", { className: "row" }, ...this.ways(one.id)));
+  }
+
+  /** What can be done with a case without opening its file. */
+  ways(id) {
+    const way = (label, act) => {
+      const button = element("button", { type: "button", className: "secondary small", "aria-label": `${label}: ${id}` }, label);
+      button.addEventListener("click", act);
+      return button;
+    };
+    const { work } = this.page;
+    const ways = [];
+    if (work.case === id) ways.push(element("span", { className: "tag" }, "You work on this case"));
+    else if (work.searches) ways.push(way("Work on this case", () => this.page.workOn(id)));
+    if (this.mayOpen) ways.push(way("Close the case", () => void this.close(id)));
+    return ways;
+  }
+
+  go(id, told = "") {
+    history.pushState(null, "", id ? `?view=cases&case=${encodeURIComponent(id)}` : "?view=cases");
+    return this.show(id, told);
+  }
+
+  /** There is a newer file: show it where it is the one on the page. */
+  taken(file) {
+    if (file.id === this.id && !part("case-file").hidden) this.draw(file);
   }
 
   draw(file) {
-    this.file = file;
     part("case-file").hidden = false;
     part("case-title").textContent = `Case ${file.id}`;
     part("case-basis").textContent = `${file.basis} · opened ${longTime(file.opened)} · until ${longTime(file.expires)}`;
-    const working = this.page.worked() === file.id;
-    part("case-work").hidden = working;
-    part("case-working").hidden = !working;
-    part("case-close").hidden = !this.mayClose;
     part("case-people").replaceChildren(...this.findings(file), ...this.pins(file));
     part("case-notes").replaceChildren(...file.notes.map((note) => element("li", {}, element("p", {}, note.words), element("small", {}, `${note.by}, ${shortTime(note.at)}`))));
   }
@@ -95,7 +134,7 @@ export class CasesView {
     return Object.entries(STATES).flatMap(([state, title]) => {
       const found = file.findings.filter((one) => one.state === state);
       if (!found.length) return [];
-      const cards = found.map((one) => this.person(one, [`searched by: ${one.query}`, ...one.decisions.map((said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`)], this.verdicts(one)));
+      const cards = found.map((one) => this.person(one, [`searched by: ${inFull(one)}`, ...one.decisions.map((said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`)], this.verdicts(one)));
       return [element("h3", {}, title), element("ul", { className: "people" }, ...cards)];
     });
   }
@@ -105,7 +144,7 @@ export class CasesView {
     const cards = file.pins.map((pin) => {
       const off = element("button", { type: "button", className: "secondary small" }, "Take off");
       off.addEventListener("click", () => void this.write({ kind: "unpin", item: pin.id }));
-      return this.person(pin, [pin.query ? `found by: ${pin.query}` : "", `pinned by ${pin.by}, ${shortTime(pin.at)}`], [off]);
+      return this.person(pin, [pin.query ? `found by: ${inFull(pin)}` : "", `pinned by ${pin.by}, ${shortTime(pin.at)}`], [off]);
     });
     return [element("h3", {}, "Pinned"), element("ul", { className: "people" }, ...cards)];
   }
@@ -113,7 +152,7 @@ export class CasesView {
   person(one, lines, buttons) {
     const { item } = one;
     const open = element("button", { type: "button", className: "person-open", "aria-label": `Open number ${one.id}`, disabled: item === null }, item ? picture(item, { width: 96, height: 192, loading: "lazy" }) : "No longer in the gallery");
-    if (item) open.addEventListener("click", () => this.page.show(item));
+    if (item) open.addEventListener("click", () => this.page.show(item, { query: one.query, asked: one.asked }));
     const where = item ? [item.camera ?? "No camera", item.seen_at ? shortTime(item.seen_at) : "No time"] : [];
     return element(
       "li",
@@ -129,7 +168,7 @@ export class CasesView {
     return Object.entries({ same: "Same", not: "Not", unsure: "Unsure" }).map(([verdict, label]) => {
       const mine = finding.decisions.some((said) => said.mine && said.verdict === verdict);
       const button = element("button", { type: "button", className: "secondary small", "aria-pressed": String(mine), "aria-label": `${label}: number ${finding.id}` }, label);
-      button.addEventListener("click", () => void this.write({ kind: "decision", item: finding.id, query: finding.query, verdict }));
+      button.addEventListener("click", () => void this.write({ kind: "decision", item: finding.id, query: finding.query, asked: finding.asked, verdict }));
       return button;
     });
   }
@@ -137,10 +176,12 @@ export class CasesView {
   async write(entry) {
     try {
       const file = await addEntry(this.id, entry);
-      this.page.opened(file);
       this.draw(file);
+      this.page.work.take(file);
+      return true;
     } catch (error) {
       this.complain(error);
+      return false;
     }
   }
 
@@ -148,8 +189,7 @@ export class CasesView {
     event.preventDefault();
     const words = part("note-words").value.trim();
     if (!words) return;
-    await this.write({ kind: "note", words });
-    part("note-words").value = "";
+    if (await this.write({ kind: "note", words })) part("note-words").value = "";
   }
 
   async begin(event) {
@@ -159,9 +199,9 @@ export class CasesView {
     try {
       await openCase({ id, basis, days: Number(days) });
       part("case-form").reset();
-      this.page.work(id);
-      history.pushState(null, "", `?view=cases&case=${encodeURIComponent(id)}`);
-      await this.show(id);
+      const { work } = this.page;
+      if (work.searches && !work.inCasework) await work.on(id);
+      await this.go(id, `The case ${id} is open.`);
     } catch (error) {
       part("case-problem").textContent = error.message;
     }
@@ -175,15 +215,14 @@ export class CasesView {
     }
   }
 
-  async close() {
-    if (!confirm(`Close the case ${this.id}? Nobody is shown for it any more; print its report first.`)) return;
+  async close(id) {
+    if (!confirm(`Close the case ${id}? Nobody is shown for it any more; print its report first.`)) return;
     try {
-      await closeCase(this.id);
-      if (this.page.worked() === this.id) this.page.work("");
-      history.pushState(null, "", "?view=cases");
-      await this.show("");
+      await closeCase(id);
+      if (this.page.work.case === id) await this.page.work.on("");
+      await this.go("", `The case ${id} is closed: nobody is shown for it any more.`);
     } catch (error) {
-      this.complain(error);
+      part("cases-told").textContent = error.message;
     }
   }
 

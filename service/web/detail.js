@@ -3,6 +3,7 @@
 import { element, icon } from "./element.js";
 import { offerEvidence } from "./evidence.js";
 import { inWords } from "./facts.js";
+import { lettersWork } from "./keys.js";
 import { chanceText, picture, scoreBar, scoreText } from "./results.js";
 import { showStrips } from "./strips.js";
 import { longTime } from "./times.js";
@@ -12,49 +13,111 @@ const VERDICTS = [
   ["not", "Not the person"],
   ["unsure", "Unsure"],
 ];
+const WITHOUT_WORDS = "A decision is kept under the words that were searched by: add words to the search to decide who this is.";
 const part = (id) => document.getElementById(id);
+
+/** @typedef {{query: string, asked: "words" | "words and more"}} Asked what somebody was found by, as case files say it */
 
 export class Detail {
   /**
-   * @param {{closed: (index: number) => void, like: (id: number) => void, not: (id: number) => void, pin: (id: number) => void,
-   *   decide: (id: number, verdict: string) => Promise<string>, working: () => boolean, words: () => string}} actions
+   * @param {{closed: (index: number) => void, like: (id: number) => void, not: (id: number) => void,
+   *   pin: (id: number, asked: Asked) => void, decide: (id: number, asked: Asked, verdict: string) => Promise<string>,
+   *   working: () => boolean, known: (id: number, asked: Asked) => {pinned: boolean, verdict: string | null}}} actions
    */
   constructor(actions) {
     this.actions = actions;
     this.dialog = part("detail");
     this.hits = [];
     this.index = 0;
+    this.asked = { query: "", asked: "words" };
     this.beside = null; // an item that is shown but is not of the ranking
     this.reading = null; // AbortController of what is fetched for the one shown
+    this.pushed = false; // whether the history holds a step for this view
+    this.leaving = false; // whether that step is being taken back
+    this.then = null; // what is to be done once it is
+    this.stray = false; // whether a step is being taken back after closing
     part("detail-previous").addEventListener("click", () => this.step(-1));
     part("detail-next").addEventListener("click", () => this.step(1));
     part("detail-back").addEventListener("click", () => this.show(this.index));
-    part("detail-close").addEventListener("click", () => this.dialog.close());
-    this.dialog.addEventListener("close", () => {
-      this.reading?.abort();
-      actions.closed(this.index);
+    part("detail-close").addEventListener("click", () => this.leave());
+    this.dialog.addEventListener("close", () => this.onClose());
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.leave();
     });
     this.dialog.addEventListener("click", (event) => {
-      if (event.target === this.dialog) this.dialog.close(); // a click beside the content
+      if (event.target === this.dialog) this.leave(); // a click beside the content
     });
     this.dialog.addEventListener("keydown", (event) => this.onKey(event));
   }
 
   /** Show one of the hits. */
-  open(hits, index, judgement) {
+  open(hits, index, judgement, asked) {
     this.hits = hits;
     this.judgement = judgement;
+    this.asked = asked;
     this.show(index);
-    if (!this.dialog.open) this.dialog.showModal();
+    this.reveal();
   }
 
-  /** Show one that is not of a ranking: pinned in a case, say. */
-  openItem(item) {
+  /** Show one that is not of a ranking: pinned in a case, say, and found there by other words than the last search's. */
+  openItem(item, asked) {
     this.hits = [];
     this.index = 0;
+    this.asked = asked;
     this.showBeside(item);
-    if (!this.dialog.open) this.dialog.showModal();
+    this.reveal();
   }
+
+  // ---- a step in the history, so that Back closes this view --------------------------------------------------------
+
+  reveal() {
+    if (this.dialog.open) return;
+    this.address = location.href;
+    history.scrollRestoration = "manual"; // closing puts the focus, and so the page, where the walk ended
+    history.pushState({ detail: true }, "");
+    this.pushed = true;
+    this.dialog.showModal();
+  }
+
+  /** Close by taking the step back, then do something. Until that has happened nothing behind can be used. */
+  leave(then = null) {
+    if (!this.pushed || this.leaving) return this.dialog.close();
+    this.then = then;
+    this.leaving = true;
+    history.back();
+  }
+
+  /** Whether a step back was one out of this view, and no more than that. */
+  popped() {
+    history.scrollRestoration = "auto";
+    if (this.stray) {
+      this.stray = false;
+      return true;
+    }
+    if (!this.pushed) return false;
+    this.dialog.close();
+    this.finish();
+    this.then?.();
+    return location.href === this.address;
+  }
+
+  finish() {
+    this.pushed = false;
+    this.leaving = false;
+    this.reading?.abort();
+    this.actions.closed(this.index);
+  }
+
+  /** Closed without a step back, by a new search: the step is taken afterwards, unless the page has gone on. */
+  onClose() {
+    if (!this.pushed) return;
+    this.finish();
+    this.stray = Boolean(history.state?.detail);
+    if (this.stray) history.back();
+  }
+
+  // ---- walking ------------------------------------------------------------------------------------------------------
 
   step(by) {
     const index = this.index + by;
@@ -63,10 +126,16 @@ export class Detail {
 
   onKey(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, textarea")) return;
-    const by = { ArrowLeft: -1, ArrowRight: 1, k: -1, j: 1 }[event.key];
-    if (by === undefined) return;
+    const letters = { k: () => this.step(-1), j: () => this.step(1), "+": () => this.act("like"), "-": () => this.act("not"), p: () => this.act("pin") };
+    const action = { ArrowLeft: letters.k, ArrowRight: letters.j, ...(lettersWork() ? letters : {}) }[event.key];
+    if (!action) return;
     event.preventDefault();
-    this.step(by);
+    event.stopPropagation(); // the page behind has keys of the same names
+    action();
+  }
+
+  act(name) {
+    this.actions[name](this.item.id, this.asked);
   }
 
   show(index) {
@@ -87,40 +156,60 @@ export class Detail {
   fill(item, title, first) {
     this.reading?.abort();
     this.reading = new AbortController();
+    this.item = item;
+    const focused = document.activeElement;
     part("detail-title").textContent = title;
+    part("detail-toast").textContent = ""; // it was about somebody else
     part("detail-back").hidden = this.beside === null || this.hits.length === 0;
     part("detail-picture").replaceChildren(picture(item, { alt: `Picture of ${title.toLowerCase()}`, width: 256, height: 512 }));
-    part("detail-facts").replaceChildren(...first, this.buttons(item.id), part("detail-evidence"), facts(item), part("detail-strips"), ...attributes(item), link(item));
+    part("detail-facts").replaceChildren(...first, this.buttons(), part("detail-evidence"), facts(item), part("detail-strips"), ...attributes(item), link(item));
     part("detail-facts").scrollTop = 0;
-    offerEvidence(part("detail-evidence"), part("detail-picture"), item.id, this.actions.words(), this.reading.signal);
+    offerEvidence(part("detail-evidence"), part("detail-picture"), item.id, this.asked.query, this.reading.signal);
     showStrips(part("detail-strips"), item.id, (other) => this.showBeside(other), this.reading.signal);
+    this.mark();
+    if (this.dialog.open && (focused.hidden || !this.dialog.contains(document.activeElement))) part("detail-facts").focus(); // keys go on working
   }
 
-  buttons(id) {
+  // ---- what can be done ---------------------------------------------------------------------------------------------
+
+  buttons() {
     const act = (name, symbol, label) => {
-      const button = element("button", { type: "button", className: "secondary small" }, icon(symbol), label);
-      button.addEventListener("click", () => this.actions[name](id));
+      const button = element("button", { type: "button", className: "secondary small", "data-act": name }, icon(symbol), element("span", {}, label));
+      button.addEventListener("click", () => this.act(name));
       return button;
     };
     const plain = [act("like", "plus", "More like this"), act("not", "minus", "Not like this"), act("pin", "pin", "Pin")];
     const rows = [element("div", { className: "detail-actions" }, ...plain)];
-    if (this.actions.working() && this.actions.words()) rows.push(this.decisions(id));
+    if (this.actions.working()) rows.push(this.asked.query ? this.decisions() : element("p", { className: "hint" }, WITHOUT_WORDS));
     return element("div", {}, ...rows);
   }
 
   /** Is this the person of the words? Kept in the case, with who decided it. */
-  decisions(id) {
+  decisions() {
     const told = element("p", { className: "hint", role: "status" }, "");
     const buttons = VERDICTS.map(([verdict, label]) => {
-      const button = element("button", { type: "button", className: "secondary small", "data-verdict": verdict }, label);
-      button.addEventListener("click", async () => {
-        told.textContent = await this.actions.decide(id, verdict);
-        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
-      });
+      const button = element("button", { type: "button", className: "secondary small", "aria-pressed": "false", "data-verdict": verdict }, label);
+      button.addEventListener("click", async () => (told.textContent = await this.actions.decide(this.item.id, this.asked, verdict)));
       return button;
     });
-    return element("fieldset", { className: "decisions" }, element("legend", {}, "Is this the person searched for?"), ...buttons, told);
+    const legend = element("legend", {}, "Is this the person searched for?");
+    return element("fieldset", { className: "decisions" }, legend, element("p", { className: "hint" }, `Searched by: ${inFull(this.asked)}`), ...buttons, told);
   }
+
+  /** Show what the file of the case says of this person: pinned or not, and one's own decision. */
+  mark() {
+    if (!this.item) return;
+    const { pinned, verdict } = this.actions.known(this.item.id, this.asked);
+    const pin = part("detail-facts").querySelector("[data-act=pin]");
+    pin.setAttribute("aria-pressed", String(pinned));
+    pin.querySelector("span").textContent = pinned ? "Pinned" : "Pin";
+    for (const button of part("detail-facts").querySelectorAll("[data-verdict]")) button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
+  }
+}
+
+/** What was asked for, in words. */
+export function inFull({ query, asked }) {
+  return asked === "words" ? query : `${query} (with pictures or people marked)`;
 }
 
 function score(hit, judgement) {

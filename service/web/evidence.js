@@ -16,19 +16,23 @@ export function offerEvidence(box, frame, id, text, signal) {
   box.replaceChildren();
   if (!text) return;
   const start = element("button", { type: "button", className: "secondary small" }, "Show what answers which words");
-  start.addEventListener("click", () => void show(box, frame, id, text, signal));
-  box.append(start);
+  const told = element("p", { className: "hint", role: "status" });
+  start.addEventListener("click", () => void show(box, start, told, frame, id, text, signal));
+  box.append(start, told);
 }
 
-async function show(box, frame, id, text, signal) {
-  box.replaceChildren(element("p", { className: "hint", role: "status" }, "Looking …"));
+/** The button stays until there is something to show, and hands the focus on to it. */
+async function show(box, start, told, frame, id, text, signal) {
+  told.textContent = "Looking …";
   let phrases;
   try {
     ({ phrases } = await fetchEvidence(id, text, signal));
   } catch (error) {
-    if (!signal.aborted) box.replaceChildren(element("p", { className: "error-text", role: "alert" }, error.message));
+    told.textContent = error.message;
     return;
   }
+  if (signal.aborted) return;
+  const focused = document.activeElement === start;
   const buttons = phrases.map((phrase) => {
     const button = element("button", { type: "button", className: "chip", "aria-pressed": "false" }, phrase.text);
     button.addEventListener("click", () => {
@@ -43,6 +47,7 @@ async function show(box, frame, id, text, signal) {
     element("p", { className: "hint" }, "Brighter regions fit the chosen words better. An aid for looking, not proof: it can be wrong."),
   );
   buttons[0]?.click();
+  if (focused) buttons[0]?.focus();
 }
 
 /** Draw a map (rows of numbers from 0 to 1) over the picture; null takes it away. */

@@ -3,6 +3,11 @@
 const REMEMBERED = "cskt.single-letter-keys";
 const part = (id) => document.getElementById(id);
 
+/** Whether single letters do something. */
+export function lettersWork() {
+  return part("keys-on").checked;
+}
+
 /**
  * @param {import("./results.js").Results} results
  * @param {{like: (id: number) => void, not: (id: number) => void, pin: (id: number) => void}} marks
@@ -31,7 +36,7 @@ export function listenToKeys(results, marks) {
   };
   const inGrid = () => results.grid.contains(document.activeElement);
   document.addEventListener("keydown", (event) => {
-    if (!allowed.checked || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (!lettersWork() || event.altKey || event.ctrlKey || event.metaKey) return;
     if (document.querySelector("dialog[open]") || isTyping(event.target)) return;
     const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
     if (!action) return;

@@ -32,7 +32,9 @@ export function emptyGallery() {
 export function problem(error, onRetry) {
   const button = element("button", { type: "button", className: "primary", id: "retry" }, "Try again");
   button.addEventListener("click", onRetry);
-  const shown = message("warning", error.title, error.message, ...(error.worthRetrying ? [button] : []));
+  const choose = element("button", { type: "button", className: "primary", "data-choose-case": "" }, "Choose a case");
+  const ways = error.needsCase ? [choose] : error.worthRetrying ? [button] : [];
+  const shown = message("warning", error.title, error.message, ...ways);
   shown[1].setAttribute("role", "alert");
   return shown;
 }

@@ -2,9 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from service.casework.cases import CaseStore
+from service.keys import KeyStore
+from service.scopes import Scope
 from tests.end_to_end.page.stage import Stage, open_stage
 from tests.end_to_end.page.visitor import Visitor
 
@@ -18,6 +23,15 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@dataclass(frozen=True)
+class Casework:
+    """A stage in casework, the keys by who has them, and the state folder."""
+
+    stage: Stage
+    keys: dict[str, str]
+    state: Path
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +68,27 @@ def grouped(browser, tmp_path) -> Iterator[Stage]:
         for minute, track in enumerate(("a", "a", "b", "a", "c")):
             stage.add("red jacket", "hall", f"2026-05-01T08:0{minute}:00.000Z", {}, track)
         yield stage
+
+
+@pytest.fixture
+def kept(browser, tmp_path: Path) -> Iterator[Stage]:
+    """A service without keys that keeps cases over thirty people."""
+    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path)) as stage:
+        yield stage
+
+
+@pytest.fixture
+def casework(browser, tmp_path: Path) -> Iterator[Casework]:
+    """A service in casework with two open cases, and the keys of two people, an admin and an auditor."""
+    store = KeyStore(tmp_path)
+    scopes = {"one": Scope.SEARCH, "other": Scope.SEARCH, "admin": Scope.ADMIN, "auditor": Scope.AUDIT}
+    keys = {name: store.create(name, [scope])[1] for name, scope in scopes.items()}
+    store.close()
+    for id in ("case-7", "case-8"):
+        CaseStore(tmp_path).begin(id, f"report {id[-1]}/26", "2999-01-01T00:00:00.000Z")
+    settings = {"profile": "casework"}
+    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path), **settings) as stage:
+        yield Casework(stage, keys, tmp_path)
 
 
 @pytest.fixture

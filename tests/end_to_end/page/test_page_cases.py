@@ -1,68 +1,11 @@
 """Working on a case on the page, in a real browser: open, pin, decide, note, print; alone and in casework."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from service.casework.cases import CaseStore
-from service.keys import KeyStore
-from service.scopes import Scope
-from tests.end_to_end.page.stage import HOSTILE, Stage, open_stage
+from tests.end_to_end.page.case_steps import decide, open_case, pin, sign_in
+from tests.end_to_end.page.stage import HOSTILE
 
 pytestmark = pytest.mark.browser
-LATER = "2999-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def kept(browser, tmp_path: Path) -> Iterator[Stage]:
-    """A service without keys that keeps cases."""
-    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path)) as stage:
-        yield stage
-
-
-@pytest.fixture
-def casework(browser, tmp_path: Path) -> Iterator[tuple[Stage, str, str]]:
-    """A service in casework with an open case, and the keys of two people."""
-    store = KeyStore(tmp_path)
-    keys = [store.create(name, [Scope.SEARCH])[1] for name in ("one", "other")]
-    store.close()
-    CaseStore(tmp_path).begin("case-7", "report 7/26", LATER)
-    settings = {"profile": "casework"}
-    with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path), **settings) as stage:
-        yield stage, *keys
-
-
-def open_case(visitor, id: str = "2026-117", basis: str = "report 117/26") -> None:
-    visitor.page.click("[data-nav=cases]")
-    visitor.page.fill("#case-form [name=id]", id)
-    visitor.page.fill("#case-form [name=basis]", basis)
-    visitor.page.click("text=Open the case")
-    visitor.page.wait_for_selector(f"#case-title:has-text('Case {id}')")
-
-
-def pin(visitor, id: int) -> None:
-    card = visitor.page.locator(f"li:has(> [data-id='{id}'])")
-    card.hover()
-    card.locator("[data-action=pin]").click()
-
-
-def decide(visitor, verdict: str) -> str:
-    visitor.page.click(f"[data-verdict={verdict}]")
-    told = visitor.page.locator(".decisions [role=status]:not(:empty)")
-    told.wait_for()
-    return told.text_content()
-
-
-def sign_in(visitor, key: str) -> None:
-    visitor.page.wait_for_selector("#signin[open]")
-    for name, value in (("key", key), ("case", "case-7"), ("purpose", "a missing child")):
-        visitor.page.fill(f"#signin-form [name={name}]", value)
-    visitor.page.press("#signin-form [name=purpose]", "Enter")
-    visitor.page.wait_for_selector("#signin", state="hidden")
-    visitor.page.wait_for_selector("#case-now:not([hidden])")
-    assert all("40" in trouble for trouble in visitor.troubles)  # 401 before signing in
-    visitor.troubles.clear()
 
 
 def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
@@ -98,6 +41,7 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     assert page.inner_text("#case-title") == "Case 2026-117"
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("text=Close the case")
+    page.wait_for_selector("#cases-told:has-text('The case 2026-117 is closed')")
     page.wait_for_selector("text=No open case")
     page.wait_for_selector("#case-now", state="hidden")
     assert page.evaluate("window.pwned") is None
@@ -139,17 +83,15 @@ def test_without_a_case_nobody_is_pinned_and_a_bad_name_is_told(visit, kept) -> 
 
 
 def test_in_casework_two_people_confirm(visit, casework) -> None:
-    stage, one, other = casework
-    for key, verdict in ((one, "Another person has to look"), (other, "Kept in the case.")):
-        visitor = visit(stage)
-        sign_in(visitor, key)
+    for name, verdict in (("one", "Another person has to look"), ("other", "Kept in the case.")):
+        visitor = visit(casework.stage)
+        sign_in(visitor, casework.keys[name])
         visitor.ask("red jacket")
         visitor.page.click(".hit >> nth=0")
         assert verdict in decide(visitor, "same")
     visitor.page.keyboard.press("Escape")
     visitor.page.click("[data-nav=cases]")
     visitor.page.wait_for_selector("#cases-hint:has-text('2 people must agree')")
-    visitor.page.click(".case-row a")
     visitor.page.wait_for_selector("text=Confirmed as the person searched for")
     people = visitor.page.inner_text("#case-people")
     assert "one: same person" in people
@@ -160,9 +102,8 @@ def test_in_casework_two_people_confirm(visit, casework) -> None:
 
 
 def test_in_casework_further_people_are_shown_only_when_asked_for(visit, casework) -> None:
-    stage, one, _ = casework
-    visitor = visit(stage)
-    sign_in(visitor, one)
+    visitor = visit(casework.stage)
+    sign_in(visitor, casework.keys["one"])
     visitor.ask("red jacket")
     visitor.page.mouse.wheel(0, 4000)
     visitor.page.wait_for_timeout(300)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from indexer.items import EmbeddedItem, GalleryItem
+from tests.end_to_end.page.accessible import violations
 from tests.end_to_end.page.stage import HOSTILE, Stage, drawing, open_stage
 
 pytestmark = pytest.mark.browser
@@ -37,12 +37,6 @@ def worked(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]
         yield stage
 
 
-def violations(page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 A and AA and its best practices."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 def test_axe_finds_nothing_to_mend(visit, worked, width: int, scheme: str) -> None:
     size = {"width": width, "height": 800}
@@ -70,7 +64,7 @@ def test_axe_finds_nothing_to_mend(visit, worked, width: int, scheme: str) -> No
     page.fill("#case-form [name=id]", name)
     page.fill("#case-form [name=basis]", "a report")
     page.click("text=Open the case")
-    page.wait_for_selector("#case-work", state="hidden")
+    page.wait_for_selector(".case-row:has(.tag)")
     page.evaluate(
         """async (name) => {
             const send = (entry) => fetch(`v1/cases/${name}/entries`, {

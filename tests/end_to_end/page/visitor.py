@@ -25,7 +25,8 @@ class Visitor:
         self.page.on("request", self._on_request)
 
     def _on_console(self, message: "ConsoleMessage") -> None:
-        if "ERR_CONNECTION_REFUSED" in message.text:  # the stage is struck before the visitor leaves
+        struck = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")  # the stage goes before the visitor
+        if any(name in message.text for name in struck):
             return
         if message.type in ("error", "warning"):  # violations of the content security policy arrive here too
             self.troubles.append(f"console {message.type}: {message.text}")

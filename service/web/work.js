@@ -1,0 +1,121 @@
+// Who asks, and the case that is worked on: with a key the session says which, without one this tab keeps it.
+
+import { addEntry, changeSession, currentCase, fetchCase, fetchSession, workOn } from "./api.js";
+import { beginAnew } from "./signin.js";
+
+export class Work {
+  /**
+   * @param {{changed: (another: boolean) => void, taken: (file: object) => void, lost: (sentence: string) => void}} page
+   *   changed: the case is another one; `another`: and it was one before. taken: there is a newer file of the case.
+   */
+  constructor(page) {
+    this.page = page;
+    this.session = null;
+    this.file = null; // of the case that is worked on, once it is there
+  }
+
+  /** Ask who one is. */
+  async begin() {
+    this.session = await fetchSession();
+    this.page.changed(false);
+    await this.refresh();
+  }
+
+  /** Ask it again: in another tab somebody may have signed in or chosen another case. */
+  async look() {
+    const before = this.session;
+    const now = await fetchSession();
+    if (now.name !== before.name) return beginAnew();
+    this.session = now;
+    if (now.case !== before.case) await this.changed(before.case);
+  }
+
+  /** The id of the case, or "". */
+  get case() {
+    if (!this.session) return "";
+    return this.session.needs_key ? this.session.case : currentCase();
+  }
+
+  /** Whether nobody is shown without a case. */
+  get inCasework() {
+    return this.session?.profile === "casework";
+  }
+
+  /** Whether this key may look at people. */
+  get searches() {
+    return Boolean(this.session?.scopes.includes("search"));
+  }
+
+  /** Work on a case from now on, "" for none. Throws a Problem where that is not open to this key. */
+  async on(id, purpose = "") {
+    const before = this.case;
+    if (this.session?.needs_key) {
+      await changeSession({ case: id, purpose });
+      this.session = { ...this.session, case: id, purpose };
+    } else workOn(id);
+    await this.changed(before);
+  }
+
+  async changed(before) {
+    this.file = null;
+    this.page.changed(Boolean(before && this.case && before !== this.case));
+    await this.refresh();
+  }
+
+  /** Read the file. A case that is not open any more is left; whatever else goes wrong may pass. */
+  async refresh() {
+    const id = this.case;
+    if (!id || !this.searches) return;
+    try {
+      this.take(await fetchCase(id));
+    } catch (error) {
+      if (id !== this.case || ![403, 404].includes(error.status)) return;
+      await this.on("");
+      this.page.lost(`The case ${id} is not open to you any more.`);
+    }
+  }
+
+  /** Pin somebody, or take the pin off; returns what came of it in a sentence. */
+  async pin(id, asked) {
+    const off = this.pinned.has(id);
+    const told = await this.write(off ? { kind: "unpin", item: id } : { kind: "pin", item: id, ...asked });
+    return told || (off ? `Number ${id} is not pinned any more.` : `Number ${id} is pinned to the case ${this.case}.`);
+  }
+
+  /** Say whether somebody is the person of the words; returns what came of it in a sentence. */
+  async decide(id, asked, verdict) {
+    const told = await this.write({ kind: "decision", item: id, verdict, ...asked });
+    if (told) return `Not kept: ${told}`;
+    return this.finding(id, asked)?.state === "one more" ? "Kept. Another person has to look before it counts." : "Kept in the case.";
+  }
+
+  /** Write a line into the file; returns "" or why it was not written. */
+  async write(entry) {
+    try {
+      this.take(await addEntry(this.case, entry));
+      return "";
+    } catch (error) {
+      return error.message;
+    }
+  }
+
+  take(file) {
+    if (file.id !== this.case) return;
+    this.file = file;
+    this.page.taken(file);
+  }
+
+  /** The ids of who is pinned. */
+  get pinned() {
+    return new Set((this.file?.pins ?? []).map(({ id }) => id));
+  }
+
+  /** What one decided oneself on somebody, for what was asked; null: nothing. */
+  verdict(id, asked) {
+    return this.finding(id, asked)?.decisions.find((said) => said.mine)?.verdict ?? null;
+  }
+
+  finding(id, asked) {
+    return this.file?.findings.find((one) => one.id === id && one.query === asked.query && one.asked === asked.asked);
+  }
+}

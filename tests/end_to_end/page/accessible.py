@@ -1,0 +1,14 @@
+"""What axe-core finds on a page."""
+
+from typing import TYPE_CHECKING
+
+from axe_playwright_python.sync_playwright import Axe
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def violations(page: "Page") -> list[str]:
+    """What axe-core finds against WCAG 2.2 A and AA and its best practices."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
