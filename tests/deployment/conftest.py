@@ -1,5 +1,6 @@
-"""Builds the images and starts compose.yaml once for all tests of this folder; `make deployment-test` says where the
-tools are (CSKT_DEPLOYMENT), without it everything here is skipped."""
+"""Builds the images and starts compose.yaml once for all tests of this folder.
+
+`make deployment-test` says where the tools are (CSKT_DEPLOYMENT); without it everything here is skipped."""
 
 import os
 import sys
@@ -56,7 +57,7 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployed(engine, image, pictures, tmp_path_factory) -> Deployed:
-    """The first start of docker/README.md: secrets and keys, an index job, then two replicas, proxy and Prometheus."""
+    """The first start of docker/README.md: secrets, keys, an index job; then two replicas, proxy, Prometheus."""
     deployed = prepare(engine, tmp_path_factory.mktemp("deployment") / "docker", pictures, replicas=2)
     told = deployed.indexer("index", "/images", "--gallery", GALLERY)
     assert f"{PEOPLE * 3} new" in told, told

@@ -1,4 +1,4 @@
-"""A deployment as docker/README.md starts one, in a folder of its own, and a client that talks to its proxy."""
+"""A deployment as docker/README.md starts one, in a folder of its own, and a client of its proxy."""
 
 import re
 import shutil

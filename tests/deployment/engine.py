@@ -1,4 +1,4 @@
-"""podman with a storage, networks and configuration of its own: it sees no container of this machine, and none sees it."""
+"""podman with storage, networks and configuration of its own: it sees no other container of this machine."""
 
 import json
 import os
@@ -43,11 +43,13 @@ class Engine:
             f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
         )
         (folder / "storage.conf").write_text(storage)
-        (folder / "containers.conf").write_text(
-            f'[containers]\ncgroupns = "host"\ndefault_ulimits = ["nofile={FILES}:{FILES}", "nproc={PROCESSES}:{PROCESSES}"]\n'
-            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/tmp"\n'
-            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"\n'
+        limits = f'"nofile={FILES}:{FILES}", "nproc={PROCESSES}:{PROCESSES}"'
+        sections = (
+            f'[containers]\ncgroupns = "host"\ndefault_ulimits = [{limits}]',
+            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/tmp"',
+            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"',
         )
+        (folder / "containers.conf").write_text("\n".join((*sections, "")))
         own = {
             "CONTAINERS_CONF": str(folder / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),

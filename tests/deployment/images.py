@@ -1,4 +1,4 @@
-"""The images of a deployment, made without an image registry: a base by debootstrap, wheels by pip, nothing else."""
+"""The images of a deployment, made without an image registry: a base by debootstrap and wheels by pip."""
 
 import os
 import shutil

@@ -11,7 +11,7 @@ CLIENTS = 4
 
 
 class Searching:
-    """People who search on and on through the proxy, each over one connection or, every tenth search, a new one."""
+    """People who search on and on through the proxy; every tenth search is over a new connection."""
 
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
@@ -29,9 +29,11 @@ class Searching:
 
     @staticmethod
     def search(client: httpx.Client, text: str) -> str:
-        """A status, or what went wrong instead."""
+        """A status with the problem's name, or what went wrong instead."""
         try:
-            return str(client.post("/v1/search", json={"text": text}).status_code)
+            answer = client.post("/v1/search", json={"text": text})
+            told = answer.headers.get("content-type", "").startswith("application/problem")
+            return f"{answer.status_code} {answer.json()['type']}" if told else str(answer.status_code)
         except httpx.TransportError as error:
             return type(error).__name__
 
@@ -49,10 +51,8 @@ class Searching:
 def served(deployed: Deployed) -> dict[str, int]:
     """How many searches each replica answered, as it counts itself."""
     key = (deployed.folder / "secrets/metrics_key").read_text().strip()
-    code = (
-        "import urllib.request as u;"
-        f"print(u.urlopen(u.Request('http://127.0.0.1:8000/metrics', headers={{'Authorization': 'Bearer {key}'}})).read().decode())"
-    )
+    request = f"u.Request('http://127.0.0.1:8000/metrics', headers={{'Authorization': 'Bearer {key}'}})"
+    code = f"import urllib.request as u; print(u.urlopen({request}).read().decode())"
     counts = {}
     for name in deployed.replicas():
         lines = deployed.engine.inside(name, "python", "-c", code).splitlines()
