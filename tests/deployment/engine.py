@@ -46,7 +46,8 @@ class Engine:
         limits = f'"nofile={FILES}:{FILES}", "nproc={PROCESSES}:{PROCESSES}"'
         sections = (
             f'[containers]\ncgroupns = "host"\ndefault_ulimits = [{limits}]',
-            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/tmp"',
+            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\ntmp_dir = "{folder}/tmp"',
+            'events_logger = "file"',
             f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"',
         )
         (folder / "containers.conf").write_text("\n".join((*sections, "")))
