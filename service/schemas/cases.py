@@ -103,11 +103,25 @@ class CasesResponse(Contract):
     people_needed: int = Field(description="how many people must agree before somebody counts as found")
 
 
+Missing = Annotated[
+    Literal["gone", "another", "budget"] | None,
+    Field(
+        description="why `item` is null: the row is not there any more; another one has its id now; this key "
+        "is shown no more people today"
+    ),
+]
+Checked = Annotated[
+    bool, Field(description="whether the entry says which row it means; those of earlier versions do not")
+]
+
+
 class Pinned(Contract):
-    """Somebody who was put into the file; `item` null: the row is not there any more."""
+    """Somebody who was put into the file."""
 
     id: int
     item: Item | None
+    missing: Missing
+    checked: Checked
     query: str
     asked: Asked
     by: str
@@ -118,6 +132,7 @@ class Decision(Contract):
     """What one person decided last."""
 
     verdict: Verdict
+    item: int = Field(description="the row that it was made on, one of the same passage")
     by: str
     at: str
     words: str
@@ -125,10 +140,12 @@ class Decision(Contract):
 
 
 class Judged(Contract):
-    """What the decisions on a row come to. `one more`: another person has to agree first."""
+    """What the decisions on a row and its passage come to. `one more`: another person has to agree first."""
 
     id: int
     item: Item | None
+    missing: Missing
+    checked: Checked
     query: str
     asked: Asked
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
@@ -150,3 +167,4 @@ class CaseResponse(CaseSummary):
     findings: list[Judged]
     notes: list[Noted]
     people_needed: int
+    withheld: int = Field(description="pins and findings on people whom this key may not see")
