@@ -107,6 +107,9 @@ class GuardedRoute(APIRoute):
                     raise BadKey(NO_KEY)
                 await _refuse(request, Record.begin(access.action or self.name, caller.key, caller.name))
             if access.action is None:
+                if access.scopes is not None:
+                    case = getattr(request.state, "case", "")
+                    request.state.caller = request.app.state.gate.narrowed(caller, case)
                 return await handle(request)
             record = Record.begin(access.action, caller.key, caller.name)
             return await _recorded(request, record, handle, Scope.SEARCH in (access.scopes or ()))

@@ -216,6 +216,18 @@ def test_a_contact_sheet_shows_each_hit(service) -> None:
     assert "not proof of identity" in page
 
 
+def test_a_report_leaves_whatever_the_case_was_called_in_earlier_versions(tmp_path: Path) -> None:
+    with keyed(tmp_path) as (client, store):
+        CaseStore(tmp_path).begin("a", "report", LATER)
+        with closing(sqlite3.connect(tmp_path / "cases.db")) as earlier:
+            earlier.execute("UPDATE investigation SET id = '案件 \"1'")
+            earlier.commit()
+        shown = headers(make(store, Scope.SEARCH))
+        answer = client.get('/v1/cases/案件 "1/report', headers=shown)
+        assert answer.status_code == 200
+        assert answer.headers["content-disposition"] == 'attachment; filename="case-1.html"'
+
+
 def test_two_keys_of_one_name_are_one_person(tmp_path: Path) -> None:
     with keyed(tmp_path, profile="casework") as (client, store):
         CaseStore(tmp_path).begin("case-7", "report", LATER)
@@ -287,7 +299,7 @@ def test_no_key_of_an_item_is_written_down(service, tmp_path: Path) -> None:
 
 
 def test_what_a_key_may_not_see_is_left_out_and_said(service, tmp_path: Path) -> None:
-    client, one, _, _, profile = service
+    client, one, *_ = service
     words = "a very special coat"
     write(client, one, kind="decision", item=4, query=words, verdict="same", words="by the shoes")
     write(client, one, kind="pin", item=5, query="a cap")

@@ -113,11 +113,13 @@ async def get_report(
     case, caller = await _open(request, desk, id, caller)
     whole = await _whole(request, desk, case, searcher, caller, record)
     pictures = {number: await searcher.image(number) for number in record.shown}
-    name = f'attachment; filename="case-{"".join(c for c in case.id if c.isalnum() or c in "._-")}.html"'
+    plain = "".join(
+        c for c in case.id if c.isascii() and (c.isalnum() or c in "._-")
+    )  # cases of old may differ
     return Response(
         case_report(whole, pictures, caller.name),
         media_type="text/html; charset=utf-8",
-        headers={"Content-Disposition": name},
+        headers={"Content-Disposition": f'attachment; filename="case-{plain}.html"'},
     )
 
 

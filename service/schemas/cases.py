@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from service.casework.cases import MOST_LETTERS, NAME
 from service.schemas.contract import NUMBER, Contract, Text, unicode_text
 from service.schemas.items import Item
 
@@ -11,7 +12,7 @@ MAX_DAYS = 366
 
 CaseId = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+    StringConstraints(min_length=1, max_length=MOST_LETTERS, pattern=NAME),
     Field(description="letters, digits, dots, dashes"),
 ]
 Sentence = Annotated[
