@@ -200,10 +200,11 @@ def test_a_table_is_read_back_as_it_was_and_holds_no_formula(tmp_path: Path, hos
             )
         ]
     )
-    text = hits_csv(found).decode("utf-8-sig")
+    text = hits_csv(found, hostile).decode("utf-8-sig")
     ((row,)) = csv.DictReader(io.StringIO(text, newline=""))
-    assert row["camera"].removeprefix("'") == hostile
-    assert not row["camera"].startswith(("=", "+", "-", "@"))
+    for column in ("camera", "attribute a", "searched_for"):
+        assert row[column].removeprefix("'") == hostile
+        assert not row[column].startswith(("=", "+", "-", "@"))
     assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
 
 
