@@ -4,7 +4,7 @@ A route that does not stand in the table cannot be added to the app.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -107,6 +107,9 @@ class GuardedRoute(APIRoute):
                     raise BadKey(NO_KEY)
                 await _refuse(request, Record.begin(access.action or self.name, caller.key, caller.name))
             if access.action is None:
+                if access.scopes is not None:
+                    case = getattr(request.state, "case", "")
+                    request.state.caller = request.app.state.gate.narrowed(caller, case)
                 return await handle(request)
             record = Record.begin(access.action, caller.key, caller.name)
             return await _recorded(request, record, handle, Scope.SEARCH in (access.scopes or ()))
@@ -134,7 +137,7 @@ async def _recorded(
             _admit(request, record)
         response = await handle(request)
         if shows_people and response.status_code < 400:
-            await _spend(request, record)
+            await spend(request, record)
     except RequestError as error:
         if record.refusal:
             record.status = error.status
@@ -154,7 +157,7 @@ async def _refuse(request: Request, record: Record) -> NoReturn:
     raise refusal
 
 
-async def _spend(request: Request, record: Record) -> None:
+async def spend(request: Request, record: Record) -> None:
     """Take who is about to be shown off the budget of this key. Raises BudgetSpent, on record."""
     budget: Budget | None = request.app.state.budget
     if budget is None or not record.shown:
@@ -165,6 +168,16 @@ async def _spend(request: Request, record: Record) -> None:
     except BudgetSpent as error:
         record.shown, record.refusal = [], str(error)
         raise
+
+
+async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int]) -> None:
+    """Of these rows note as shown those that the budget of this key still allows, and count them."""
+    budget: Budget | None = request.app.state.budget
+    if budget is None:
+        record.shown = list(ids)
+        return
+    item_of = request.app.state.searcher.upkeep.serving.gallery.get
+    record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
 
 
 def _admit(request: Request, record: Record) -> None:

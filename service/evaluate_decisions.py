@@ -78,6 +78,9 @@ def add_from_decisions(
 
 def run_from_decisions(arguments: argparse.Namespace) -> int:
     """Print how well the gallery's own encoder finds whom people confirmed. Raises ConfigError."""
+    from contextlib import closing
+
+    from indexer.gallery import open_gallery
     from service.settings import read_settings
 
     if arguments.data:
@@ -85,13 +88,14 @@ def run_from_decisions(arguments: argparse.Namespace) -> int:
             "--from-decisions measures a gallery; leave --data out, or leave --from-decisions out."
         )
     settings = read_settings({"gallery": arguments.from_decisions})
-    labelled, undecided = labels_of(settings)
-    report = measure(settings, labelled, undecided, arguments.device, arguments.precision)
+    with closing(open_gallery(settings.gallery)) as gallery:
+        labelled, undecided = labels_of(settings, gallery)
+        report = measure(gallery, labelled, undecided, arguments.device, arguments.precision)
     print(json.dumps({**asdict(report), "caution": CAUTION}, indent=2) if arguments.json else _table(report))
     return 0
 
 
-def labels_of(settings: "Settings") -> tuple[list[Labelled], int]:
+def labels_of(settings: "Settings", gallery: "Gallery") -> tuple[list[Labelled], int]:
     """Every sentence with somebody confirmed, and how many people were left undecided. Raises ConfigError."""
     from service.casework.case_file import case_file
     from service.casework.desk import CONFIRMING
@@ -103,7 +107,7 @@ def labels_of(settings: "Settings") -> tuple[list[Labelled], int]:
     entries = Entries(settings.state_folder)
     needed = CONFIRMING[settings.profile]
     files = {
-        case: [found for found in case_file(written, needed).findings if found.asked == "words"]
+        case: [found for found in case_file(written, needed, gallery.get).findings if found.asked == "words"]
         for case, written in entries.by_case().items()
     }
     entries.close()
@@ -125,24 +129,21 @@ def _of_case(case: str, findings: "Iterable[Finding]") -> list[Labelled]:
 
 
 def measure(
-    settings: "Settings", labelled: list[Labelled], undecided: int, device: str, precision: str
+    gallery: "Gallery", labelled: list[Labelled], undecided: int, device: str, precision: str
 ) -> Report:
     """The figures of the gallery as it is now. Raises ConfigError when no confirmed row is left in it."""
-    from contextlib import closing
-
-    from indexer.gallery import check_encoder, open_gallery
+    from indexer.gallery import check_encoder
     from model.embedder import open_embedder
 
-    with closing(open_gallery(settings.gallery)) as gallery:
-        embedder = open_embedder(gallery.encoder, device, precision)
-        check_encoder(gallery, embedder.name, embedder.fingerprint)
-        matches = {one: _with_passages(gallery, one.confirmed) for one in labelled}
-        there = [one for one in labelled if matches[one]]
-        if not there:
-            raise ConfigError("None of the confirmed rows is in this gallery any more.")
-        vectors = embedder.embed_texts([one.query for one in there])
-        ranks = _ranks(gallery, vectors, [matches[one] for one in there])
-        return _report(ranks, there, len(gallery), undecided)
+    embedder = open_embedder(gallery.encoder, device, precision)
+    check_encoder(gallery, embedder.name, embedder.fingerprint)
+    matches = {one: _with_passages(gallery, one.confirmed) for one in labelled}
+    there = [one for one in labelled if matches[one]]
+    if not there:
+        raise ConfigError("None of the confirmed rows is in this gallery any more.")
+    vectors = embedder.embed_texts([one.query for one in there])
+    ranks = _ranks(gallery, vectors, [matches[one] for one in there])
+    return _report(ranks, there, len(gallery), undecided)
 
 
 def _with_passages(gallery: "Gallery", confirmed: frozenset[int]) -> set[int]:

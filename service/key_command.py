@@ -127,9 +127,9 @@ def end_of(text: str | None) -> str | None:
 
     if text is None:
         return None
-    units = {"d": "days", "h": "hours", "m": "minutes"}
+    units = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
     number, unit = text[:-1], units.get(text[-1:])
     if unit is None or not number.isdecimal() or not 0 < int(number) < 100_000:
-        raise KeyProblem(f"{text} is no time: write 90d, 12h or 30m.")
+        raise KeyProblem(f"{text} is no time: write 90d, 12h, 30m or 10s.")
     end = datetime.now(UTC) + timedelta(**{unit: int(number)})
     return end.isoformat(timespec="milliseconds").replace("+00:00", "Z")

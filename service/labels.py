@@ -9,7 +9,8 @@ from indexer.labels import source_label
 
 _ORIGIN = re.compile(r"\b\w+://(?=[^/\s]+(?:\s|$))")
 _QUOTED = re.compile(r"'[^']*/([^'/]*)'|\"[^\"]*/([^\"/]*)\"")
-_FOLDERS = re.compile(r"(?<!\S)(?!Input/output error)\S*/(?:.*/)?", re.DOTALL)
+_BEHIND = r"(?:(?:(?!Input/output error).)*/)?"
+_FOLDERS = re.compile(rf"(?<!\S)(?!Input/output error)\S*/{_BEHIND}", re.DOTALL)
 
 
 def encoder_label(encoder: str) -> str:
@@ -43,11 +44,11 @@ def reason_label(bad: Rejected) -> str:
     Folders of the item itself are cut out, and whatever else looks like one: from the first word with a slash
     up to the last slash, as a folder's name may hold spaces. Of an address without a path the host stays.
     """
-    reason = bad.reason
+    reason = _QUOTED.sub(lambda found: f"'{found[1] or found[2] or ''}'", _ORIGIN.sub("", bad.reason))
     for place in (bad.uri, bad.key, bad.source.partition(":")[2]):
         for part in place.split("#"):
             folder, slash, _ = part.rpartition("/")
             if folder:
-                reason = re.sub(rf"(?<![\w/]){re.escape(folder + slash)}", "", reason)
-    reason = _QUOTED.sub(lambda found: f"'{found[1] or found[2] or ''}'", _ORIGIN.sub("", reason))
+                own = rf"(?<![\w/]){re.escape(folder + slash)}{_BEHIND}"
+                reason = re.sub(own, "", reason, flags=re.DOTALL)
     return _FOLDERS.sub("", reason)

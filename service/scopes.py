@@ -1,6 +1,7 @@
 """Who a caller may be: what a key is good for, and which cameras it may see."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -26,6 +27,13 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     cameras: frozenset[str] | None = None
+
+    def within(self, cameras: Sequence[str] | None) -> "Caller":
+        """The same caller, who sees no other cameras than these either; None: no limit."""
+        if cameras is None:
+            return self
+        mine = frozenset(cameras)
+        return replace(self, cameras=mine if self.cameras is None else mine & self.cameras)
 
 
 ANYONE = Caller("", "nobody", frozenset())

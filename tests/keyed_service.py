@@ -47,6 +47,12 @@ def headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def make(store: KeyStore, *scopes: Scope, cameras: tuple[str, ...] = (), expires: str | None = None) -> str:
+def make(
+    store: KeyStore,
+    *scopes: Scope,
+    name: str = "somebody",
+    cameras: tuple[str, ...] = (),
+    expires: str | None = None,
+) -> str:
     """The text of a new key."""
-    return store.create("somebody", scopes, cameras, expires)[1]
+    return store.create(name, scopes, cameras, expires)[1]

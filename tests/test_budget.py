@@ -68,6 +68,16 @@ def test_it_is_shared_and_kept(tmp_path: Path) -> None:
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
 
 
+def test_what_is_left_goes_to_the_first(tmp_path: Path) -> None:
+    budget = Budget(tmp_path, 3, lambda: NOON)
+    budget.spend("a", [0], item_of)
+    assert budget.spend_what_is_left("a", [30, 1, 31, 32, 2, 30], item_of) == [30, 1, 31, 2]
+    assert budget.spend_what_is_left("a", [33, 31], item_of) == [31]
+    with pytest.raises(BudgetSpent, match="has 0 left"):
+        budget.spend("a", [32], item_of)
+    budget.close()
+
+
 def test_threads_share_it_to_the_last_person(tmp_path: Path) -> None:
     budget, got = Budget(tmp_path, 10, lambda: NOON), []
 

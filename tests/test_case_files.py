@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyed_service import headers, keyed, make
 
+from indexer.items import GalleryItem
 from service import cli
 from service.casework.case_file import case_file
 from service.casework.cases import CaseStore
 from service.casework.entries import Entries, Entry
+from service.keys import KeyStore
 from service.scopes import Scope
 
 LATER = "2999-01-01T00:00:00.000Z"
@@ -28,7 +30,7 @@ HOSTILE = "<script>alert(1)</script>"
 def service(request, tmp_path: Path) -> Iterator[tuple]:
     """A client, the shown keys of two people who search and of one who opens cases, and the profile."""
     with keyed(tmp_path, profile=request.param) as (client, store):
-        one, other = make(store, Scope.SEARCH), make(store, Scope.SEARCH)
+        one, other = (make(store, Scope.SEARCH, name=name) for name in ("Ada Lovelace", "Grace Hopper"))
         admin = headers(make(store, Scope.ADMIN, Scope.AUDIT))
         while client.get("/v1/gallery").status_code != 401:
             pass
@@ -198,10 +200,11 @@ def test_a_table_is_read_back_as_it_was_and_holds_no_formula(tmp_path: Path, hos
             )
         ]
     )
-    text = hits_csv(found).decode("utf-8-sig")
+    text = hits_csv(found, hostile).decode("utf-8-sig")
     ((row,)) = csv.DictReader(io.StringIO(text, newline=""))
-    assert row["camera"].removeprefix("'") == hostile
-    assert not row["camera"].startswith(("=", "+", "-", "@"))
+    for column in ("camera", "attribute a", "searched_for"):
+        assert row[column].removeprefix("'") == hostile
+        assert not row[column].startswith(("=", "+", "-", "@"))
     assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
 
 
@@ -214,6 +217,145 @@ def test_a_contact_sheet_shows_each_hit(service) -> None:
     assert "not proof of identity" in page
 
 
+def test_a_report_leaves_whatever_the_case_was_called_in_earlier_versions(tmp_path: Path) -> None:
+    with keyed(tmp_path) as (client, store):
+        CaseStore(tmp_path).begin("a", "report", LATER)
+        with closing(sqlite3.connect(tmp_path / "cases.db")) as earlier:
+            earlier.execute("UPDATE investigation SET id = '案件 \"1'")
+            earlier.commit()
+        shown = headers(make(store, Scope.SEARCH))
+        answer = client.get('/v1/cases/案件 "1/report', headers=shown)
+        assert answer.status_code == 200
+        assert answer.headers["content-disposition"] == 'attachment; filename="case-1.html"'
+
+
+def test_two_keys_of_one_name_are_one_person(tmp_path: Path) -> None:
+    with keyed(tmp_path, profile="casework") as (client, store):
+        CaseStore(tmp_path).begin("case-7", "report", LATER)
+        keys = [make(store, Scope.SEARCH, name=name) for name in ("Ada Byron", " ada  BYRON", "Grace")]
+        shown = [headers(key) | {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"} for key in keys]
+        while client.get("/v1/cases/case-7", headers=shown[2]).status_code != 200:
+            pass
+        decide = {"kind": "decision", "item": 4, "query": "blue dress", "verdict": "same"}
+        states = [write(client, one, **decide).json()["findings"][0]["state"] for one in shown]
+        assert states == ["one more", "one more", "confirmed"]
+
+
+def test_who_shows_no_key_counts_for_nobody_where_two_must_agree() -> None:
+    said = [
+        Entry("decision", "", "this machine", 1, "coat", "same"),
+        Entry("decision", "k", "Ada", 1, "coat", "same"),
+    ]
+    assert [case_file(said, needed, nothing).findings[0].state for needed in (1, 2)] == [
+        "confirmed",
+        "one more",
+    ]
+
+
+def test_people_meet_who_mean_the_same_words_and_the_same_passage() -> None:
+    def get(id: int) -> GalleryItem:
+        return GalleryItem(f"k{id}", "u", "s", camera="gate", track="t" if id < 3 else "another")
+
+    said = [
+        Entry("decision", "a", "Ada", 1, "Red  coat", "same"),
+        Entry("decision", "g", "Grace", 2, "red coat", "same"),
+        Entry("decision", "h", "Hedy", 3, "red coat", "same"),
+    ]
+    found = case_file(said, 2, get).findings
+    assert [(one.item, one.state) for one in found] == [(1, "confirmed"), (2, "confirmed"), (3, "one more")]
+    said.append(Entry("decision", "a", "Ada", 2, "red coat", "not"))  # of this crop, as tracks mix people
+    assert [one.state for one in case_file(said, 2, get).findings] == ["confirmed", "disputed", "one more"]
+
+
+def test_a_row_that_is_somebody_else_now_is_not_shown_as_found(service) -> None:
+    client, one, other, *_ = service
+    for shown in (one, other):
+        write(client, shown, kind="decision", item=4, query="blue dress", verdict="same")
+    write(client, one, kind="pin", item=5)
+    rows = client.app.state.searcher.upkeep.serving.gallery._rows
+    rows[3], rows[4] = rows[4], rows[3]  # as if all had been indexed anew
+    file = client.get("/v1/cases/case-7", headers=one).json()
+    assert [(found["item"], found["missing"]) for found in file["findings"]] == [(None, "another")]
+    assert [(pin["item"], pin["missing"]) for pin in file["pins"]] == [(None, "another")]
+    page = client.get("/v1/cases/case-7/report", headers=one).text
+    assert "data:image/jpeg" not in page
+    assert page.count("another person&#x27;s picture now") == 2
+    again = write(client, one, kind="decision", item=4, query="blue dress", verdict="not").json()
+    assert [found["state"] for found in again["findings"]] == ["confirmed", "not"]
+
+
+def test_entries_of_an_earlier_version_are_shown_as_unchecked(service, tmp_path: Path) -> None:
+    client, one, *_ = service
+    with closing(Entries(tmp_path)) as entries:
+        entries.add("case-7", Entry("pin", "k", "n", 5))
+    (pin,) = client.get("/v1/cases/case-7", headers=one).json()["pins"]
+    assert (pin["item"]["id"], pin["checked"]) == (5, False)
+    assert "not checked" in client.get("/v1/cases/case-7/report", headers=one).text
+
+
+def test_no_key_of_an_item_is_written_down(service, tmp_path: Path) -> None:
+    client, one, *_ = service
+    write(client, one, kind="pin", item=5)
+    assert b"person-5" not in (tmp_path / "entries.db").read_bytes()
+
+
+def test_what_a_key_may_not_see_is_left_out_and_said(service, tmp_path: Path) -> None:
+    client, one, *_ = service
+    words = "a very special coat"
+    write(client, one, kind="decision", item=4, query=words, verdict="same", words="by the shoes")
+    write(client, one, kind="pin", item=5, query="a cap")
+    with closing(KeyStore(tmp_path)) as store:
+        limited = headers(make(store, Scope.SEARCH, name="Hedy", cameras=("camera-2",)))
+    limited |= {name: one[name] for name in ("Cskt-Case", "Cskt-Purpose")}
+    while client.get("/v1/cases/case-7", headers=limited).status_code != 200:
+        pass
+    answer = client.get("/v1/cases/case-7", headers=limited)
+    file = answer.json()
+    assert ([pin["id"] for pin in file["pins"]], file["findings"], file["withheld"]) == ([5], [], 1)
+    page = client.get("/v1/cases/case-7/report", headers=limited).text
+    for text in (answer.text, page):
+        assert words not in text
+        assert "by the shoes" not in text
+    assert "1 pins and findings on people not open to this key" in page
+
+
+def test_a_case_for_some_cameras_takes_nobody_else(service, tmp_path: Path) -> None:
+    client, one, *_ = service
+    CaseStore(tmp_path).begin("narrow", "report", LATER, cameras=["camera-1"])
+    shown = one | {"Cskt-Case": "narrow"}
+    while client.get("/v1/cases/narrow", headers=shown).status_code != 200:
+        pass
+    answers = [
+        client.post("/v1/cases/narrow/entries", json={"kind": "pin", "item": item}, headers=shown)
+        for item in (4, 5)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 404]
+
+
+def test_a_spent_budget_stops_no_note_and_hides_who_is_too_many(tmp_path: Path) -> None:
+    CaseStore(tmp_path).begin("case-7", "report", LATER)
+    with closing(Entries(tmp_path)) as entries:
+        for item in range(1, 6):
+            entries.add("case-7", Entry("pin", "k", "Grace", item))
+    with keyed(tmp_path, profile="casework", people_per_day=3) as (client, store):
+        shown = headers(make(store, Scope.SEARCH))
+        shown |= {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"}
+        while client.get("/v1/gallery").status_code != 401:
+            pass
+        file = client.get("/v1/cases/case-7", headers=shown).json()
+        assert [pin["missing"] for pin in file["pins"]] == [None, None, None, "budget", "budget"]
+        assert client.get("/v1/cases/case-7/report", headers=shown).text.count("data:image/jpeg") == 3
+        assert len(write(client, shown, kind="note", words="at the gate").json()["notes"]) == 1
+        refused = write(client, shown, kind="decision", item=9, query="coat", verdict="same")
+        assert refused.status_code == 429
+        decided = write(client, shown, kind="decision", item=2, query="coat", verdict="same").json()
+        assert [found["id"] for found in decided["findings"]] == [2]
+
+
+def nothing(id: int) -> None:
+    """A gallery that holds nothing any more."""
+
+
 DECISIONS = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["same", "not", "unsure"])), min_size=1
 )
@@ -222,7 +364,7 @@ DECISIONS = st.lists(
 @given(DECISIONS, st.integers(1, 2))
 def test_the_last_word_of_each_person_counts(decisions: list, needed: int) -> None:
     entries = [Entry("decision", key, key, 1, "coat", verdict) for key, verdict in decisions]
-    (found,) = case_file(entries, needed).findings
+    (found,) = case_file(entries, needed, nothing).findings
     last = dict(decisions)
     same, no = (sum(verdict == wanted for verdict in last.values()) for wanted in ("same", "not"))
     if same and no:

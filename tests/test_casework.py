@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from keyed_service import headers, keyed, make
 
+from indexer.items import Rejected
 from service import cli
 from service.casework.cases import CaseProblem, CaseStore
 from service.scopes import Scope
@@ -55,6 +56,8 @@ def test_people_are_shown_for_an_open_case_only(service, request_: tuple) -> Non
         assert ask(client, request_, why(key, case)) == 403
     for purpose in ("", "..", "12345"):
         assert ask(client, request_, why(key, purpose=purpose)) == 403
+    method, path, body = request_
+    assert client.request(method, path, json=body, headers=why(key)).headers["cache-control"] == "no-store"
     cases.end("case-7")
     while ask(client, request_, why(key)) == 200:  # what is on a screen stops too, within a second
         pass
@@ -110,6 +113,27 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
         store.begin("a", "another report", LATER)
     with pytest.raises(CaseProblem, match="no case b"):
         store.end("b")
+
+
+@pytest.mark.parametrize("name", ["案件 1", "a b", "-a", "", "a/b", "a\n", "x" * 65])
+def test_a_name_that_no_request_could_give_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CaseProblem, match="letters, digits"):
+        CaseStore(tmp_path).begin(name, "report", LATER)
+
+
+def test_a_case_narrows_what_is_counted(service) -> None:
+    client, cases, key, _ = service
+    cases.begin("narrow", "report", LATER, cameras=["camera-1"])
+    while client.get("/v1/gallery", headers=why(key, "narrow")).json()["items"] != 4:
+        pass
+    assert client.get("/v1/gallery", headers=why(key, "narrow")).json()["cameras"] == {"camera-1": 4}
+    timeline = "/v1/gallery/timeline?camera=camera-2"
+    assert sum(client.get(timeline, headers=why(key, "narrow")).json()["counts"]) == 0
+    client.app.state.searcher.upkeep.serving.gallery.rejected = lambda limit: [
+        Rejected("k", "/a/7.jpg", "folder:/a", "no picture")
+    ]
+    assert client.get("/v1/gallery/rejected", headers=why(key, "narrow")).json()["rejected"] == []
+    assert len(client.get("/v1/gallery/rejected", headers=headers(key)).json()["rejected"]) == 1
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from keyed_service import headers, keyed, make
 
 from service import cli
+from service.key_command import end_of
 from service.keys import KeyProblem, KeyStore
 from service.scopes import Scope
 
@@ -119,6 +121,14 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "key create" in log
     assert "key revoke" in log
     assert text not in log
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("10s", 10), ("30m", 1800), ("12h", 43_200), ("90d", 7_776_000)]
+)
+def test_an_end_is_so_far_from_now(given: str, seconds: int) -> None:
+    end = datetime.fromisoformat(end_of(given))
+    assert abs((end - datetime.now(UTC)).total_seconds() - seconds) < 5
 
 
 @pytest.mark.parametrize(

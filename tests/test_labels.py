@@ -58,6 +58,8 @@ def test_a_full_name_is_no_label() -> None:
     [
         ("/a/7.jpg", "cannot be opened: Permission denied.", "cannot be opened: Permission denied."),
         ("/a/7.jpg", "cannot be opened: Input/output error.", "cannot be opened: Input/output error."),
+        ("/data/x", "cannot open /data/Anna Müller/7.jpg", "cannot open 7.jpg"),
+        ("/data/x", "torn: /data/Anna M/7.jpg: Input/output error", "torn: 7.jpg: Input/output error"),
         ("/my own/7.jpg", "/my own/7.jpg is torn.", "7.jpg is torn."),
         ("/a/7.jpg", "[Errno 2] No such file: '/my own/secret/7.jpg'", "[Errno 2] No such file: '7.jpg'"),
         ("/a/7.jpg", "found /my own/secret/7.jpg there.", "found 7.jpg there."),

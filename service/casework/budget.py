@@ -51,12 +51,9 @@ class Budget:
 
         Raises BudgetSpent when they are too many, and then counts none of them; BudgetProblem.
         """
-        moment, wanted = self._clock(), dict.fromkeys(ids)
+        moment = self._clock()
         day = moment.date().isoformat()
-        seen = {
-            item for (item,) in self._file.read("SELECT item FROM seen WHERE day = ? AND key = ?", (day, key))
-        }
-        new = [(day, key, id, _person(id, item_of(id))) for id in wanted if id not in seen]
+        new = self._new(day, key, ids, item_of)
         if not new:
             return
 
@@ -69,6 +66,43 @@ class Budget:
                 raise self._spent(before, moment)
 
         self._file.change(count)
+
+    def spend_what_is_left(
+        self, key: str, ids: Iterable[int], item_of: Callable[[int], GalleryItem | None]
+    ) -> list[int]:
+        """Count those of the rows, from the first on, that `key` may still be shown today; returns them."""
+        wanted = list(dict.fromkeys(ids))
+        day = self._clock().date().isoformat()
+        new = self._new(day, key, wanted, item_of)
+
+        def count(connection: sqlite3.Connection) -> set[int]:
+            connection.execute("DELETE FROM seen WHERE day <> ?", (day,))
+            people = {
+                person
+                for (person,) in connection.execute(
+                    "SELECT DISTINCT person FROM seen WHERE day = ? AND key = ?", (day, key)
+                )
+            }
+            too_many = set()
+            for row in new:
+                *_, id, person = row
+                if person not in people and len(people) >= self._most:
+                    too_many.add(id)
+                    continue
+                people.add(person)
+                connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", row)
+            return too_many
+
+        too_many = self._file.change(count) if new else set()
+        return [id for id in wanted if id not in too_many]
+
+    def _new(
+        self, day: str, key: str, ids: Iterable[int], item_of: Callable[[int], GalleryItem | None]
+    ) -> list[tuple[str, str, int, bytes]]:
+        """Those of the rows that the key was not shown that day, as they are written."""
+        query = "SELECT item FROM seen WHERE day = ? AND key = ?"
+        seen = {item for (item,) in self._file.read(query, (day, key))}
+        return [(day, key, id, _person(id, item_of(id))) for id in dict.fromkeys(ids) if id not in seen]
 
     def _spent(self, before: int, moment: datetime) -> BudgetSpent:
         midnight = datetime(moment.year, moment.month, moment.day, tzinfo=UTC) + timedelta(days=1)

@@ -1,64 +1,125 @@
 """The present state of a case, read off its entries: who is pinned, what was decided, what was noted."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from indexer.grouping import group_of
+from indexer.items import GalleryItem
 from service.casework.entries import Asked, Entry
+from service.casework.row_marks import fits, row_mark
 
 State = Literal["confirmed", "one more", "disputed", "not", "unsure"]
 """What the decisions on one person come to. `one more`: another person has to look before it is confirmed."""
 
+Place = tuple[int, str]
+"""A row: its id, and the mark of the item that an entry meant by it ("" in entries of earlier versions)."""
+Subject = tuple[str, Asked, Hashable]
+"""What is decided on: the words, whether they stood alone, and a passage."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether `item` is the person of `query`: what came out, and each key's last decision.
+    """Whether `item` is the person of `query`: what came out, and the last decision of each person.
 
-    asked: whether the words alone were asked for.
+    A person's decision on another row of the passage counts where there is none on this one. asked: whether
+    the words alone were asked for; mark: of the row that was decided on.
     """
 
     item: int
+    mark: str
     query: str
     asked: Asked
     state: State
     decisions: tuple[Entry, ...]
 
+    @property
+    def checked(self) -> bool:
+        """Whether each decision says which row it was made on; those of earlier versions do not."""
+        return all(one.mark for one in self.decisions)
+
 
 @dataclass(frozen=True)
 class CaseFile:
-    """`pins` (the last pin of each item that was not taken off), `findings` and `notes`, the oldest first."""
+    """`pins` (the last pin of each item that was not taken off), `findings` and `notes`, the oldest first.
+
+    rows: what the gallery holds now under the ids that pins and findings name.
+    """
 
     pins: tuple[Entry, ...]
     findings: tuple[Finding, ...]
     notes: tuple[Entry, ...]
+    rows: Mapping[int, GalleryItem]
 
 
-def case_file(entries: Iterable[Entry], people_needed: int) -> CaseFile:
-    """What entries in their order come to; `people_needed`: keys that must say `same` to confirm it."""
+def case_file(
+    entries: Iterable[Entry], people_needed: int, get: Callable[[int], GalleryItem | None]
+) -> CaseFile:
+    """What entries in their order come to; `people_needed`: people who must say `same` to confirm it.
+
+    `get`: what the gallery holds under an id.
+    """
     pins: dict[int | None, Entry] = {}
-    decisions: dict[tuple[str, Asked, int], dict[str, Entry]] = {}
+    decisions: list[Entry] = []
     notes: list[Entry] = []
     for entry in entries:
         if entry.kind == "note":
             notes.append(entry)
-        elif entry.kind == "decision" and entry.item is not None:
-            key = (entry.query, entry.asked, entry.item)
-            decisions.setdefault(key, {})[entry.key] = entry
+        elif entry.kind == "decision":
+            decisions.append(entry)
         else:
             pins.pop(entry.item, None)
             if entry.kind == "pin":
                 pins[entry.item] = entry
-    findings = [
-        Finding(item, query, asked, _state(by_key.values(), people_needed), tuple(by_key.values()))
-        for (query, asked, item), by_key in decisions.items()
-    ]
-    return CaseFile(tuple(pins.values()), tuple(findings), tuple(notes))
+    named = dict.fromkeys(one.item for one in (*pins.values(), *decisions) if one.item is not None)
+    found = {id: get(id) for id in named}
+    rows = {id: item for id, item in found.items() if item is not None}
+    return CaseFile(
+        tuple(pins.values()), tuple(_findings(decisions, people_needed, rows)), tuple(notes), rows
+    )
 
 
-def _state(decisions: Iterable[Entry], people_needed: int) -> State:
+def same_words(text: str) -> str:
+    """Words and names as they are compared: whatever their case and the spaces between them."""
+    return " ".join(text.casefold().split())
+
+
+def person_of(entry: Entry) -> str:
+    """Who wrote it: keys of one name are one person's; "" without a key."""
+    return same_words(entry.name) if entry.key else ""
+
+
+def _findings(
+    decisions: Sequence[Entry], people_needed: int, rows: Mapping[int, GalleryItem]
+) -> Iterable[Finding]:
+    latest: dict[Subject, dict[str, Entry]] = {}
+    on_rows: dict[tuple[Subject, Place], dict[str, Entry]] = {}
+    for entry in decisions:
+        place, passage = _where(entry, rows)
+        subject = (same_words(entry.query), entry.asked, passage)
+        for said in (latest.setdefault(subject, {}), on_rows.setdefault((subject, place), {})):
+            said[person_of(entry)] = entry
+    for (subject, (item, mark)), said in on_rows.items():
+        words = next(iter(said.values()))
+        whole = tuple((latest[subject] | said).values())
+        yield Finding(item, mark, words.query, words.asked, _state(whole, people_needed), whole)
+
+
+def _where(entry: Entry, rows: Mapping[int, GalleryItem]) -> tuple[Place, Hashable]:
+    """The row that an entry means, and its passage; a row that is not there any more is alone."""
+    assert entry.item is not None
+    item = rows.get(entry.item)
+    if item is None or not fits(entry.mark, item):
+        return (entry.item, entry.mark), ("row", entry.item, entry.mark)
+    return (entry.item, row_mark(item)), group_of(entry.item, item)
+
+
+def _state(decisions: Sequence[Entry], people_needed: int) -> State:
+    """Who shows no key is nobody in particular: that does not count where two people must agree."""
     verdicts = [decision.verdict for decision in decisions]
     if "same" in verdicts:
         if "not" in verdicts:
             return "disputed"
-        return "confirmed" if verdicts.count("same") >= people_needed else "one more"
+        agreed = sum(one.verdict == "same" and (people_needed == 1 or one.key != "") for one in decisions)
+        return "confirmed" if agreed >= people_needed else "one more"
     return "not" if "not" in verdicts else "unsure"

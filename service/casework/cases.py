@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from service.keys import now
 from service.state_file import StateFile
 
 FILE = "cases.db"
+MOST_LETTERS = 64
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a case may be called: it stands in addresses, headers and the names of files."""
 
 _TABLE = """CREATE TABLE IF NOT EXISTS investigation (
     id TEXT PRIMARY KEY, basis TEXT NOT NULL, opened TEXT NOT NULL, expires TEXT NOT NULL, closed TEXT,
@@ -68,7 +72,12 @@ class CaseStore:
         cameras: Sequence[str] | None = None,
         keys: Sequence[str] | None = None,
     ) -> Case:
-        """Open a case. Raises CaseProblem when there is one of that name, also a closed one."""
+        """Open a case. Raises CaseProblem when it cannot be called that or there was one of that name."""
+        if len(id) > MOST_LETTERS or not re.fullmatch(NAME.strip("^$"), id):
+            raise CaseProblem(
+                f"{id!r} is no name for a case: take letters, digits, dots, dashes and underscores, a letter "
+                f"or digit first, at most {MOST_LETTERS}."
+            )
         case = Case(id, basis, now(), expires, None, _names(cameras), _names(keys))
         row = (
             id,

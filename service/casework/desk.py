@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from indexer.times import iso
-from service.casework.case_file import CaseFile, case_file
 from service.casework.cases import Case, CaseStore
 from service.casework.entries import CaseFull, Entries, Entry
 from service.errors import BadQuery, CaseTaken, UnknownCase
@@ -12,7 +11,7 @@ from service.keys import now
 from service.scopes import Caller, Scope
 
 CONFIRMING = {"open": 1, "casework": 2}
-"""How many keys must say `same` before somebody counts as found, by the profile of the service."""
+"""How many people must say `same` before somebody counts as found, by the profile of the service."""
 
 
 class Desk:
@@ -58,9 +57,9 @@ class Desk:
             raise UnknownCase(_no_case(id))
         return found
 
-    def file(self, id: str) -> CaseFile:
-        """The present state of a case."""
-        return case_file(self._entries.of_case(id), self.people_needed)
+    def entries(self, id: str) -> list[Entry]:
+        """What was written into the file of a case, the oldest first."""
+        return self._entries.of_case(id)
 
     def write(self, id: str, entry: Entry) -> None:
         """Write one more line into the file of a case. Raises BadQuery when it is full."""

@@ -21,7 +21,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS entry (
     name TEXT NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, item INTEGER, query TEXT NOT NULL, verdict TEXT,
     words TEXT NOT NULL
 ) STRICT"""
-_COLUMNS = "number, key, name, at, kind, item, query, verdict, words, asked"
+_COLUMNS = "number, key, name, at, kind, item, query, verdict, words, asked, mark"
 
 Kind = Literal["pin", "unpin", "note", "decision"]
 Verdict = Literal["same", "not", "unsure"]
@@ -42,7 +42,7 @@ class Entry:
     """One line of a case file: what (`kind`), by whom (id and name of a key), when (ISO 8601 in UTC).
 
     query: the words that a pinned or judged item (an id of the gallery) was found by, `asked` alone or not;
-    words: of a note.
+    words: of a note; mark: which item had that id then (`row_marks.py`), "" where it is not known.
     """
 
     kind: Kind
@@ -55,6 +55,7 @@ class Entry:
     at: str = ""
     number: int = 0
     asked: Asked = "words"
+    mark: str = ""
 
 
 class Entries:
@@ -62,7 +63,7 @@ class Entries:
 
     def __init__(self, folder: Path) -> None:
         self._file = StateFile(folder / FILE, _TABLE, EntryProblem)
-        self._file.change(_add_asked)
+        self._file.change(_add_columns)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -74,8 +75,7 @@ class Entries:
         if count >= MOST:
             raise CaseFull(f"The case {case} holds {MOST} entries already; open another one.")
         self._file.write(
-            "INSERT INTO entry (investigation, key, name, at, kind, item, query, verdict, words, asked) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO entry (investigation, {_COLUMNS}) VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 case,
                 entry.key,
@@ -87,6 +87,7 @@ class Entries:
                 entry.verdict,
                 entry.words,
                 entry.asked,
+                entry.mark,
             ),
         )
 
@@ -108,15 +109,16 @@ class Entries:
         return cases
 
 
-def _add_asked(connection: sqlite3.Connection) -> None:
-    """Files of earlier versions lack this column."""
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Files of earlier versions lack these columns."""
     columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(entry)")}
-    if "asked" not in columns:
-        connection.execute("ALTER TABLE entry ADD COLUMN asked TEXT NOT NULL DEFAULT 'words'")
+    for name, default in (("asked", "words"), ("mark", "")):
+        if name not in columns:
+            connection.execute(f"ALTER TABLE entry ADD COLUMN {name} TEXT NOT NULL DEFAULT '{default}'")
 
 
 def _entry(row: tuple[object, ...]) -> Entry:
-    number, key, name, at, kind, item, query, verdict, words, asked = row
+    number, key, name, at, kind, item, query, verdict, words, asked, mark = row
     return Entry(
         cast("Kind", kind),
         str(key),
@@ -128,4 +130,5 @@ def _entry(row: tuple[object, ...]) -> Entry:
         str(at),
         cast("int", number),
         cast("Asked", asked),
+        str(mark),
     )

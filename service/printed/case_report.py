@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from service.keys import now
 from service.printed.sheet import heading, people, person, quotation, sheet
-from service.schemas.cases import CaseResponse, Judged, Pinned
-from service.schemas.items import Item
+from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 
 STATES = {
     "confirmed": "Confirmed as the person searched for",
@@ -14,6 +13,12 @@ STATES = {
     "not": "Not the person searched for",
     "unsure": "Unsure",
 }
+MISSING = {
+    "gone": "no longer in the gallery",
+    "another": "this number is another person's picture now; it is not shown",
+    "budget": "not shown: this key is shown no more people today",
+}
+UNCHECKED = "from an earlier version: not checked that this is the picture that was meant"
 VERDICTS = {"same": "same person", "not": "not the person", "unsure": "unsure"}
 
 
@@ -27,6 +32,8 @@ def case_report(case: CaseResponse, pictures: Mapping[int, bytes], printed_by: s
         ("People who must agree", str(case.people_needed)),
         ("Printed", f"{now()} by {printed_by}"),
     ]
+    if case.withheld:
+        facts.append(("Left out", f"{case.withheld} pins and findings on people not open to this key"))
     return sheet(
         f"Case {case.id}", facts, [*_findings(case, pictures), *_pins(case, pictures), *_notes(case)]
     )
@@ -43,11 +50,19 @@ def _findings(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 def _finding(found: Judged, pictures: Mapping[int, bytes]) -> str:
     decisions = [
-        f"{one.by}: {VERDICTS[one.verdict]}, {one.at}{f' ({one.words})' if one.words else ''}"
+        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {one.at}{_reason(one)}"
         for one in found.decisions
     ]
-    lines = [*_where(found.item), f"searched by: {_asked(found)}", *decisions]
-    return person(pictures.get(found.id), f"No. {found.id}", lines)
+    lines = [*_where(found), f"searched by: {_asked(found)}", *decisions]
+    return person(_picture(found, pictures), f"No. {found.id}", lines)
+
+
+def _other_row(found: Judged, said: Decision) -> str:
+    return "" if said.item == found.id else f" (on No. {said.item})"
+
+
+def _reason(said: Decision) -> str:
+    return f" ({said.words})" if said.words else ""
 
 
 def _pins(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
@@ -58,9 +73,8 @@ def _pins(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 def _pin(pin: Pinned, pictures: Mapping[int, bytes]) -> str:
     found_by = [f"found by: {_asked(pin)}"] if pin.query else []
-    return person(
-        pictures.get(pin.id), f"No. {pin.id}", [*_where(pin.item), *found_by, f"pinned by {pin.by}, {pin.at}"]
-    )
+    lines = [*_where(pin), *found_by, f"pinned by {pin.by}, {pin.at}"]
+    return person(_picture(pin, pictures), f"No. {pin.id}", lines)
 
 
 def _notes(case: CaseResponse) -> list[str]:
@@ -73,7 +87,12 @@ def _asked(one: Judged | Pinned) -> str:
     return one.query if one.asked == "words" else f"{one.query} (with pictures or people marked)"
 
 
-def _where(item: Item | None) -> list[str]:
-    if item is None:
-        return ["no longer in the gallery"]
-    return [item.camera or "camera not known", item.seen_at or "time not known"]
+def _picture(one: Judged | Pinned, pictures: Mapping[int, bytes]) -> bytes | None:
+    return pictures.get(one.id) if one.item is not None else None
+
+
+def _where(one: Judged | Pinned) -> list[str]:
+    if one.item is None:
+        return [MISSING[one.missing or "gone"]]
+    unchecked = [] if one.checked else [UNCHECKED]
+    return [one.item.camera or "camera not known", one.item.seen_at or "time not known", *unchecked]

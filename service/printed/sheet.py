@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from service.keys import now
+
 CAUTION = "A hit is a lead to check, not proof of identity."
 
 _STYLE = (Path(__file__).parent / "sheet.css").read_text()
@@ -34,6 +36,19 @@ def person(picture: bytes | None, head: str, lines: Sequence[str]) -> str:
 def people(persons: Iterable[str]) -> str:
     """Many of them, side by side."""
     return f'<ul class="people">{"".join(persons)}</ul>'
+
+
+def time_text(time: str | None) -> str:
+    """`2026-05-01 12:00:00 UTC`: lines break between the parts, never inside one."""
+    if time is None:
+        return "time not known"
+    day, _, clock = time.partition("T")
+    return f"{day} {clock[:8]} UTC"
+
+
+def printed(by: str) -> tuple[str, str]:
+    """The fact of when a page was printed, and by whom; "" where nobody gave a key."""
+    return "Printed", f"{time_text(now())}{f' by {by}' if by else ''}"
 
 
 def heading(text: str) -> str:

@@ -1,17 +1,17 @@
 """/v1/cases: what is being looked for, who was found, what people decided and noted."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 
-from indexer.items import GalleryItem
-from service.access import GuardedRoute
-from service.casework.case_file import CaseFile
+from service.access import GuardedRoute, spend, spend_what_is_left
+from service.casework.case_file import CaseFile, Finding, case_file, person_of
 from service.casework.cases import Case
 from service.casework.desk import Desk
 from service.casework.entries import Entry
+from service.casework.row_marks import fits, row_mark
 from service.errors import UnknownCase
 from service.printed.case_report import case_report
 from service.routes.images import item_facts
@@ -29,6 +29,7 @@ from service.schemas.cases import (
     Pin,
     Pinned,
 )
+from service.schemas.items import Item
 from service.scopes import Caller, Scope
 from service.searcher import Searcher
 from service.visible import may_see
@@ -69,8 +70,8 @@ async def get_case(
     request: Request, id: AnId, desk: TheDesk, searcher: TheSearcher, caller: TheCaller, record: TheRecord
 ) -> CaseResponse:
     """Who is pinned, what was decided, what was noted."""
-    case = await _open(request, desk, id, caller)
-    return await _whole(desk, case, searcher, caller, record)
+    case, caller = await _open(request, desk, id, caller)
+    return await _whole(request, desk, case, searcher, caller, record)
 
 
 @router.post(
@@ -89,13 +90,14 @@ async def add_entry(
     record: TheRecord,
 ) -> CaseResponse:
     """Pin somebody, note something, or decide whether a row shows the person searched for."""
-    case = await _open(request, desk, id, caller)
+    case, caller = await _open(request, desk, id, caller)
+    mark, record.facts = "", body.model_dump(exclude_defaults=True)
     if isinstance(body, Pin | NewDecision):
-        await searcher.item(body.item, caller)
-    record.facts = body.model_dump(exclude_defaults=True)
-    entry = Entry(key=caller.key, name=caller.name, **body.model_dump())
+        mark, record.shown = row_mark(await searcher.item(body.item, caller)), [body.item]
+        await spend(request, record)  # refused before it is written, not after
+    entry = Entry(key=caller.key, name=caller.name, mark=mark, **body.model_dump())
     await asyncio.to_thread(desk.write, id, entry)
-    return await _whole(desk, case, searcher, caller, record)
+    return await _whole(request, desk, case, searcher, caller, record)
 
 
 @router.get(
@@ -108,69 +110,94 @@ async def get_report(
     request: Request, id: AnId, desk: TheDesk, searcher: TheSearcher, caller: TheCaller, record: TheRecord
 ) -> Response:
     """One page of HTML that holds everything, pictures too, and needs nothing else."""
-    case = await _open(request, desk, id, caller)
-    whole = await _whole(desk, case, searcher, caller, record)
+    case, caller = await _open(request, desk, id, caller)
+    whole = await _whole(request, desk, case, searcher, caller, record)
     pictures = {number: await searcher.image(number) for number in record.shown}
-    name = f'attachment; filename="case-{"".join(c for c in case.id if c.isalnum() or c in "._-")}.html"'
+    plain = "".join(
+        c for c in case.id if c.isascii() and (c.isalnum() or c in "._-")
+    )  # cases of old may differ
     return Response(
         case_report(whole, pictures, caller.name),
         media_type="text/html; charset=utf-8",
-        headers={"Content-Disposition": name},
+        headers={"Content-Disposition": f'attachment; filename="case-{plain}.html"'},
     )
 
 
-async def _open(request: Request, desk: Desk, id: str, caller: Caller) -> Case:
-    """The case; in casework only the one that was given as the reason."""
+async def _open(request: Request, desk: Desk, id: str, caller: Caller) -> tuple[Case, Caller]:
+    """The case, in casework only the one that was given as the reason; and who sees no more than it may."""
     if request.app.state.settings.profile == "casework" and request.state.case != id:
         raise UnknownCase(f"There is no open case {id} that you may work on.")
-    return await asyncio.to_thread(desk.case, id, caller)
+    case = await asyncio.to_thread(desk.case, id, caller)
+    return case, caller.within(case.cameras)
 
 
 async def _whole(
-    desk: Desk, case: Case, searcher: Searcher, caller: Caller, record: TheRecord
+    request: Request, desk: Desk, case: Case, searcher: Searcher, caller: Caller, record: TheRecord
 ) -> CaseResponse:
-    file = await asyncio.to_thread(desk.file, case.id)
-    rows = await searcher.read(_rows, searcher.upkeep.serving.gallery.get, file)
-    rows = {id: row for id, row in rows.items() if may_see(row, caller)}
-    record.shown = list(rows)
-    shown = {id: item_facts(id, row) for id, row in rows.items()}
-    pins = [
-        Pinned(
-            id=pin.item,
-            item=shown.get(pin.item),
-            query=pin.query,
-            asked=pin.asked,
-            by=pin.name,
-            at=pin.at,
-        )
-        for pin in file.pins
-        if pin.item is not None
-    ]
-    findings = [
-        Judged(
-            id=found.item,
-            item=shown.get(found.item),
-            query=found.query,
-            asked=found.asked,
-            state=found.state,
-            decisions=[_decision(one, caller) for one in found.decisions],
-        )
-        for found in file.findings
-    ]
+    """The case as it stands; people beyond the budget of this key are left without facts."""
+    entries = await asyncio.to_thread(desk.entries, case.id)
+    get = searcher.upkeep.serving.gallery.get
+    file = await searcher.read(case_file, entries, desk.people_needed, get)
+    named: list[Entry | Finding] = [*file.pins, *file.findings]
+    mine = [one for one in named if _open_to(one, file, caller)]
+    await spend_what_is_left(
+        request, record, [one.item for one in mine if one.item is not None and not _gone(one, file)]
+    )
+    shown = {id: item_facts(id, file.rows[id]) for id in record.shown}
     return CaseResponse(
         **_summary(case).model_dump(),
-        pins=pins,
-        findings=findings,
+        pins=[_pinned(one, file, shown) for one in mine if isinstance(one, Entry)],
+        findings=[_judged(one, file, shown, caller) for one in mine if isinstance(one, Finding)],
         notes=[Noted(words=note.words, by=note.name, at=note.at) for note in file.notes],
         people_needed=desk.people_needed,
+        withheld=len(named) - len(mine),
     )
 
 
-def _rows(get: Callable[[int], GalleryItem | None], file: CaseFile) -> dict[int, GalleryItem]:
-    """The rows that a file names, those that are still there."""
-    named = [entry.item for entry in file.pins] + [found.item for found in file.findings]
-    rows = {id: get(id) for id in dict.fromkeys(named) if id is not None}
-    return {id: row for id, row in rows.items() if row is not None}
+def _open_to(one: Entry | Finding, file: CaseFile, caller: Caller) -> bool:
+    """Whether the caller may see whom it is about; who is gone is nobody's."""
+    return _gone(one, file) is not None or may_see(file.rows[one.item or 0], caller)
+
+
+def _gone(one: Entry | Finding, file: CaseFile) -> Literal["gone", "another"] | None:
+    """Why a row cannot be shown as the one that was meant."""
+    row = file.rows.get(one.item or 0)
+    if row is None:
+        return "gone"
+    return None if fits(one.mark, row) else "another"
+
+
+def _pinned(pin: Entry, file: CaseFile, shown: Mapping[int, Item]) -> Pinned:
+    gone, item = _gone(pin, file), pin.item or 0
+    return Pinned(
+        id=item,
+        item=None if gone else shown.get(item),
+        missing=gone or (None if item in shown else "budget"),
+        checked=pin.mark != "",
+        query=pin.query,
+        asked=pin.asked,
+        by=pin.name,
+        at=pin.at,
+    )
+
+
+def _judged(found: Finding, file: CaseFile, shown: Mapping[int, Item], caller: Caller) -> Judged:
+    gone = _gone(found, file)
+    own = [one.query for one in found.decisions if _is_by(one, caller)]
+    return Judged(
+        id=found.item,
+        item=None if gone else shown.get(found.item),
+        missing=gone or (None if found.item in shown else "budget"),
+        checked=found.checked,
+        query=own[0] if own else found.query,
+        asked=found.asked,
+        state=found.state,
+        decisions=[_decision(one, caller) for one in found.decisions],
+    )
+
+
+def _is_by(entry: Entry, caller: Caller) -> bool:
+    return person_of(entry) == person_of(Entry("note", caller.key, caller.name))
 
 
 def _summary(case: Case) -> CaseSummary:
@@ -182,5 +209,11 @@ def _summary(case: Case) -> CaseSummary:
 
 def _decision(entry: Entry, caller: Caller) -> Decision:
     assert entry.verdict is not None
-    mine = entry.key == caller.key
-    return Decision(verdict=entry.verdict, by=entry.name, at=entry.at, words=entry.words, mine=mine)
+    return Decision(
+        verdict=entry.verdict,
+        item=entry.item or 0,
+        by=entry.name,
+        at=entry.at,
+        words=entry.words,
+        mine=_is_by(entry, caller),
+    )

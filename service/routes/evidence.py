@@ -1,10 +1,11 @@
 """POST /v1/items/{id}/evidence: which places of a picture answer which phrases of a description."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from model.phrases import phrases_of
 from service.access import GuardedRoute
 from service.query import clean_text
+from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
 from service.routes.reach import ItemId, TheCaller, ThePass, TheRecord, TheSearcher, problems
 from service.routes.search import check_texts
 from service.schemas.evidence import EvidenceRequest, EvidenceResponse, PhraseEvidence
@@ -14,6 +15,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
 @router.post(
     "/items/{id}/evidence",
+    response_model=EvidenceResponse,
     responses=problems(400, 401, 403, 404, 413, 422, 429, 500, 503),
     summary="Where a picture answers a description",
 )
@@ -25,14 +27,16 @@ async def get_evidence(
     admitted: ThePass,
     caller: TheCaller,
     record: TheRecord,
-) -> EvidenceResponse:
+) -> EvidenceResponse | Response:
     """How much each phrase depends on each place of the picture. An aid for looking, no proof."""
     await searcher.item(id, caller)
     record.words, record.shown = body.text, [id]
     check_texts(request, record, [body.text])
     text, _ = clean_text(body.text)
     phrases = phrases_of(text) or [text]
-    maps = await searcher.map_phrases(id, phrases, admitted)
+    maps = await unless_gone(request, searcher.map_phrases(id, phrases, admitted))
+    if maps is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
     return EvidenceResponse(
         phrases=[
             PhraseEvidence(text=phrase, regions=[[round(value, 3) for value in row] for row in map.tolist()])

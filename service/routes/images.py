@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from indexer.items import GalleryItem
 from indexer.labels import source_label
@@ -14,7 +14,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
 
 class JpegResponse(Response):
-    """A picture; it may be kept by the browser for some minutes, by nobody in between."""
+    """A picture; the browser may keep it for some minutes (in casework: not at all), nobody in between."""
 
     media_type = "image/jpeg"
 
@@ -25,13 +25,18 @@ class JpegResponse(Response):
     responses=problems(401, 403, 404, 422, 429, 503),
     summary="The picture of a row",
 )
-async def get_image(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Response:
+async def get_image(
+    request: Request, id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord
+) -> Response:
     """The stored crop as JPEG. It was encoded anew when it was indexed and carries no metadata."""
     if caller.cameras is not None:
         await searcher.item(id, caller)
     picture = await searcher.image(id)
     record.shown = [id]
-    return JpegResponse(picture, headers={"Cache-Control": "private, max-age=300"})
+    casework = request.app.state.settings.profile == "casework"  # a closed case shows nothing any more
+    return JpegResponse(
+        picture, headers={"Cache-Control": "no-store" if casework else "private, max-age=300"}
+    )
 
 
 def item_facts(id: int, item: GalleryItem) -> Item:

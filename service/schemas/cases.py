@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from service.casework.cases import MOST_LETTERS, NAME
 from service.schemas.contract import NUMBER, Contract, Text, unicode_text
 from service.schemas.items import Item
 
@@ -11,7 +12,7 @@ MAX_DAYS = 366
 
 CaseId = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+    StringConstraints(min_length=1, max_length=MOST_LETTERS, pattern=NAME),
     Field(description="letters, digits, dots, dashes"),
 ]
 Sentence = Annotated[
@@ -103,11 +104,25 @@ class CasesResponse(Contract):
     people_needed: int = Field(description="how many people must agree before somebody counts as found")
 
 
+Missing = Annotated[
+    Literal["gone", "another", "budget"] | None,
+    Field(
+        description="why `item` is null: the row is not there any more; another one has its id now; this key "
+        "is shown no more people today"
+    ),
+]
+Checked = Annotated[
+    bool, Field(description="whether the entry says which row it means; those of earlier versions do not")
+]
+
+
 class Pinned(Contract):
-    """Somebody who was put into the file; `item` null: the row is not there any more."""
+    """Somebody who was put into the file."""
 
     id: int
     item: Item | None
+    missing: Missing
+    checked: Checked
     query: str
     asked: Asked
     by: str
@@ -118,6 +133,7 @@ class Decision(Contract):
     """What one person decided last."""
 
     verdict: Verdict
+    item: int = Field(description="the row that it was made on, one of the same passage")
     by: str
     at: str
     words: str
@@ -125,10 +141,12 @@ class Decision(Contract):
 
 
 class Judged(Contract):
-    """What the decisions on a row come to. `one more`: another person has to agree first."""
+    """What the decisions on a row and its passage come to. `one more`: another person has to agree first."""
 
     id: int
     item: Item | None
+    missing: Missing
+    checked: Checked
     query: str
     asked: Asked
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
@@ -150,3 +168,4 @@ class CaseResponse(CaseSummary):
     findings: list[Judged]
     notes: list[Noted]
     people_needed: int
+    withheld: int = Field(description="pins and findings on people whom this key may not see")
