@@ -22,6 +22,7 @@ export class Filters {
     part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
     part("by-track").addEventListener("change", onChange);
     this.chosen = [];
+    this.given = { "seen-from": "", "seen-until": "" }; // the times that the fields were filled with, to the millisecond
     this.known = {};
     part("cameras").addEventListener("change", () => {
       this.chosen = [...part("cameras").querySelectorAll("input:checked")].map((box) => box.value);
@@ -53,8 +54,7 @@ export class Filters {
     this.chosen = [...query.cameras];
     this.facts.show(query.facts);
     part("by-track").checked = query.byTrack;
-    part("seen-from").value = toField(query.seenFrom);
-    part("seen-until").value = toField(query.seenUntil);
+    this.fillTimes(query.seenFrom, query.seenUntil);
     this.drawCameras();
     this.timesFit();
     this.describe();
@@ -77,8 +77,15 @@ export class Filters {
     for (const menu of document.querySelectorAll("details.menu")) menu.open = false;
   }
 
+  /** The chosen times. A field that was not edited means the very time it was filled with: it cannot tell the two
+   * hours apart that have one name when summer ends. */
   times() {
-    return [fromField(part("seen-from").value), fromField(part("seen-until").value)];
+    return Object.entries(this.given).map(([id, time]) => (part(id).value === toField(time) ? time : fromField(part(id).value)));
+  }
+
+  fillTimes(from, until) {
+    this.given = { "seen-from": from, "seen-until": until };
+    for (const [id, time] of Object.entries(this.given)) part(id).value = toField(time);
   }
 
   async drawHistogram() {
@@ -91,8 +98,7 @@ export class Filters {
   }
 
   brush(from, until) {
-    part("seen-from").value = toField(from);
-    part("seen-until").value = toField(until);
+    this.fillTimes(from, until);
     this.timesFit();
   }
 
@@ -106,8 +112,7 @@ export class Filters {
   }
 
   clearTimes() {
-    part("seen-from").value = "";
-    part("seen-until").value = "";
+    this.fillTimes("", "");
     part("time-menu").open = false;
     part("time-menu").querySelector("summary").focus();
     this.timesFit();
@@ -117,8 +122,7 @@ export class Filters {
   clear() {
     this.chosen = [];
     this.facts.show({});
-    part("seen-from").value = "";
-    part("seen-until").value = "";
+    this.fillTimes("", "");
     this.drawCameras();
     this.timesFit();
     part("camera-menu").querySelector("summary").focus();
