@@ -254,7 +254,7 @@ function listenToWords() {
       return element("li", {}, chip);
     }),
   );
-  part("describe-clear").addEventListener("click", fillAgain(fillDescribe(part("describe"), typed), typed));
+  fillDescribe(part("describe"), { words: () => part("text").value, write: typed });
   part("search").addEventListener("submit", (event) => {
     event.preventDefault();
     filters.close();
@@ -267,13 +267,6 @@ function listenToWords() {
     typed("");
     part("text").focus();
   });
-}
-
-function fillAgain(reset, typed) {
-  return () => {
-    reset();
-    typed("");
-  };
 }
 
 function begin() {
