@@ -261,6 +261,7 @@ function listenToWords() {
     if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
     const text = part("text").value.trim();
     search.ask(text === search.query.text ? {} : { text, like: [], not: [] });
+    if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
   });
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
   part("clear").addEventListener("click", () => {

@@ -18,7 +18,7 @@ export class Filters {
       this.describe();
       onChange();
     });
-    this.histogram = new Histogram(part("histogram"), (from, until) => this.brush(from, until));
+    this.histogram = new Histogram(part("histogram"), part("histogram-scale"), (from, until) => this.brush(from, until));
     part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
     part("by-track").addEventListener("change", onChange);
     this.chosen = [];
@@ -30,9 +30,7 @@ export class Filters {
       onChange();
     });
     part("camera-find").addEventListener("input", () => this.narrow());
-    part("camera-find").addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault();
-    });
+    for (const id of ["camera-find", "facts-find"]) part(id).addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
     part("time-clear").addEventListener("click", () => this.clearTimes());
     part("filters-clear").addEventListener("click", () => this.clear());
     for (const id of ["seen-from", "seen-until"]) part(id).addEventListener("input", () => this.timesFit());
@@ -93,7 +91,7 @@ export class Filters {
       this.histogram.draw(await fetchTimeline(this.chosen, TIME_STEPS));
       this.histogram.mark(...this.times());
     } catch {
-      part("histogram").hidden = true; // the two fields do without it
+      for (const id of ["histogram", "histogram-scale"]) part(id).hidden = true; // the two fields do without it
     }
   }
 

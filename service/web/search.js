@@ -174,7 +174,7 @@ export class Search {
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement)] : []),
-      ...found.query.texts.filter((text) => text.truncated).map((text) => truncated(text.tokens)),
+      ...found.query.texts.filter((text) => text.truncated).map(() => truncated(this.query.text)),
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
@@ -186,11 +186,10 @@ export class Search {
   tell(found) {
     const count = this.page.results.hits.length;
     const convinces = this.judgement.convincing !== false;
-    const noun = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : `${count} nearest`;
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
     part("take").hidden = count === 0;
-    say(noun, `${isFiltered(this.query) ? "filtered from" : "of"} ${counted(found.gallery.items, "image")}`, found.took_ms.total);
+    say(...shownOf(this.query, count, found.gallery.items, convinces), found.took_ms.total);
     this.page.shown();
   }
 
@@ -214,6 +213,16 @@ export class Search {
     sayOnly("");
     showMessage(content, kind);
   }
+}
+
+/** How many are shown out of what, and a remark; where nobody convinces, this must not read like a finding. */
+function shownOf(query, count, items, convinces) {
+  const all = counted(items, "image");
+  const filtered = isFiltered(query);
+  const passages = query.byTrack ? counted(count, "passage") : "";
+  if (convinces) return [passages || `${count} best ${count === 1 ? "match" : "matches"}`, `${filtered ? "filtered from" : "of"} ${all}`];
+  const first = `Showing the first ${passages || count}`;
+  return filtered ? [first, `nearest first, filtered from ${all}`] : [`${first} of ${all}`, "nearest first"];
 }
 
 /** "1,234 images". */
@@ -240,8 +249,8 @@ export function showMessage(content, kind = "") {
   part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
 }
 
-function truncated(tokens) {
-  return notice(`Your description is too long (${tokens} tokens): only its beginning was used. Put what matters most first.`);
+function truncated(text) {
+  return notice(`Your description is too long (${counted(text.split(/\s+/).length, "word")}): only its beginning was used. Put what matters most first.`);
 }
 
 function sayOnly(status) {

@@ -150,7 +150,7 @@ def test_a_phone_needs_no_sideways_scrolling(visit, filled):
 
 def test_a_description_that_was_cut_is_said(visit, filled):
     visitor = visit(filled, "?q=" + "+".join(["red"] * 30))
-    assert "too long (32 tokens): only its beginning was used" in visitor.page.inner_text("#notices")
+    assert "too long (30 words): only its beginning was used" in visitor.page.inner_text("#notices")
     visitor.ask("red")
     assert visitor.page.inner_text("#notices") == ""
 
