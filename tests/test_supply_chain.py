@@ -68,6 +68,15 @@ def test_the_sbom_holds_what_is_installed() -> None:
     assert SBOM["bomFormat"] == "CycloneDX"
 
 
+def test_the_list_of_the_gpu_image_is_its_lock() -> None:
+    sbom = json.loads((SUPPLY / "gpu.cdx.json").read_text())
+    told = {canonical(one["name"]): one["version"] for one in sbom["components"]}
+    installed = locked("gpu")
+    assert set(installed) - set(told) == {"hatchling", "pathspec", "pluggy", "trove-classifiers"}
+    assert {name: installed[name] for name in told} == told
+    assert not re.search(r"file:|/(?:home|root|work|tmp)/", json.dumps(sbom["components"]))
+
+
 def test_the_sbom_holds_what_the_project_asks_for() -> None:
     import tomllib
 
