@@ -11,7 +11,9 @@ from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from model.embedder import open_embedder
 from service import cli
+from service.casework.desk import NEEDED, Desk
 from service.casework.entries import Entries, Entry
+from service.evaluate_decisions import _interval
 
 WORDS = [
     f"a person in a {colour} {thing}" for colour in ("red", "green", "blue") for thing in ("coat", "dress")
@@ -33,6 +35,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.append(EmbeddedItem(item, (near / np.linalg.norm(near)).astype(np.float32), b"jpeg"))
         gallery.add(rows)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def service_of_one(place: Path) -> None:
+    """A service in the open profile has run on it, without cases."""
+    (place / "g.state").mkdir(exist_ok=True)
+    (place / "g.state" / NEEDED).write_text("1\n")
 
 
 def decide(place: Path, case: str, key: str, query: str, item: int, verdict: str, **more: str) -> None:
@@ -73,6 +82,7 @@ def test_figures_are_those_of_ranking_by_hand(place: Path, capsys) -> None:
     decide(place, "case 0", "one", "a disputed one", 3, "same")
     decide(place, "case 0", "other", "a disputed one", 3, "not")
     decide(place, "case 0", "one", "gone", 99, "same")  # not in the gallery
+    decide(place, "case 0", "one", "a man", 12, "same", mark="of another gallery")
     decide(place, "case 0", "one", "a man", 9, "same", asked="words and more")  # by pictures as well
     decide(place, "case 0", "one", "a man", 1, "unsure", asked="words and more")
     capsys.readouterr()
@@ -82,7 +92,9 @@ def test_figures_are_those_of_ranking_by_hand(place: Path, capsys) -> None:
         by_hand(place, query, {3 * ((item - 1) // 3) + crop for crop in (1, 2, 3)})
         for query, item in asked.items()
     ]
-    assert (told["queries"], told["cases"], told["items"], told["undecided"]) == (4, 3, 18, 2)
+    counts = {name: told[name] for name in ("queries", "cases", "items", "undecided", "gone", "another")}
+    assert counts == {"queries": 4, "cases": 3, "items": 18, "undecided": 2, "gone": 1, "another": 1}
+    assert (told["unchecked"], told["few_cases"]) == (5, True)
     for k in (1, 5, 10):
         assert told[f"r{k}"] == pytest.approx(100 * np.mean([first <= k for first, _ in truth]))
     assert told["mean_ap"] == pytest.approx(100 * np.mean([precision for _, precision in truth]))
@@ -91,9 +103,45 @@ def test_figures_are_those_of_ranking_by_hand(place: Path, capsys) -> None:
     shown = capsys.readouterr().out
     assert f"{told['r1']:.2f}" in shown
     assert "flatter" in shown
+    assert "With fewer than 10 cases" in shown
+    assert "1 decisions are left out: another item" in shown
 
 
-def test_in_casework_one_word_is_not_enough(place: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("CSKT_PROFILE", "casework")
-    assert cli.main(["evaluate", "--from-decisions", str(place / "g")]) == 2
+def test_where_two_must_agree_one_word_is_not_enough(place: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("CSKT_PROFILE", "casework")  # of whoever evaluates: that says nothing
+    command = ["evaluate", "--from-decisions", str(place / "g")]
+    assert cli.main(command) == 0
+    (place / "g.state" / NEEDED).unlink()
+    assert cli.main(command) == 2
+    assert "--people-needed" in capsys.readouterr().err
+    assert cli.main([*command, "--people-needed", "1"]) == 0
+    with closing(Desk(place / "g.state", 2)):
+        assert cli.main(command) == 2
     assert "Nobody is confirmed" in capsys.readouterr().err
+
+
+def test_a_burst_is_one_match_without_what_was_turned_down(tmp_path: Path, capsys) -> None:
+    embedder = open_embedder("demo", "cpu", "float32")
+    made_by = (embedder.name, embedder.fingerprint, embedder.dimension)
+    vectors = embedder.embed_texts(["a person in a red coat", "blue", "green", "a person in a red coat"])
+    with closing(open_gallery(tmp_path / "g", create_for=made_by, write=True)) as gallery:
+        items = [GalleryItem(f"k{n}", "u", "toy", attributes={"burst": "b"}) for n in range(3)]
+        items.append(GalleryItem("k3", "u", "toy"))
+        gallery.add([EmbeddedItem(*pair, b"jpeg") for pair in zip(items, vectors, strict=True)])
+    decide(tmp_path, "a", "one", "a person in a red coat", 2, "same")
+    decide(tmp_path, "a", "one", "a person in a red coat", 1, "not")
+    command = ["evaluate", "--from-decisions", str(tmp_path / "g"), "--people-needed", "1", "--json"]
+    assert cli.main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["mean_ap"] == pytest.approx(100 * by_hand(tmp_path, "a person in a red coat", {2, 3})[1])
+
+
+@pytest.mark.parametrize("cases", [1, 2, 5])
+def test_few_cases_have_intervals_that_hold_the_truth(cases: int) -> None:
+    generator, held = np.random.default_rng(cases), 0
+    for _ in range(300):
+        asked = [number for number in range(cases) for _ in range(3)]
+        good = generator.beta(3, 2, cases)[asked]
+        low, high = _interval(generator.random(len(asked)) < good, asked)
+        held += low <= 60 <= high
+    assert held >= 0.93 * 300

@@ -1,7 +1,7 @@
 """A bill of materials from a lock, for an image that was not at hand: python of_lock.py < SBOM > SBOM.
 
-Reads what `cyclonedx-py requirements` makes of a lock, and takes out what docker/install.sh takes out of the image
-and where packages were looked up. Names and versions stay; hashes stand in the lock.
+Reads what `cyclonedx-py requirements` makes of a lock, and takes out what docker/install.sh takes out of the
+image and where packages were looked up. Names and versions stay; hashes stand in the lock.
 """
 
 import json

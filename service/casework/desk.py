@@ -14,6 +14,18 @@ CONFIRMING = {"open": 1, "casework": 2}
 """How many people must say `same` before somebody counts as found, by the profile of the service."""
 
 
+NEEDED = "people-needed"
+"""The file of the state folder that says how many must agree in its cases, for commands."""
+
+
+def people_needed_in(folder: Path) -> int | None:
+    """How many people must agree, as the last service on this state folder said."""
+    try:
+        return int((folder / NEEDED).read_text())
+    except (OSError, ValueError):
+        return None
+
+
 class Desk:
     """The cases of one state folder and their files; `people_needed`: see CONFIRMING.
 
@@ -23,6 +35,7 @@ class Desk:
     def __init__(self, folder: Path, people_needed: int) -> None:
         self.cases, self.people_needed = CaseStore(folder), people_needed
         self._entries = Entries(folder)
+        (folder / NEEDED).write_text(f"{people_needed}\n")
 
     def close(self) -> None:
         """Let go of the files."""
