@@ -4,7 +4,6 @@
 
 export const FIRST_HITS = 24;
 export const MORE_HITS = 200;
-export const MOST_PARTS = 16; // words, picture and marked rows of one search
 const LIKE = 1;
 const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen
 const FACT = "is.";
@@ -23,11 +22,6 @@ export function emptyQuery() {
 /** Whether there is anybody to search for. */
 export function asksForSomebody(query) {
   return Boolean(query.text || query.picture || query.like.length);
-}
-
-/** Of how much a search is made: words, a picture, rows that are marked. */
-export function partsOf(query) {
-  return Number(Boolean(query.text)) + Number(Boolean(query.picture)) + query.like.length + query.not.length;
 }
 
 /** Whether some rows are left out from the start. */

@@ -254,20 +254,26 @@ function listenToWords() {
       return element("li", {}, chip);
     }),
   );
-  fillDescribe(part("describe"), { words: () => part("text").value, write: typed });
+  part("describe-clear").addEventListener("click", fillAgain(fillDescribe(part("describe"), typed), typed));
   part("search").addEventListener("submit", (event) => {
     event.preventDefault();
     filters.close();
     if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
     const text = part("text").value.trim();
     search.ask(text === search.query.text ? {} : { text, like: [], not: [] });
-    if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
   });
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
   part("clear").addEventListener("click", () => {
     typed("");
     part("text").focus();
   });
+}
+
+function fillAgain(reset, typed) {
+  return () => {
+    reset();
+    typed("");
+  };
 }
 
 function begin() {

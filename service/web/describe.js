@@ -48,24 +48,12 @@ function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-/** What is in the box, with the helper's sentence in place of the one before; words of one's own stay. */
-export function rewritten(words, before, now) {
-  const place = before ? words.indexOf(before) : -1;
-  if (place >= 0) return tidy(words.slice(0, place) + now + words.slice(place + before.length));
-  return now ? [tidy(words), now].filter(Boolean).join(", ") : words;
-}
-
-/** Without what parted it from something that is not there any more. */
-function tidy(words) {
-  return words.replace(/^[\s,]+|[\s,.]+$/g, "");
-}
-
 /**
- * Fill the panel with its choices, which write into the box; "Start again" takes back what they wrote.
+ * Fill the panel with its choices.
  * @param {HTMLElement} panel
- * @param {{words: () => string, write: (words: string) => void}} box
+ * @param {(text: string) => void} onChange told the sentence at every choice
  */
-export function fillDescribe(panel, box) {
+export function fillDescribe(panel, onChange) {
   const selects = [];
   const rows = ROWS.map(({ name, choices }) => {
     const fields = Object.entries(choices).map(([key, values]) => {
@@ -81,15 +69,7 @@ export function fillDescribe(panel, box) {
     return element("div", { className: "describe-row" }, element("span", { className: "describe-name", "aria-hidden": "true" }, name), ...fields);
   });
   panel.prepend(...rows);
-  let written = "";
-  const write = () => {
-    const now = sentence(Object.fromEntries(selects.map((select) => [select.name, select.value])));
-    box.write(rewritten(box.words(), written, now));
-    written = now;
-  };
-  panel.addEventListener("change", write);
-  panel.querySelector("#describe-clear").addEventListener("click", () => {
-    selects.forEach((select) => (select.value = ""));
-    write();
-  });
+  const chosen = () => Object.fromEntries(selects.map((select) => [select.name, select.value]));
+  panel.addEventListener("change", () => onChange(sentence(chosen())));
+  return () => selects.forEach((select) => (select.value = ""));
 }

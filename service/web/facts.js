@@ -2,7 +2,6 @@
 
 import { element } from "./element.js";
 
-const MANY_GROUPS = 6;
 const part = (id) => document.getElementById(id);
 
 export class FactsMenu {
@@ -16,7 +15,6 @@ export class FactsMenu {
       this.describe();
       onChange();
     });
-    part("facts-find").addEventListener("input", () => this.narrow());
   }
 
   /** Take up the attributes that there are, with their most common values. */
@@ -41,21 +39,7 @@ export class FactsMenu {
     part("facts-menu").hidden = groups.size === 0;
     const focused = part("facts").contains(document.activeElement) ? document.activeElement : null;
     part("facts").replaceChildren(...[...groups].map(([name, values]) => this.group(name, values)));
-    part("facts-find").hidden = groups.size <= MANY_GROUPS;
-    this.narrow();
     if (focused) [...part("facts").querySelectorAll("input")].find((box) => box.name === focused.name && box.value === focused.value)?.focus();
-  }
-
-  /** Show what the words in the field are in: an attribute with all its values, or single values. */
-  narrow() {
-    const wanted = part("facts-find").hidden ? "" : part("facts-find").value.trim().toLowerCase();
-    const fits = (node) => node.textContent.toLowerCase().includes(wanted);
-    for (const group of part("facts").children) {
-      const choices = [...group.querySelectorAll(".choice")];
-      const whole = fits(group.querySelector("legend"));
-      for (const choice of choices) choice.hidden = !whole && !fits(choice.querySelector(".choice-name"));
-      group.hidden = choices.every((choice) => choice.hidden);
-    }
   }
 
   group(name, values) {

@@ -18,11 +18,10 @@ export class Filters {
       this.describe();
       onChange();
     });
-    this.histogram = new Histogram(part("histogram"), part("histogram-scale"), (from, until) => this.brush(from, until));
+    this.histogram = new Histogram(part("histogram"), (from, until) => this.brush(from, until));
     part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
     part("by-track").addEventListener("change", onChange);
     this.chosen = [];
-    this.given = { "seen-from": "", "seen-until": "" }; // the times that the fields were filled with, to the millisecond
     this.known = {};
     part("cameras").addEventListener("change", () => {
       this.chosen = [...part("cameras").querySelectorAll("input:checked")].map((box) => box.value);
@@ -30,7 +29,9 @@ export class Filters {
       onChange();
     });
     part("camera-find").addEventListener("input", () => this.narrow());
-    for (const id of ["camera-find", "facts-find"]) part(id).addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+    part("camera-find").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
     part("time-clear").addEventListener("click", () => this.clearTimes());
     part("filters-clear").addEventListener("click", () => this.clear());
     for (const id of ["seen-from", "seen-until"]) part(id).addEventListener("input", () => this.timesFit());
@@ -52,7 +53,8 @@ export class Filters {
     this.chosen = [...query.cameras];
     this.facts.show(query.facts);
     part("by-track").checked = query.byTrack;
-    this.fillTimes(query.seenFrom, query.seenUntil);
+    part("seen-from").value = toField(query.seenFrom);
+    part("seen-until").value = toField(query.seenUntil);
     this.drawCameras();
     this.timesFit();
     this.describe();
@@ -75,15 +77,8 @@ export class Filters {
     for (const menu of document.querySelectorAll("details.menu")) menu.open = false;
   }
 
-  /** The chosen times. A field that was not edited means the very time it was filled with: it cannot tell the two
-   * hours apart that have one name when summer ends. */
   times() {
-    return Object.entries(this.given).map(([id, time]) => (part(id).value === toField(time) ? time : fromField(part(id).value)));
-  }
-
-  fillTimes(from, until) {
-    this.given = { "seen-from": from, "seen-until": until };
-    for (const [id, time] of Object.entries(this.given)) part(id).value = toField(time);
+    return [fromField(part("seen-from").value), fromField(part("seen-until").value)];
   }
 
   async drawHistogram() {
@@ -91,12 +86,13 @@ export class Filters {
       this.histogram.draw(await fetchTimeline(this.chosen, TIME_STEPS));
       this.histogram.mark(...this.times());
     } catch {
-      for (const id of ["histogram", "histogram-scale"]) part(id).hidden = true; // the two fields do without it
+      part("histogram").hidden = true; // the two fields do without it
     }
   }
 
   brush(from, until) {
-    this.fillTimes(from, until);
+    part("seen-from").value = toField(from);
+    part("seen-until").value = toField(until);
     this.timesFit();
   }
 
@@ -110,7 +106,8 @@ export class Filters {
   }
 
   clearTimes() {
-    this.fillTimes("", "");
+    part("seen-from").value = "";
+    part("seen-until").value = "";
     part("time-menu").open = false;
     part("time-menu").querySelector("summary").focus();
     this.timesFit();
@@ -120,7 +117,8 @@ export class Filters {
   clear() {
     this.chosen = [];
     this.facts.show({});
-    this.fillTimes("", "");
+    part("seen-from").value = "";
+    part("seen-until").value = "";
     this.drawCameras();
     this.timesFit();
     part("camera-menu").querySelector("summary").focus();

@@ -6,12 +6,10 @@ import { minuteTime } from "./times.js";
 export class Histogram {
   /**
    * @param {HTMLElement} box
-   * @param {HTMLElement} scale where it is said what the bars mean
    * @param {(from: string, until: string) => void} onChoose ISO times, told while and after brushing
    */
-  constructor(box, scale, onChoose) {
+  constructor(box, onChoose) {
     this.box = box;
-    this.scale = scale;
     this.onChoose = onChoose;
     this.edges = [];
     this.began = null;
@@ -23,7 +21,7 @@ export class Histogram {
   /** Draw counts between edges; fewer than two bars say nothing and are not drawn. */
   draw({ edges, counts }) {
     this.edges = edges;
-    for (const shown of [this.box, this.scale]) shown.hidden = counts.length < 2;
+    this.box.hidden = counts.length < 2;
     const most = Math.max(1, ...counts);
     this.box.replaceChildren(
       ...counts.map((count, place) => {
@@ -32,12 +30,8 @@ export class Histogram {
         return bar;
       }),
     );
-    if (!edges.length) return;
-    const ends = [edges[0], edges.at(-1)].map(minuteTime);
-    const hint = `The highest bar: ${most.toLocaleString("en")}. Drag over the bars to choose a time.`;
-    this.scale.replaceChildren(...[...ends, hint].map((text) => element("span", {}, text)));
     const people = counts.reduce((sum, count) => sum + count, 0).toLocaleString("en");
-    this.box.setAttribute("aria-label", `${people} images from ${ends.join(" to ")}. Choose a time with the fields below.`);
+    if (edges.length) this.box.setAttribute("aria-label", `${people} images from ${minuteTime(edges[0])} to ${minuteTime(edges.at(-1))}. Choose a time with the fields below.`);
   }
 
   /** Mark the chosen time. */

@@ -39,18 +39,6 @@ export function problem(error, onRetry) {
   return shown;
 }
 
-/** What went wrong with a search, said above the people found by the one before it, for these words or for none. */
-export function problemOver(error, words, onRetry) {
-  const button = element("button", { type: "button", className: "secondary small", id: "retry" }, "Try again");
-  button.addEventListener("click", onRetry);
-  const still = words ? `The people below are still those for “${words}”.` : "The people below are still those of the search before.";
-  const shown = notice(`${error.message} ${still}`);
-  shown.setAttribute("role", "alert");
-  shown.querySelector("span").prepend(element("strong", {}, `${error.title}. `));
-  shown.append(button);
-  return shown;
-}
-
 /** Nobody reaches the threshold: said above the nearest ones, with what could be tried. */
 export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }) {
   const least = `A hit must be ${Math.ceil(100 * threshold)} % likely here, so that of searches for people who are not there ${100 * rate} % at most find somebody (measured on ${people}).`;

@@ -45,7 +45,6 @@ export class Results {
     this.grid = grid;
     this.actions = actions;
     this.hits = [];
-    this.before = []; // hits that skeletons stand in for
     this.cards = new Map(); // by index, those that are drawn
     this.pinned = new Set();
     this.current = 0;
@@ -66,7 +65,6 @@ export class Results {
   /** Show ranked hits in place of others. */
   show(hits) {
     this.hits = hits;
-    this.before = [];
     this.cards.clear();
     this.grid.replaceChildren();
     this.grid.removeAttribute("aria-busy");
@@ -83,20 +81,11 @@ export class Results {
 
   /** Show what is coming: cards without content. */
   showSkeletons(count) {
-    const before = this.hits.length ? this.hits : this.before;
     this.show([]);
-    this.before = before;
     const empty = () =>
       element("li", { className: "skeleton", "aria-hidden": "true" }, element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "line short" }));
     this.grid.replaceChildren(...Array.from({ length: count }, empty));
     this.grid.setAttribute("aria-busy", "true");
-  }
-
-  /** Show again what skeletons took the place of; whether there is anybody. */
-  restore() {
-    if (this.hits.length) this.grid.removeAttribute("aria-busy");
-    else this.show(this.before);
-    return this.hits.length > 0;
   }
 
   /** Show no card at all. */
@@ -225,7 +214,7 @@ function card(hit, index, count) {
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },
       element("span", { className: "frame" }, ...frame),
-      element("span", { className: "score" }, scoreBar(hit), chance ? null : element("span", { className: "score-label" }, "similarity"), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
+      element("span", { className: "score" }, scoreBar(hit), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
       element("span", { className: "where" }, where),
       when ? element("time", { className: "when", dateTime: hit.seen_at }, when) : element("span", { className: "when" }, "No time"),
     ),

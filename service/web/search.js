@@ -1,12 +1,11 @@
 // One query in, one ranking out: asks, shows what comes, shows more of it. Only the newest search may change the page.
 
-import { addressOf, asksForSomebody, emptyQuery, FIRST_HITS, isFiltered, MOST_PARTS, partsOf, readAddress, searchBody } from "./address.js";
+import { addressOf, asksForSomebody, emptyQuery, FIRST_HITS, isFiltered, readAddress, searchBody } from "./address.js";
 import { exportSearch, Problem, search } from "./api.js";
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
-import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem, problemOver } from "./messages.js";
+import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem } from "./messages.js";
 import { pictureUrl } from "./pictures.js";
-import { tell } from "./toast.js";
 
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const SLOW_MS = 4000;
@@ -23,7 +22,6 @@ export class Search {
     this.page = page;
     this.query = emptyQuery();
     this.judgement = null; // of the ranking that is shown
-    this.found = ""; // the words it was asked for by
     this.next = null; // offset of what can be shown further
     this.running = null; // AbortController of the search under way
     part("more").addEventListener("click", () => void this.more());
@@ -35,9 +33,7 @@ export class Search {
   ask(change) {
     const chosen = this.page.filters.read();
     if (chosen === null) return;
-    const query = { ...this.query, ...chosen, ...change };
-    if (partsOf(query) > MOST_PARTS) return tell(`A search takes at most ${MOST_PARTS} things together: words, a picture and marked people. Take a mark off first.`);
-    this.query = query;
+    this.query = { ...this.query, ...chosen, ...change };
     this.page.entered();
     const address = addressOf(this.query);
     if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
@@ -88,7 +84,7 @@ export class Search {
       if (focused) results.focus(0); // who marks hits by keyboard stays among them
     } catch (error) {
       if (mine !== this.running) return;
-      this.showFailure(error);
+      this.showProblem(error, () => this.answer());
       if (error.startsIn) setTimeout(() => mine === this.running && this.answer(), error.startsIn);
     } finally {
       waits.forEach(clearTimeout);
@@ -131,12 +127,9 @@ export class Search {
   async take(button) {
     const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
     const body = { ...searchBody(this.query, image), top_k: Math.min(MOST_EXPORTED, Math.max(FIRST_HITS, this.page.results.hits.length)) };
-    const shown = this.page.results.hits.length;
-    const rows = Math.min(shown, body.top_k);
     try {
       const kind = button.dataset.export;
       save(await exportSearch(body, kind), kind === "csv" ? "hits.csv" : "contact-sheet.html");
-      tell(rows < shown ? `The file holds the first ${rows} of the ${shown} people shown: one file takes no more.` : `The file holds ${rows === 1 ? "the one person" : `all ${rows} people`} shown.`);
     } catch (error) {
       part("notices").append(notice(`Nothing was taken along: ${error.message}`));
     }
@@ -168,13 +161,12 @@ export class Search {
     const items = found.gallery.items;
     const filtered = isFiltered(this.query);
     this.judgement = found.judgement;
-    this.found = this.query.text;
     this.page.results.show(hits);
     this.tell(found);
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement)] : []),
-      ...found.query.texts.filter((text) => text.truncated).map(() => truncated(this.query.text)),
+      ...found.query.texts.filter((text) => text.truncated).map((text) => truncated(text.tokens)),
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
@@ -186,21 +178,12 @@ export class Search {
   tell(found) {
     const count = this.page.results.hits.length;
     const convinces = this.judgement.convincing !== false;
+    const noun = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : `${count} nearest`;
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
     part("take").hidden = count === 0;
-    say(...shownOf(this.query, count, found.gallery.items, convinces), found.took_ms.total);
+    say(noun, `${isFiltered(this.query) ? "filtered from" : "of"} ${counted(found.gallery.items, "image")}`, found.took_ms.total);
     this.page.shown();
-  }
-
-  /** A search failed: who was found before stays, below what went wrong, where that may pass. */
-  showFailure(error) {
-    const retry = () => void this.answer();
-    const passing = error.kind === "offline" || error.status === 429 || error.status >= 500;
-    if (!passing || !this.page.results.restore()) return this.showProblem(error, retry);
-    sayOnly("");
-    showMessage([]);
-    part("notices").append(problemOver(error, this.found, retry));
   }
 
   showProblem(error, retry) {
@@ -213,16 +196,6 @@ export class Search {
     sayOnly("");
     showMessage(content, kind);
   }
-}
-
-/** How many are shown out of what, and a remark; where nobody convinces, this must not read like a finding. */
-function shownOf(query, count, items, convinces) {
-  const all = counted(items, "image");
-  const filtered = isFiltered(query);
-  const passages = query.byTrack ? counted(count, "passage") : "";
-  if (convinces) return [passages || `${count} best ${count === 1 ? "match" : "matches"}`, `${filtered ? "filtered from" : "of"} ${all}`];
-  const first = `Showing the first ${passages || count}`;
-  return filtered ? [first, `nearest first, filtered from ${all}`] : [`${first} of ${all}`, "nearest first"];
 }
 
 /** "1,234 images". */
@@ -249,8 +222,8 @@ export function showMessage(content, kind = "") {
   part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
 }
 
-function truncated(text) {
-  return notice(`Your description is too long (${counted(text.split(/\s+/).length, "word")}): only its beginning was used. Put what matters most first.`);
+function truncated(tokens) {
+  return notice(`Your description is too long (${tokens} tokens): only its beginning was used. Put what matters most first.`);
 }
 
 function sayOnly(status) {

@@ -56,7 +56,5 @@ def test_nobody_convincing_is_said_above_the_nearest(visit, calibrated):
     assert "2 % at most" in told
     assert "toy people" in told
     assert len(visitor.ids()) == 24
-    status = visitor.page.text_content("#status")
-    assert status.startswith("Showing the first 24 of 80 images · nearest first")
     visitor.ask("red jacket")
     assert visitor.page.text_content("#notices") == ""

@@ -61,25 +61,6 @@ def test_the_helper_writes_a_sentence(visit, filled):
     assert page.input_value("#text") == "a person wearing a green top"
 
 
-def test_the_helper_leaves_words_of_ones_own(visit, filled):
-    visitor = visit(filled)
-    page = visitor.page
-    page.fill("#text", "Somebody with a limp.")
-    page.click("#describe-menu summary")
-    page.select_option("[name=topColour]", "green")
-    assert page.input_value("#text") == "Somebody with a limp, a person wearing a green top"
-    page.fill("#text", "Somebody with a limp, a person wearing a green top, at night")
-    page.click("#describe-menu summary")
-    page.select_option("[name=top]", "coat")
-    assert page.input_value("#text") == "Somebody with a limp, a person wearing a green coat, at night"
-    page.fill("#text", "Somebody with a limp, a person wearing a green coat")
-    page.click("#describe-menu summary")
-    page.click("text=Start again")
-    assert page.input_value("#text") == "Somebody with a limp"
-    page.click("text=Start again")
-    assert page.input_value("#text") == "Somebody with a limp"
-
-
 def test_more_and_not_like_this_move_the_query_and_can_be_taken_off(visit, filled):
     visitor = visit(filled)
     visitor.ask("red")
@@ -223,35 +204,3 @@ def test_hits_are_taken_along(visit, filled, tmp_path):
     page.goto((tmp_path / "sheet.html").as_uri())
     assert page.locator(".people img").count() == 3
     assert "red jacket" in page.inner_text("dl")
-
-
-def test_a_search_of_too_many_parts_is_not_made(visit, filled):
-    visitor = visit(filled, "?" + urlencode([("q", "grey"), *[("not", id) for id in range(7, 21)]]))
-    page = visitor.page
-    settled(visitor)
-    act(visitor, 21, "not")  # words and fifteen rows: as many as the service takes
-    page.wait_for_selector("[aria-label='Remove not like number 21']")
-    settled(visitor)
-    asked_before = asked(visitor)
-    searches = len([url for url in visitor.requests if url.endswith("/v1/search")])
-    act(visitor, 22, "not")
-    page.wait_for_selector("#toast:has-text('at most 16 things together')")
-    assert asked(visitor) == asked_before
-    assert len([url for url in visitor.requests if url.endswith("/v1/search")]) == searches
-    assert 22 in visitor.ids()
-
-
-def test_the_page_says_how_many_rows_a_file_holds(visit, filled, grouped):
-    visitor = visit(filled, "?q=red+jacket&camera=entrance&camera=hall")
-    with visitor.page.expect_download():
-        visitor.page.click("text=Table (CSV)")
-    visitor.page.wait_for_selector("#toast:has-text('The file holds all 3 people shown.')")
-    for _ in range(220):
-        grouped.add("red jacket", "hall", None, {})
-    visitor = visit(grouped, "?q=red+jacket")
-    visitor.page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    visitor.page.wait_for_selector("#status:has-text('224')")
-    with visitor.page.expect_download() as table:
-        visitor.page.click("text=Table (CSV)")
-    visitor.page.wait_for_selector("#toast:has-text('the first 200 of the 224 people shown')")
-    assert len(list(csv.DictReader(io.StringIO(table.value.path().read_text("utf-8-sig"))))) == 200
