@@ -66,9 +66,7 @@ class Deployed:
         """A client that trusts the proxy's own authority and nobody else."""
         root = self.engine.inside("cskt_proxy_1", "cat", "/data/caddy/pki/authorities/local/root.crt")
         trust = ssl.create_default_context(cadata=root + "\n")
-        return httpx.Client(
-            base_url=f"https://localhost:{self.port}", verify=trust, trust_env=False, timeout=30, **more
-        )  # type: ignore[arg-type]
+        return httpx.Client(base_url=f"https://localhost:{self.port}", verify=trust, trust_env=False, timeout=30, **more)  # type: ignore[arg-type]
 
     def get(self, path: str, **more: object) -> httpx.Response:
         """One request of a new client; 503 where nobody listens yet."""
@@ -110,9 +108,7 @@ def free_port() -> int:
 
 def prepare(engine: Engine, folder: Path, images: Path, replicas: int) -> Deployed:
     """Copy docker/, choose images and a port in .env, and make secrets and keys with first-start.sh."""
-    shutil.copytree(
-        ROOT / "docker", folder, ignore=shutil.ignore_patterns(".env", "secrets", "wheels", "images")
-    )
+    shutil.copytree(ROOT / "docker", folder, ignore=shutil.ignore_patterns(".env", "secrets", "wheels", "images"))
     port = free_port()
     chosen = {"CSKT_IMAGE": CSKT, "PROXY_IMAGE": CADDY, "PROMETHEUS_IMAGE": PROMETHEUS, "HTTPS_PORT": port}
     chosen |= {"BASE_IMAGE": BASE, "IMAGES": images, "SERVICE_REPLICAS": replicas}

@@ -38,9 +38,7 @@ class Engine:
         """Write the configuration into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         driver = "overlay" if overlays_work(folder) else "vfs"
-        storage = (
-            f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
-        )
+        storage = f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
         (folder / "storage.conf").write_text(storage)
         (folder / "containers.conf").write_text(
             '[containers]\ncgroupns = "host"\ndefault_ulimits = ["nofile=20000:20000"]\n'

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from engine import HERE, ROOT, Engine
 
-BASE, CSKT, CADDY, PROMETHEUS = (
-    f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus")
-)
+BASE, CSKT, CADDY, PROMETHEUS = (f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus"))
 PYTHON = "3.11"
 
 
@@ -46,10 +44,7 @@ BUILD = ("--format", "docker", "--isolation", "oci")
 def context(folder: Path) -> Path:
     """A copy of what git would commit, the whole of it: what `docker build` is given."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():

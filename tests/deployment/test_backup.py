@@ -20,9 +20,7 @@ def test_a_backup_made_while_it_serves_brings_everything_back(deployed, tmp_path
     told = deployed.indexer("gallery", "info", "--gallery", GALLERY, status=None)
     assert "no gallery" in told.lower(), told
     deployed.indexer("gallery", "restore", "/backups/one.cskt", "--gallery", GALLERY, volumes=backups)
-    key = deployed.indexer(
-        "key", "create", "--name", "after the loss", "--scopes", "search", "--gallery", GALLERY
-    )
+    key = deployed.indexer("key", "create", "--name", "after the loss", "--scopes", "search", "--gallery", GALLERY)
     deployed.up()
     again = next(line for line in key.splitlines() if line.startswith("cskt_"))
     answer = deployed.search("a man in a blue jacket", again).json()["hits"]

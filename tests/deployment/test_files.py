@@ -18,9 +18,7 @@ def test_hadolint_finds_nothing(tools):
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
 def test_the_compose_files_follow_the_specification(tools, name):
-    assert "ok" in check(
-        tools, "check-jsonschema", "--builtin-schema", "vendor.compose-spec", f"docker/{name}"
-    )
+    assert "ok" in check(tools, "check-jsonschema", "--builtin-schema", "vendor.compose-spec", f"docker/{name}")
 
 
 def test_the_check_sees_what_is_wrong(tools, tmp_path):

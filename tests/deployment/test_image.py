@@ -10,9 +10,7 @@ COMPILERS = ("gcc", "cc", "g++", "clang", "make", "cargo", "go", "rustc")
 def run(engine, image: str, *command: str, status: int | None = 0) -> str:
     entry, *arguments = command
     hardened = ("--read-only", "--cap-drop", "ALL", "--network", "none")
-    return engine.podman(
-        "run", "--rm", *hardened, "--entrypoint", entry, image, *arguments, status=status
-    ).strip()
+    return engine.podman("run", "--rm", *hardened, "--entrypoint", entry, image, *arguments, status=status).strip()
 
 
 def test_its_entry_point_is_cskt(engine, image):
@@ -32,9 +30,7 @@ def test_it_says_what_it_is_and_runs_as_nobody_special(engine, image):
 
 
 def test_nothing_of_the_build_is_left(engine, image):
-    found = run(
-        engine, image, "sh", "-c", f"command -v {' '.join(COMPILERS)}; ls -d /src /root/.cache /tmp/*; true"
-    )
+    found = run(engine, image, "sh", "-c", f"command -v {' '.join(COMPILERS)}; ls -d /src /root/.cache /tmp/*; true")
     assert [line for line in found.splitlines() if line.startswith("/")] == []
     wheels = run(engine, image, "find", "/", "-xdev", "-name", "*.whl", "-path", "*cskt*", status=None)
     assert wheels == "" or "Permission denied" in wheels

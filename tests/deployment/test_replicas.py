@@ -56,11 +56,7 @@ def served(deployed: Deployed) -> dict[str, int]:
     counts = {}
     for name in deployed.replicas():
         lines = deployed.engine.inside(name, "python", "-c", code).splitlines()
-        counted = [
-            line.rpartition(" ")[2]
-            for line in lines
-            if line.startswith('cskt_requests_total{operation="search"')
-        ]
+        counted = [line.rpartition(" ")[2] for line in lines if line.startswith('cskt_requests_total{operation="search"')]
         counts[name] = int(sum(map(float, counted)))
     return counts
 

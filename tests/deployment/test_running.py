@@ -33,17 +33,8 @@ def test_a_container_may_do_little(deployed, name):
 
 def test_the_service_runs_as_its_own_user_and_writes_to_its_volume_alone(deployed, service):
     assert status_of(deployed.engine, service)["Uid"].split() == ["10001"] * 4
-    for place, may in {
-        "/opt/cskt/x": False,
-        "/etc/x": False,
-        "/x": False,
-        "/encoders/x": False,
-        "/data/x": True,
-        "/tmp/x": True,
-    }.items():
-        told = deployed.engine.inside(
-            service, "sh", "-c", f"touch {place} && rm {place} && echo written || true"
-        )
+    for place, may in {"/opt/cskt/x": False, "/etc/x": False, "/x": False, "/encoders/x": False, "/data/x": True, "/tmp/x": True}.items():
+        told = deployed.engine.inside(service, "sh", "-c", f"touch {place} && rm {place} && echo written || true")
         assert (told.splitlines()[-1] == "written") is may, (place, told)
 
 
@@ -64,9 +55,7 @@ def test_no_way_leads_out_of_service_prometheus_and_jobs(deployed, service):
         routes = deployed.engine.inside(name, "cat", "/proc/net/route").splitlines()[1:]
         assert [line.split()[1] for line in routes if line.split()[1] == "00000000"] == []
     code = "import socket; print([name for _, name in socket.if_nameindex()])"
-    told = deployed.compose(
-        "--profile", "jobs", "run", "--rm", "--entrypoint", "python", "indexer", "-c", code
-    )
+    told = deployed.compose("--profile", "jobs", "run", "--rm", "--entrypoint", "python", "indexer", "-c", code)
     assert told.strip().splitlines()[-1] == "['lo']"
 
 
@@ -89,13 +78,9 @@ def test_the_page_is_there(deployed):
 
 
 def test_what_is_not_for_everybody(deployed):
-    assert (
-        deployed.search("a man", key="cskt_0123456789ab_" + "x" * 43).status_code == httpx.codes.UNAUTHORIZED
-    )
+    assert deployed.search("a man", key="cskt_0123456789ab_" + "x" * 43).status_code == httpx.codes.UNAUTHORIZED
     assert deployed.get("/v1/audit", headers=deployed.bearer()).status_code == httpx.codes.FORBIDDEN
-    assert (
-        deployed.get("/v1/audit", headers=deployed.bearer(deployed.audit_key)).status_code == httpx.codes.OK
-    )
+    assert deployed.get("/v1/audit", headers=deployed.bearer(deployed.audit_key)).status_code == httpx.codes.OK
     assert deployed.get("/metrics").status_code == httpx.codes.NOT_FOUND
     with deployed.client() as client:
         large = client.post("/v1/search", content=b" " * 30 * MEBIBYTE, headers=deployed.bearer())

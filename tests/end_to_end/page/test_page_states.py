@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.end_to_end.page.accessible import violations
 from tests.end_to_end.page.stage import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -169,6 +170,7 @@ def test_an_empty_gallery_says_how_to_fill_it_and_new_images_appear(visit, empty
     visitor = visit(empty)
     assert "cskt index FOLDER --gallery GALLERY" in visitor.page.inner_text("#message")
     assert not visitor.page.is_visible(".chip")
+    assert violations(visitor.page) == []
     empty.add("red jacket", "hall", None, {})
     for _ in range(100):  # until the running service has looked at the gallery again
         visitor.submit("red jacket")
