@@ -76,6 +76,7 @@ export class Results {
   /** Show further hits behind those that are there. */
   append(hits) {
     this.hits = [...this.hits, ...hits];
+    for (const item of this.cards.values()) item.setAttribute("aria-setsize", this.hits.length);
     this.draw();
   }
 
@@ -116,11 +117,8 @@ export class Results {
   }
 
   makeCurrent(index) {
-    for (const at of [this.current, index]) {
-      const button = this.cards.get(at)?.querySelector("button.hit");
-      if (button) button.tabIndex = at === index ? 0 : -1;
-    }
     this.current = index;
+    this.keepTabStop(false);
   }
 
   columns() {
@@ -148,17 +146,12 @@ export class Results {
     if (this.grid.getAttribute("aria-busy") === "true" && !this.cards.size) return; // skeletons
     if (!this.grid.clientWidth) return; // another view is shown
     const [from, until] = this.near();
-    for (const [index, item] of this.cards) {
-      if (index >= from && index < until) continue;
-      item.remove();
-      this.cards.delete(index);
-    }
+    const left = this.leave(from, until);
     let before = null; // what stands before the next one that has to be made
     for (let index = from; index < until; index += 1) {
       let item = this.cards.get(index);
       if (!item) {
         item = card(this.hits[index], index, this.hits.length);
-        item.querySelector("button.hit").tabIndex = index === this.current ? 0 : -1;
         this.markCard(item, this.hits[index].id);
         this.cards.set(index, item);
         if (before) before.after(item);
@@ -167,10 +160,38 @@ export class Results {
       before = item;
     }
     if (!this.rowHeight) this.measure();
+    this.keepTabStop(left);
     const columns = this.columns();
     const rows = (hits) => Math.ceil(hits / columns);
     this.grid.style.setProperty("padding-top", `${(from / columns) * this.rowHeight}px`);
     this.grid.style.setProperty("padding-bottom", `${(rows(this.hits.length) - rows(until)) * this.rowHeight}px`);
+  }
+
+  /** Take off what lies far from what is seen; true where the focus was in it. */
+  leave(from, until) {
+    let focused = false;
+    for (const [index, item] of this.cards) {
+      if (index >= from && index < until) continue;
+      focused ||= item.contains(document.activeElement);
+      item.remove();
+      this.cards.delete(index);
+    }
+    return focused;
+  }
+
+  /** One card can be reached by Tab: the current one, or else the first that is seen, which also takes a lost focus. */
+  keepTabStop(lost) {
+    const stop = this.cards.has(this.current) ? this.current : this.firstSeen();
+    for (const [index, item] of this.cards) item.querySelector("button.hit").tabIndex = index === stop ? 0 : -1;
+    if (lost) this.cards.get(stop)?.querySelector("button.hit").focus({ preventScroll: true });
+  }
+
+  /** The first drawn hit whose card begins in what is seen. */
+  firstSeen() {
+    const drawn = [...this.cards.keys()].sort((one, other) => one - other);
+    const head = document.querySelector(".top");
+    const covered = getComputedStyle(head).position === "sticky" ? head.offsetHeight : 0;
+    return drawn.find((index) => this.cards.get(index).getBoundingClientRect().top >= covered) ?? drawn.at(-1);
   }
 
   onClick(event) {
@@ -214,7 +235,7 @@ function card(hit, index, count) {
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },
       element("span", { className: "frame" }, ...frame),
-      element("span", { className: "score" }, scoreBar(hit), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
+      element("span", { className: "score" }, scoreBar(hit), chance ? null : element("span", { className: "score-kind" }, "similarity"), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
       element("span", { className: "where" }, where),
       when ? element("time", { className: "when", dateTime: hit.seen_at }, when) : element("span", { className: "when" }, "No time"),
     ),

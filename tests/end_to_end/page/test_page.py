@@ -184,7 +184,8 @@ def test_cards_take_the_place_that_was_kept_for_them(visit, filled):
 
 def test_more_hits_can_be_shown(visit, filled):
     visitor = visit(filled, "?q=red+jacket")
-    visitor.page.click("#more")
+    visitor.page.focus("#more")
+    visitor.page.keyboard.press("Enter")
     visitor.wait_for_hits(30)
     assert visitor.page.evaluate("document.activeElement.querySelector('.rank').textContent") == "25"
     assert not visitor.page.is_visible("#more")
