@@ -214,6 +214,10 @@ def test_a_contact_sheet_shows_each_hit(service) -> None:
     assert page.count('src="data:image/jpeg;base64,') == 5
     assert "blue dress" in page
     assert "not proof of identity" in page
+    plain = page.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NON-BREAKING HYPHEN}", "-")
+    assert "2026-05-01 05:00:00 UTC" in plain
+    assert "2026-05-01 05:00:00 UTC" not in page  # a line could end within it
+    assert "000Z" not in page
 
 
 def test_a_report_leaves_whatever_the_case_was_called_in_earlier_versions(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from service.keys import now
-from service.printed.sheet import heading, people, person, quotation, sheet
+from service.printed.sheet import heading, moment, people, person, quotation, sheet
 from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 
 STATES = {
@@ -26,11 +26,11 @@ def case_report(case: CaseResponse, pictures: Mapping[int, bytes], printed_by: s
     """HTML; `pictures` by the ids of rows."""
     facts = [
         ("Ground", case.basis),
-        ("Opened", case.opened),
-        ("Open until", case.expires),
+        ("Opened", moment(case.opened)),
+        ("Open until", moment(case.expires)),
         ("Cameras", ", ".join(case.cameras) if case.cameras else "all"),
         ("People who must agree", str(case.people_needed)),
-        ("Printed", f"{now()} by {printed_by}"),
+        ("Printed", f"{moment(now())} by {printed_by}"),
     ]
     if case.withheld:
         facts.append(("Left out", f"{case.withheld} pins and findings on people not open to this key"))
@@ -50,7 +50,7 @@ def _findings(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 def _finding(found: Judged, pictures: Mapping[int, bytes]) -> str:
     decisions = [
-        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {one.at}{_reason(one)}"
+        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {moment(one.at)}{_reason(one)}"
         for one in found.decisions
     ]
     lines = [*_where(found), f"searched by: {_asked(found)}", *decisions]
@@ -73,14 +73,17 @@ def _pins(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 def _pin(pin: Pinned, pictures: Mapping[int, bytes]) -> str:
     found_by = [f"found by: {_asked(pin)}"] if pin.query else []
-    lines = [*_where(pin), *found_by, f"pinned by {pin.by}, {pin.at}"]
+    lines = [*_where(pin), *found_by, f"pinned by {pin.by}, {moment(pin.at)}"]
     return person(_picture(pin, pictures), f"No. {pin.id}", lines)
 
 
 def _notes(case: CaseResponse) -> list[str]:
     if not case.notes:
         return []
-    return [heading("Notes"), *(quotation(note.words, f"{note.by}, {note.at}") for note in case.notes)]
+    return [
+        heading("Notes"),
+        *(quotation(note.words, f"{note.by}, {moment(note.at)}") for note in case.notes),
+    ]
 
 
 def _asked(one: Judged | Pinned) -> str:
@@ -95,4 +98,8 @@ def _where(one: Judged | Pinned) -> list[str]:
     if one.item is None:
         return [MISSING[one.missing or "gone"]]
     unchecked = [] if one.checked else [UNCHECKED]
-    return [one.item.camera or "camera not known", one.item.seen_at or "time not known", *unchecked]
+    return [
+        one.item.camera or "camera not known",
+        moment(one.item.seen_at) if one.item.seen_at else "time not known",
+        *unchecked,
+    ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from service.keys import now
-from service.printed.sheet import people, person, sheet
+from service.printed.sheet import moment, people, person, sheet
 from service.schemas.search import SearchHit, SearchResponse
 
 COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "attributes")
@@ -38,7 +38,7 @@ def contact_sheet(
         ("Hits", f"{len(found.hits)} of {found.gallery.items} images"),
         ("Convincing", verdict),
         ("Encoder", found.gallery.encoder),
-        ("Printed", now()),
+        ("Printed", moment(now())),
     ]
     return sheet("Contact sheet", head, [people(_hit(r, h, pictures) for r, h in enumerate(found.hits, 1))])
 
@@ -47,7 +47,11 @@ def _hit(rank: int, hit: SearchHit, pictures: Mapping[int, bytes]) -> str:
     chance = f"similarity {hit.score:.3f}"
     if hit.probability is not None:
         chance = f"{100 * hit.probability:.0f} % likely, {chance}"
-    lines = [chance, hit.camera or "camera not known", hit.seen_at or "time not known"]
+    lines = [
+        chance,
+        hit.camera or "camera not known",
+        moment(hit.seen_at) if hit.seen_at else "time not known",
+    ]
     return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", lines)
 
 

@@ -22,6 +22,13 @@ def sheet(title: str, facts: Sequence[tuple[str, str]], parts: Iterable[str]) ->
     ).encode()
 
 
+def moment(iso: str) -> str:
+    """`2026-05-01T12:00:00.000Z` for people: to the second, and never broken in the middle."""
+    return f"{iso[:10]} {iso[11:19]} UTC".replace(" ", "\N{NO-BREAK SPACE}").replace(
+        "-", "\N{NON-BREAKING HYPHEN}"
+    )
+
+
 def person(picture: bytes | None, head: str, lines: Sequence[str]) -> str:
     """One crop (a JPEG, or None where it is gone) with what is said below it."""
     image = ""

@@ -45,7 +45,7 @@ async def export_search(
     if body.format == "csv":
         return _file(hits_csv(answer), "text/csv; charset=utf-8", "hits.csv")
     pictures = {hit.id: await searcher.image(hit.id) for hit in answer.hits}
-    facts = [("Filter", record.filter or "none"), ("For", caller.name)]
+    facts = [("Filter", record.filter or "none"), ("Printed by", caller.name)]
     if request.state.case:
         facts.append(("Case", request.state.case))
     page = contact_sheet(answer, record.words, pictures, facts)
