@@ -1,11 +1,13 @@
 """Which places of a picture answer which phrases, over HTTP: pictures whose colours are known by place."""
 
+import asyncio
 import io
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hanging_up import post
 from PIL import Image
 from service_toys import ToyEncoder, ToyGallery, person
 
@@ -65,6 +67,30 @@ def test_a_map_is_what_covering_each_place_costs(client: TestClient) -> None:
 @pytest.mark.parametrize(("text", "status"), [("", 422), ("...", 422), ("a muslim", 422)])
 def test_a_text_that_cannot_be_searched_for_has_no_map_either(client, text: str, status: int) -> None:
     assert ask(client, text).status_code == status
+
+
+def test_a_client_that_hangs_up_leaves_no_copies_to_encode() -> None:
+    encoder, settings = ToyEncoder(), Settings()
+    searcher = Searcher(encoder, ToyGallery([two_colours()]), settings)
+    app = create_app(settings, searcher)
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            while not searcher.ready:
+                await asyncio.sleep(0.001)
+            encoder.batches.clear()
+            encoder.gate.clear()
+            leaves, stays = asyncio.Event(), asyncio.Event()
+            gone = asyncio.create_task(post(app, "/v1/items/1/evidence", {"text": "white"}, leaves))
+            while not encoder.batches:
+                await asyncio.sleep(0.001)
+            leaves.set()
+            assert await gone == [499]
+            encoder.gate.set()
+            assert await post(app, "/v1/search", {"text": "red"}, stays) == [200]
+
+    asyncio.run(asyncio.wait_for(scene(), 30))
+    assert not [batch for batch in encoder.batches if "pictures" in batch[0]]
 
 
 def test_an_unknown_row_has_no_map(client: TestClient) -> None:

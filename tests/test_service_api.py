@@ -1,7 +1,6 @@
 """The service through its real HTTP stack: answers, refusals as problem+json, headers, and nothing leaks."""
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hanging_up import post
 from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
@@ -405,36 +405,8 @@ def test_a_client_that_hangs_up_costs_nothing() -> None:
     searcher = Searcher(encoder, gallery(), settings)
     app = create_app(settings, searcher)
 
-    async def post(text: str, hang_up: asyncio.Event) -> list[int]:
-        body, statuses = json.dumps({"text": text}).encode(), []
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "path": "/v1/search",
-            "raw_path": b"/v1/search",
-            "query_string": b"",
-            "root_path": "",
-            "scheme": "http",
-            "server": ("127.0.0.1", 80),
-            "client": None,
-            "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
-        }
-        parts = iter([{"type": "http.request", "body": body}])
-
-        async def receive():
-            for part in parts:
-                return part
-            await hang_up.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message) -> None:
-            if message["type"] == "http.response.start":
-                statuses.append(message["status"])
-
-        await app(scope, receive, send)
-        return statuses
+    def ask_for(words: str, hang_up: asyncio.Event) -> asyncio.Task:
+        return asyncio.create_task(post(app, "/v1/search", {"text": words}, hang_up))
 
     async def scene() -> None:
         async with app.router.lifespan_context(app):
@@ -443,11 +415,11 @@ def test_a_client_that_hangs_up_costs_nothing() -> None:
             encoder.batches.clear()
             encoder.gate.clear()
             stays, leaves = asyncio.Event(), asyncio.Event()
-            first = asyncio.create_task(post("red coat", stays))
+            first = ask_for("red coat", stays)
             while not encoder.batches:
                 await asyncio.sleep(0.001)
-            gone = [asyncio.create_task(post("green dress", leaves)) for _ in range(20)]
-            last = asyncio.create_task(post("blue cap", stays))
+            gone = [ask_for("green dress", leaves) for _ in range(20)]
+            last = ask_for("blue cap", stays)
             await asyncio.sleep(0.05)
             leaves.set()
             assert await asyncio.gather(*gone) == [[499]] * 20
