@@ -2,34 +2,41 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 
-from service.keys import now
-from service.printed.sheet import moment, people, person, sheet
+from service.printed.sheet import moment, people, person, printed, sheet
 from service.schemas.search import SearchHit, SearchResponse
 
-COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "attributes")
+COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "searched_for")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def hits_csv(found: SearchResponse) -> bytes:
-    """RFC 4180, UTF-8 with a mark, so that spreadsheets read it; one row for each hit."""
+def hits_csv(found: SearchResponse, asked: str, first: int = 1) -> bytes:
+    """RFC 4180, UTF-8 with a mark, so that spreadsheets read it; one row for each hit.
+
+    `asked` is what was searched for in words, the same in each row; each attribute has a column; `first` is
+    the rank of the first hit.
+    """
     text = io.StringIO(newline="")
     rows = csv.writer(text)
-    rows.writerow(COLUMNS)
-    for rank, hit in enumerate(found.hits, 1):
-        attributes = json.dumps(hit.attributes, ensure_ascii=False) if hit.attributes else ""
-        told = [hit.camera, hit.seen_at, hit.track, hit.source, attributes]
-        chance = "" if hit.probability is None else hit.probability
-        rows.writerow([rank, hit.id, hit.score, chance, *(_no_formula(value or "") for value in told)])
+    names = sorted({name for hit in found.hits for name in hit.attributes})
+    rows.writerow((*COLUMNS, *(f"attribute {name}" for name in names)))
+    for rank, hit in enumerate(found.hits, first):
+        told = (hit.camera, hit.seen_at, hit.track, hit.source, asked)
+        attributes = (hit.attributes.get(name) for name in names)
+        rows.writerow([rank, hit.id, hit.score, *map(_cell, (hit.probability, *told, *attributes))])
     return "\ufeff".encode() + text.getvalue().encode()
 
 
 def contact_sheet(
-    found: SearchResponse, asked: str, pictures: Mapping[int, bytes], facts: list[tuple[str, str]]
+    found: SearchResponse,
+    asked: str,
+    pictures: Mapping[int, bytes],
+    facts: list[tuple[str, str]],
+    printed_by: str,
+    first: int = 1,
 ) -> bytes:
-    """HTML; `asked` is what was searched for in words, `pictures` by the ids of rows."""
+    """HTML; `asked` is what was searched for in words, `pictures` by the ids of rows, `first` as above."""
     judged = found.judgement.convincing
     verdict = {None: "not known", True: "yes", False: "no convincing match"}[judged]
     head = [
@@ -38,23 +45,25 @@ def contact_sheet(
         ("Hits", f"{len(found.hits)} of {found.gallery.items} images"),
         ("Convincing", verdict),
         ("Encoder", found.gallery.encoder),
-        ("Printed", moment(now())),
+        printed(printed_by),
     ]
-    return sheet("Contact sheet", head, [people(_hit(r, h, pictures) for r, h in enumerate(found.hits, 1))])
+    hits = enumerate(found.hits, first)
+    return sheet("Contact sheet", head, [people(_hit(rank, hit, pictures) for rank, hit in hits)])
 
 
 def _hit(rank: int, hit: SearchHit, pictures: Mapping[int, bytes]) -> str:
     chance = f"similarity {hit.score:.3f}"
     if hit.probability is not None:
         chance = f"{100 * hit.probability:.0f} % likely, {chance}"
-    lines = [
-        chance,
-        hit.camera or "camera not known",
-        moment(hit.seen_at) if hit.seen_at else "time not known",
-    ]
+    when = moment(hit.seen_at) if hit.seen_at else "time not known"
+    lines = [chance, hit.camera or "camera not known", when]
     return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", lines)
 
 
-def _no_formula(text: str) -> str:
-    """A text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _cell(value: str | float | bool | None) -> str | float:
+    """A value as spreadsheets read it; a text never as a formula."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return "" if value is None else value

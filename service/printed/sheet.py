@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from service.keys import now
+
 CAUTION = "A hit is a lead to check, not proof of identity."
 
 _STYLE = (Path(__file__).parent / "sheet.css").read_text()
@@ -23,10 +25,13 @@ def sheet(title: str, facts: Sequence[tuple[str, str]], parts: Iterable[str]) ->
 
 
 def moment(iso: str) -> str:
-    """`2026-05-01T12:00:00.000Z` for people: to the second, and never broken in the middle."""
-    return f"{iso[:10]} {iso[11:19]} UTC".replace(" ", "\N{NO-BREAK SPACE}").replace(
-        "-", "\N{NON-BREAKING HYPHEN}"
-    )
+    """`2026-05-01T12:00:00.000Z` for people: to the second; lines break between the day and the time."""
+    return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def printed(by: str) -> tuple[str, str]:
+    """The fact of when a page is printed, and by whom; "": nobody who showed a key."""
+    return "Printed", f"{moment(now())}{f' by {by}' if by else ''}"
 
 
 def person(picture: bytes | None, head: str, lines: Sequence[str]) -> str:

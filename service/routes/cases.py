@@ -110,7 +110,7 @@ async def get_report(
         c for c in case.id if c.isascii() and (c.isalnum() or c in "._-")
     )  # cases of old may differ
     return Response(
-        case_report(whole, pictures, caller.name),
+        case_report(whole, pictures, caller.name if caller.key else ""),
         media_type="text/html; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="case-{plain}.html"'},
     )

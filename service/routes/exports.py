@@ -1,6 +1,7 @@
 """POST /v1/search/export: hits as a table or a contact sheet, on record as an export."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -12,6 +13,7 @@ from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, pro
 from service.routes.search import check_words, note_answer, note_question, to_question, to_response
 from service.schemas.examples import EXPORTS
 from service.schemas.exports import ExportRequest
+from service.schemas.search import MAX_DEPTH
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 
@@ -36,19 +38,23 @@ async def export_search(
     note_question(record, body.search)
     check_words(request, record, [body.search])
     question = await to_question(body.search, searcher, caller)
+    if body.rows is not None:
+        question = replace(question, top_k=min(body.rows, MAX_DEPTH - question.offset))
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     note_answer(record, found, searcher)
     record.facts = {"format": body.format}
     answer = to_response(found, question, searcher, started)
+    first = question.offset + 1
     if body.format == "csv":
-        return _file(hits_csv(answer), "text/csv; charset=utf-8", "hits.csv")
+        return _file(hits_csv(answer, record.words, first), "text/csv; charset=utf-8", "hits.csv")
     pictures = {hit.id: await searcher.image(hit.id) for hit in answer.hits}
-    facts = [("Filter", record.filter or "none"), ("Printed by", caller.name)]
+    by = caller.name if caller.key else ""
+    facts = [("Filter", record.filter or "none")]
     if request.state.case:
         facts.append(("Case", request.state.case))
-    page = contact_sheet(answer, record.words, pictures, facts)
+    page = contact_sheet(answer, record.words, pictures, facts, by, first)
     return _file(page, "text/html; charset=utf-8", "contact-sheet.html")
 
 
