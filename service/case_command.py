@@ -1,7 +1,7 @@
 """cskt case open | list | extend | close | report | forget: what may be searched for, and what came of it."""
 
 import argparse
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from service.key_command import add_place, end_of, names_of
@@ -127,10 +127,10 @@ def run_case_report(arguments: argparse.Namespace) -> int:
     case = store.known(arguments.id)
     if not settings.gallery:
         raise ServeError("The pictures are in the gallery: give --gallery FOLDER.")
-    record_action(settings.state_folder, "report", _facts(case))
-    page = _report(settings, case)
+    page, shown = _report(settings, case)
+    record_action(settings.state_folder, "report", _facts(case), shown=shown)
     try:
-        with Path(arguments.to).open("xb") as file:
+        with os.fdopen(os.open(arguments.to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(page)
     except OSError as error:
         raise ConfigError(f"{arguments.to} cannot be written: {error.strerror}.") from error
@@ -138,10 +138,12 @@ def run_case_report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report(settings: "Settings", case: "Case") -> bytes:
+def _report(settings: "Settings", case: "Case") -> tuple[bytes, list[int]]:
+    """The page, and the ids of the rows that it shows: none but of the cameras of the case."""
     from contextlib import closing
 
     from indexer.gallery import open_gallery
+    from service.audit.command_line import system_user
     from service.casework.answers import case_answer, rows_open_to
     from service.casework.case_file import case_file
     from service.casework.desk import CONFIRMING, people_needed_in
@@ -156,7 +158,8 @@ def _report(settings: "Settings", case: "Case") -> bytes:
         rows = rows_open_to(file, reader)
         found = {id: gallery.thumbnail(id) for id in rows}
     pictures = {id: picture for id, picture in found.items() if picture is not None}
-    return case_report(case_answer(case, file, reader, rows, needed), pictures, reader.name)
+    answer = case_answer(case, file, reader, rows, needed)
+    return case_report(answer, pictures, system_user(), case.closed), list(pictures)
 
 
 def run_case_forget(arguments: argparse.Namespace) -> int:
