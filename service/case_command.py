@@ -1,6 +1,7 @@
-"""cskt case open | list | close | forget: what may be searched for, and the files of cases."""
+"""cskt case open | list | extend | close | report | forget: what may be searched for, and what came of it."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from service.key_command import add_place, end_of, names_of
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Mount `cskt case`."""
-    case = commands.add_parser("case", help="cases: open, list, close, forget", description=__doc__)
+    told = "cases: open, list, extend, close, report, forget"
+    case = commands.add_parser("case", help=told, description=__doc__)
     actions = case.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     begin = actions.add_parser("open", help="begin a case", description=run_case_open.__doc__)
@@ -24,9 +26,28 @@ def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     add_place(begin)
     begin.set_defaults(run=run_case_open)
 
+    _add_others(actions)
+
+
+def _add_others(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What is done with a case that there is."""
     listing = actions.add_parser("list", help="the cases there are", description=run_case_list.__doc__)
     add_place(listing)
     listing.set_defaults(run=run_case_list)
+
+    extend = actions.add_parser("extend", help="give a case another end", description=run_case_extend.__doc__)
+    extend.add_argument("id", help="its name")
+    extend.add_argument("--expires", required=True, metavar="TIME", help="30d, 12h, ... from now")
+    add_place(extend)
+    extend.set_defaults(run=run_case_extend)
+
+    report = actions.add_parser(
+        "report", help="the file of a case, to be printed", description=run_case_report.__doc__
+    )
+    report.add_argument("id", help="its name; it may be closed or over")
+    report.add_argument("--to", required=True, metavar="FILE", help="the page (HTML) to be written")
+    add_place(report)
+    report.set_defaults(run=run_case_report)
 
     forget = actions.add_parser(
         "forget", help="erase a closed case's file", description=run_case_forget.__doc__
@@ -81,6 +102,66 @@ def run_case_close(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_case_extend(arguments: argparse.Namespace) -> int:
+    """Let a case go on until another time, also one that is over; one that was closed stays closed."""
+    from model.terminal import terminal_safe
+    from service.audit.command_line import record_action
+
+    settings, store = _opened(arguments)
+    end = end_of(arguments.expires)
+    assert end is not None
+    case = store.extend(arguments.id, end)
+    record_action(settings.state_folder, "case extend", _facts(case))
+    print(terminal_safe(f"The case {case.id} is open until {case.expires}."))
+    return 0
+
+
+def run_case_report(arguments: argparse.Namespace) -> int:
+    """Write the file of a case as a page to print, with pictures; the case may be closed or over."""
+    from model.errors import ConfigError
+    from model.terminal import terminal_safe
+    from service.audit.command_line import record_action
+    from service.errors import ServeError
+
+    settings, store = _opened(arguments)
+    case = store.known(arguments.id)
+    if not settings.gallery:
+        raise ServeError("The pictures are in the gallery: give --gallery FOLDER.")
+    page, shown = _report(settings, case)
+    record_action(settings.state_folder, "report", _facts(case), shown=shown)
+    try:
+        with os.fdopen(os.open(arguments.to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(page)
+    except OSError as error:
+        raise ConfigError(f"{arguments.to} cannot be written: {error.strerror}.") from error
+    print(terminal_safe(f"The file of the case {case.id} is in {arguments.to}."))
+    return 0
+
+
+def _report(settings: "Settings", case: "Case") -> tuple[bytes, list[int]]:
+    """The page, and the ids of the rows that it shows: none but of the cameras of the case."""
+    from contextlib import closing
+
+    from indexer.gallery import open_gallery
+    from service.audit.command_line import system_user
+    from service.casework.answers import case_answer, rows_open_to
+    from service.casework.case_file import case_file
+    from service.casework.desk import CONFIRMING, people_needed_in
+    from service.casework.entries import Entries
+    from service.printed.case_report import case_report
+    from service.scopes import LOCAL
+
+    needed = people_needed_in(settings.state_folder) or CONFIRMING[settings.profile]
+    reader = LOCAL.within(case.cameras)
+    with closing(open_gallery(settings.gallery)) as gallery, closing(Entries(settings.state_folder)) as kept:
+        file = case_file(kept.of_case(case.id), needed, gallery.get)
+        rows = rows_open_to(file, reader)
+        found = {id: gallery.thumbnail(id) for id in rows}
+    pictures = {id: picture for id, picture in found.items() if picture is not None}
+    answer = case_answer(case, file, reader, rows, needed)
+    return case_report(answer, pictures, system_user(), case.closed), list(pictures)
+
+
 def run_case_forget(arguments: argparse.Namespace) -> int:
     """Erase the pins, notes and decisions of a case that is closed or over. Its name stays taken."""
     from model.terminal import terminal_safe
@@ -90,9 +171,7 @@ def run_case_forget(arguments: argparse.Namespace) -> int:
     from service.keys import now
 
     settings, store = _opened(arguments)
-    case = next((case for case in store.all() if case.id == arguments.id), None)
-    if case is None:
-        raise CaseProblem(f"there is no case {arguments.id}: cskt case list shows those there are.")
+    case = store.known(arguments.id)
     if case.open_at(now()):
         raise CaseProblem(f"the case {case.id} is open: close it first, cskt case close {case.id}.")
     record_action(settings.state_folder, "case forget", _facts(case))

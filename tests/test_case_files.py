@@ -106,6 +106,19 @@ def test_a_report_holds_everything_and_runs_nothing(service) -> None:
         assert word in page
 
 
+def test_who_was_decided_on_is_printed_once_and_times_are_for_people(service) -> None:
+    client, one, *_ = service
+    for item in (1, 4):
+        write(client, one, kind="pin", item=item, query="red coat")
+    write(client, one, kind="decision", item=4, query="red coat", verdict="unsure")
+    page = client.get("/v1/cases/case-7/report", headers=one).text
+    assert re.findall(r"<b>No. (\d+)</b>", page) == ["4", "1"]
+    assert page.count("pinned by") == 2
+    assert page.count('src="data:image/jpeg;base64,') == 2
+    assert not re.search(r"\dT\d|\.\d{3}Z", page)
+    assert "2026-05-01 04:00:00 UTC" in page
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -215,6 +228,8 @@ def test_a_contact_sheet_shows_each_hit(service) -> None:
     assert page.count('src="data:image/jpeg;base64,') == 5
     assert "blue dress" in page
     assert "not proof of identity" in page
+    assert "2026-05-01 05:00:00 UTC" in page
+    assert "000Z" not in page
 
 
 def test_a_report_leaves_whatever_the_case_was_called_in_earlier_versions(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
 from model.embedder import open_embedder
 from service import cli
+from service.casework.cases import CaseStore
 from service.casework.desk import NEEDED, Desk
 from service.casework.entries import Entries, Entry
 from service.evaluate_decisions import _interval
@@ -103,7 +104,7 @@ def test_figures_are_those_of_ranking_by_hand(place: Path, capsys) -> None:
     shown = capsys.readouterr().out
     assert f"{told['r1']:.2f}" in shown
     assert "flatter" in shown
-    assert "With fewer than 10 cases" in shown
+    assert "With fewer than 40 cases" in shown
     assert "1 decisions are left out: another item" in shown
 
 
@@ -118,6 +119,24 @@ def test_where_two_must_agree_one_word_is_not_enough(place: Path, capsys, monkey
     with closing(Desk(place / "g.state", 2)):
         assert cli.main(command) == 2
     assert "Nobody is confirmed" in capsys.readouterr().err
+
+
+def test_a_closed_case_is_printed_and_one_that_is_over_goes_on(place: Path, capsys) -> None:
+    store, page = CaseStore(place / "g.state"), place / "case.html"
+    store.begin("over", "report", "2026-01-01T00:00:00.000Z")
+    decide(place, "over", "one", "a red coat", 2, "same")
+    given = ["--gallery", str(place / "g")]
+    assert cli.main(["case", "extend", "over", "--expires", "2d", *given]) == 0
+    assert store.known("over").expires > "2026-01-01T00:00:00.000Z"
+    assert cli.main(["case", "close", "over", *given]) == 0
+    assert cli.main(["case", "extend", "over", "--expires", "2d", *given]) == 2
+    assert "was closed" in capsys.readouterr().err
+    report = ["case", "report", "over", "--to", str(page), *given]
+    assert cli.main(report) == 0
+    assert "Confirmed as the person searched for" in page.read_text()
+    assert page.read_text().count("data:image/jpeg") == 1
+    assert cli.main(report) == 2  # it overwrites nothing
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_burst_is_one_match_without_what_was_turned_down(tmp_path: Path, capsys) -> None:
@@ -136,12 +155,13 @@ def test_a_burst_is_one_match_without_what_was_turned_down(tmp_path: Path, capsy
     assert told["mean_ap"] == pytest.approx(100 * by_hand(tmp_path, "a person in a red coat", {2, 3})[1])
 
 
-@pytest.mark.parametrize("cases", [1, 2, 5])
-def test_few_cases_have_intervals_that_hold_the_truth(cases: int) -> None:
+@pytest.mark.parametrize("truth", [60, 95])
+@pytest.mark.parametrize("cases", [1, 2, 5, 10, 39])
+def test_few_cases_have_intervals_that_hold_the_truth(cases: int, truth: int) -> None:
     generator, held = np.random.default_rng(cases), 0
     for _ in range(300):
         asked = [number for number in range(cases) for _ in range(3)]
-        good = generator.beta(3, 2, cases)[asked]
+        good = generator.beta(truth / 20, (100 - truth) / 20, cases)[asked]
         low, high = _interval(generator.random(len(asked)) < good, asked)
-        held += low <= 60 <= high
+        held += low <= truth <= high
     assert held >= 0.93 * 300

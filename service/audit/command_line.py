@@ -3,7 +3,7 @@
 import argparse
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from service.audit.places import Places
@@ -65,11 +65,18 @@ def places_of(state_folder: Path) -> Places:
     )
 
 
-def record_action(state_folder: Path, action: str, facts: Mapping[str, object], words: str = "") -> None:
-    """Leave a record, durably. Raises ServeError, NotRecorded."""
+def record_action(
+    state_folder: Path,
+    action: str,
+    facts: Mapping[str, object],
+    words: str = "",
+    shown: Sequence[int] = (),
+) -> None:
+    """Leave a record, durably; `shown`: the ids of the items shown. Raises ServeError, NotRecorded."""
     log = BookLog(places_of(state_folder))
     try:
-        log.write_now(Record(action, "", _who(), words=words, facts={"command_line": True, **facts}))
+        told = {"command_line": True, **facts}
+        log.write_now(Record(action, "", system_user(), words=words, shown=list(shown), facts=told))
     finally:
         log.close_now()
 
@@ -80,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int | None:
     return code
 
 
-def _who() -> str:
+def system_user() -> str:
     """The user of the system, who may have become another one by sudo."""
     try:
         name = getpass.getuser()

@@ -95,6 +95,20 @@ class CaseStore:
     def end(self, id: str) -> Case:
         """Close a case: nothing is shown for it any more. Raises CaseProblem when there is none."""
         self._file.write("UPDATE investigation SET closed = coalesce(closed, ?) WHERE id = ?", (now(), id))
+        return self.known(id)
+
+    def extend(self, id: str, expires: str) -> Case:
+        """Give a case another end. Raises CaseProblem when there is none of that name or it was closed."""
+        changed = self._file.write(
+            "UPDATE investigation SET expires = ? WHERE id = ? AND closed IS NULL", (expires, id)
+        )
+        case = self.known(id)
+        if not changed:
+            raise CaseProblem(f"the case {id} was closed: open another one, under another name.")
+        return case
+
+    def known(self, id: str) -> Case:
+        """The case of that name, open or not. Raises CaseProblem when there is none."""
         for case in self.all():
             if case.id == id:
                 return case

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.keys import now
-from service.printed.sheet import heading, people, person, quotation, sheet
+from service.printed.sheet import heading, moment, people, person, printed, quotation, sheet
 from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 
 STATES = {
@@ -22,15 +21,17 @@ UNCHECKED = "from an earlier version: not checked that this is the picture that 
 VERDICTS = {"same": "same person", "not": "not the person", "unsure": "unsure"}
 
 
-def case_report(case: CaseResponse, pictures: Mapping[int, bytes], printed_by: str) -> bytes:
-    """HTML; `pictures` by the ids of rows."""
+def case_report(
+    case: CaseResponse, pictures: Mapping[int, bytes], printed_by: str, closed: str | None = None
+) -> bytes:
+    """HTML; `pictures` by the ids of rows; `closed`: when it was, None: it is open, or has expired."""
     facts = [
         ("Ground", case.basis),
-        ("Opened", case.opened),
-        ("Open until", case.expires),
+        ("Opened", moment(case.opened)),
+        ("Closed", moment(closed)) if closed else ("Open until", moment(case.expires)),
         ("Cameras", ", ".join(case.cameras) if case.cameras else "all"),
         ("People who must agree", str(case.people_needed)),
-        ("Printed", f"{now()} by {printed_by}"),
+        printed(printed_by),
     ]
     if case.withheld:
         facts.append(("Left out", f"{case.withheld} pins and findings on people not open to this key"))
@@ -40,20 +41,21 @@ def case_report(case: CaseResponse, pictures: Mapping[int, bytes], printed_by: s
 
 
 def _findings(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
+    pins = {_who(pin): pin for pin in case.pins}
     parts = []
     for state, title in STATES.items():
         found = [one for one in case.findings if one.state == state]
         if found:
-            parts += [heading(title), people(_finding(one, pictures) for one in found)]
+            parts += [heading(title), people(_finding(one, pictures, pins.get(_who(one))) for one in found)]
     return parts
 
 
-def _finding(found: Judged, pictures: Mapping[int, bytes]) -> str:
+def _finding(found: Judged, pictures: Mapping[int, bytes], pin: Pinned | None) -> str:
     decisions = [
-        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {one.at}{_reason(one)}"
+        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {moment(one.at)}{_reason(one)}"
         for one in found.decisions
     ]
-    lines = [*_where(found), f"searched by: {_asked(found)}", *decisions]
+    lines = [*_where(found), f"searched by: {_asked(found)}", *decisions, *_pinned(pin, _asked(found))]
     return person(_picture(found, pictures), f"No. {found.id}", lines)
 
 
@@ -66,21 +68,36 @@ def _reason(said: Decision) -> str:
 
 
 def _pins(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
-    if not case.pins:
-        return []
-    return [heading("Pinned"), people(_pin(pin, pictures) for pin in case.pins)]
+    """Those on whom nobody has decided; the others stand among the findings."""
+    decided = {_who(found) for found in case.findings}
+    pins = [pin for pin in case.pins if _who(pin) not in decided]
+    return [heading("Pinned"), people(_pin(pin, pictures) for pin in pins)] if pins else []
 
 
 def _pin(pin: Pinned, pictures: Mapping[int, bytes]) -> str:
-    found_by = [f"found by: {_asked(pin)}"] if pin.query else []
-    lines = [*_where(pin), *found_by, f"pinned by {pin.by}, {pin.at}"]
-    return person(_picture(pin, pictures), f"No. {pin.id}", lines)
+    return person(_picture(pin, pictures), f"No. {pin.id}", [*_where(pin), *_pinned(pin)])
+
+
+def _pinned(pin: Pinned | None, known: str = "") -> list[str]:
+    """By whom, and found by which words, unless those are known."""
+    if pin is None:
+        return []
+    found_by = [f"found by: {_asked(pin)}"] if pin.query and _asked(pin) != known else []
+    return [*found_by, f"pinned by {pin.by}, {moment(pin.at)}"]
+
+
+def _who(one: Judged | Pinned) -> tuple[int, str | None]:
+    """Whom it is about: a number may have come to mean another person in between."""
+    return one.id, one.missing
 
 
 def _notes(case: CaseResponse) -> list[str]:
     if not case.notes:
         return []
-    return [heading("Notes"), *(quotation(note.words, f"{note.by}, {note.at}") for note in case.notes)]
+    return [
+        heading("Notes"),
+        *(quotation(note.words, f"{note.by}, {moment(note.at)}") for note in case.notes),
+    ]
 
 
 def _asked(one: Judged | Pinned) -> str:
@@ -95,4 +112,8 @@ def _where(one: Judged | Pinned) -> list[str]:
     if one.item is None:
         return [MISSING[one.missing or "gone"]]
     unchecked = [] if one.checked else [UNCHECKED]
-    return [one.item.camera or "camera not known", one.item.seen_at or "time not known", *unchecked]
+    return [
+        one.item.camera or "camera not known",
+        moment(one.item.seen_at) if one.item.seen_at else "time not known",
+        *unchecked,
+    ]

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from service.printed.sheet import people, person, printed, sheet, time_text
+from service.printed.sheet import moment, people, person, printed, sheet
 from service.schemas.search import SearchHit, SearchResponse
 
 COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "searched_for")
@@ -55,7 +55,8 @@ def _hit(rank: int, hit: SearchHit, pictures: Mapping[int, bytes]) -> str:
     chance = f"similarity {hit.score:.3f}"
     if hit.probability is not None:
         chance = f"{100 * hit.probability:.0f} % likely, {chance}"
-    lines = [chance, hit.camera or "camera not known", time_text(hit.seen_at)]
+    when = moment(hit.seen_at) if hit.seen_at else "time not known"
+    lines = [chance, hit.camera or "camera not known", when]
     return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", lines)
 
 

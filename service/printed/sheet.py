@@ -24,6 +24,16 @@ def sheet(title: str, facts: Sequence[tuple[str, str]], parts: Iterable[str]) ->
     ).encode()
 
 
+def moment(iso: str) -> str:
+    """`2026-05-01T12:00:00.000Z` for people: to the second; lines break between the day and the time."""
+    return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def printed(by: str) -> tuple[str, str]:
+    """The fact of when a page is printed, and by whom; "": nobody who showed a key."""
+    return "Printed", f"{moment(now())}{f' by {by}' if by else ''}"
+
+
 def person(picture: bytes | None, head: str, lines: Sequence[str]) -> str:
     """One crop (a JPEG, or None where it is gone) with what is said below it."""
     image = ""

@@ -1,14 +1,9 @@
-"""GET /v1/images/{id}: the picture of a row; and which facts of a row may leave."""
-
-from typing import Any
+"""GET /v1/images/{id}: the picture of a row."""
 
 from fastapi import APIRouter, Request, Response
 
-from indexer.items import GalleryItem
-from indexer.labels import source_label
 from service.access import GuardedRoute
 from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
-from service.schemas.items import Item
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
@@ -37,21 +32,3 @@ async def get_image(
     return JpegResponse(
         picture, headers={"Cache-Control": "no-store" if casework else "private, max-age=300"}
     )
-
-
-def item_facts(id: int, item: GalleryItem) -> Item:
-    """What of a row may leave the service: no key, no uri."""
-    return Item(**shown_facts(id, item))
-
-
-def shown_facts(id: int, item: GalleryItem) -> dict[str, Any]:
-    """The same as fields."""
-    return {
-        "id": id,
-        "camera": item.camera,
-        "seen_at": item.seen_at,
-        "track": item.track,
-        "source": source_label(item.source),
-        "attributes": dict(item.attributes),
-        "image_url": f"/v1/images/{id}",
-    }

@@ -10,7 +10,6 @@ from service.access import GuardedRoute
 from service.errors import Forbidden, UnknownItem
 from service.neighbours import alike, by_time, of_track
 from service.pictures import picture_bytes
-from service.routes.images import item_facts, shown_facts
 from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
 from service.schemas.examples import UPLOADS
 from service.schemas.items import Item
@@ -24,6 +23,7 @@ from service.schemas.uploads import (
 )
 from service.scopes import Caller
 from service.searcher import Searcher
+from service.shown import item_facts, shown_facts
 from service.visible import may_see, narrowed
 from service.writing import Writing
 

@@ -16,7 +16,6 @@ from service.errors import ProtectedTrait
 from service.labels import encoder_label, sources_of
 from service.problems import problem_of
 from service.query import ImagePart, ItemPart, Part, Question, TextPart
-from service.routes.images import shown_facts
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
 from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
 from service.schemas.examples import BATCHES, SEARCHES
@@ -37,6 +36,7 @@ from service.schemas.search import (
 )
 from service.scopes import Caller
 from service.searcher import Found, Searcher
+from service.shown import shown_facts
 from service.visible import narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])

@@ -34,7 +34,7 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     report.value.save_as(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "<script" not in text
-    assert text.count("data:image/jpeg") == 2
+    assert text.count("data:image/jpeg") == 1  # who was decided on is not printed as pinned once more
     page.click("text=Take off")
     page.wait_for_selector("text=Pinned", state="detached")
     page.reload(wait_until="networkidle")

@@ -1,0 +1,102 @@
+"""A case as it is told: in answers, and on paper."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from service.casework.case_file import CaseFile, Finding, person_of
+from service.casework.cases import Case
+from service.casework.entries import Entry
+from service.casework.row_marks import fits
+from service.schemas.cases import CaseResponse, CaseSummary, Decision, Judged, Noted, Pinned
+from service.schemas.items import Item
+from service.scopes import Caller
+from service.shown import item_facts
+from service.visible import may_see
+
+
+def rows_open_to(file: CaseFile, caller: Caller) -> list[int]:
+    """The rows that the caller may see, of those that pins and findings mean."""
+    named = _open_to(file, caller)
+    return [one.item for one in named if one.item is not None and not _gone(one, file)]
+
+
+def case_answer(
+    case: Case, file: CaseFile, caller: Caller, shown: Collection[int], people_needed: int
+) -> CaseResponse:
+    """The case and its file as the caller may know them; `shown`: the rows whose facts are told."""
+    mine = _open_to(file, caller)
+    facts = {id: item_facts(id, file.rows[id]) for id in shown if id in file.rows}
+    return CaseResponse(
+        **case_summary(case).model_dump(),
+        pins=[_pinned(one, file, facts) for one in mine if isinstance(one, Entry)],
+        findings=[_judged(one, file, facts, caller) for one in mine if isinstance(one, Finding)],
+        notes=[Noted(words=note.words, by=note.name, at=note.at) for note in file.notes],
+        people_needed=people_needed,
+        withheld=len(file.pins) + len(file.findings) - len(mine),
+    )
+
+
+def _open_to(file: CaseFile, caller: Caller) -> list[Entry | Finding]:
+    """What is about people whom the caller may see; who is gone is nobody's."""
+    named: list[Entry | Finding] = [*file.pins, *file.findings]
+    return [one for one in named if _gone(one, file) or may_see(file.rows[one.item or 0], caller)]
+
+
+def _gone(one: Entry | Finding, file: CaseFile) -> Literal["gone", "another"] | None:
+    """Why a row cannot be shown as the one that was meant."""
+    row = file.rows.get(one.item or 0)
+    if row is None:
+        return "gone"
+    return None if fits(one.mark, row) else "another"
+
+
+def _pinned(pin: Entry, file: CaseFile, shown: Mapping[int, Item]) -> Pinned:
+    gone, item = _gone(pin, file), pin.item or 0
+    return Pinned(
+        id=item,
+        item=None if gone else shown.get(item),
+        missing=gone or (None if item in shown else "budget"),
+        checked=pin.mark != "",
+        query=pin.query,
+        asked=pin.asked,
+        by=pin.name,
+        at=pin.at,
+    )
+
+
+def _judged(found: Finding, file: CaseFile, shown: Mapping[int, Item], caller: Caller) -> Judged:
+    gone = _gone(found, file)
+    own = [one.query for one in found.decisions if _is_by(one, caller)]
+    return Judged(
+        id=found.item,
+        item=None if gone else shown.get(found.item),
+        missing=gone or (None if found.item in shown else "budget"),
+        checked=found.checked,
+        query=own[0] if own else found.query,
+        asked=found.asked,
+        state=found.state,
+        decisions=[_decision(one, caller) for one in found.decisions],
+    )
+
+
+def _is_by(entry: Entry, caller: Caller) -> bool:
+    return person_of(entry) == person_of(Entry("note", caller.key, caller.name))
+
+
+def case_summary(case: Case) -> CaseSummary:
+    cameras = None if case.cameras is None else list(case.cameras)
+    return CaseSummary(
+        id=case.id, basis=case.basis, opened=case.opened, expires=case.expires, cameras=cameras
+    )
+
+
+def _decision(entry: Entry, caller: Caller) -> Decision:
+    assert entry.verdict is not None
+    return Decision(
+        verdict=entry.verdict,
+        item=entry.item or 0,
+        by=entry.name,
+        at=entry.at,
+        words=entry.words,
+        mine=_is_by(entry, caller),
+    )
