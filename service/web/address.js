@@ -4,6 +4,7 @@
 
 export const FIRST_HITS = 24;
 export const MORE_HITS = 200;
+export const MOST_PARTS = 16; // of one query: its words, its picture, and each row that it should be like or not
 const LIKE = 1;
 const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen
 const FACT = "is.";
@@ -22,6 +23,11 @@ export function emptyQuery() {
 /** Whether there is anybody to search for. */
 export function asksForSomebody(query) {
   return Boolean(query.text || query.picture || query.like.length);
+}
+
+/** Of how many parts a query consists. */
+export function countParts(query) {
+  return Number(Boolean(query.text)) + Number(Boolean(query.picture)) + query.like.length + query.not.length;
 }
 
 /** Whether some rows are left out from the start. */

@@ -49,11 +49,27 @@ function listed(words) {
 }
 
 /**
+ * A text in which the part that the helper wrote is written anew; all other words stay as somebody typed them.
+ * @param {string} text what stands in the search box
+ * @param {string} before what the helper wrote there last, or empty
+ * @param {string} now
+ */
+export function rewritten(text, before, now) {
+  const at = before ? text.lastIndexOf(before) : -1;
+  const [ahead, behind] = at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + before.length)];
+  const ownWords = ahead.trim().replace(/[,;]$/, "");
+  if (!now) return (ownWords + behind).replace(/^[\s,;]+/, "");
+  return (ownWords ? `${ownWords}, ${now}` : now) + behind;
+}
+
+/**
  * Fill the panel with its choices.
  * @param {HTMLElement} panel
- * @param {(text: string) => void} onChange told the sentence at every choice
+ * @param {{value: string}} box where the sentence is written, beside what somebody typed there
+ * @param {(text: string) => void} onChange told the text at every choice, and when all choices are taken back
+ * @returns {() => void} takes all choices back
  */
-export function fillDescribe(panel, onChange) {
+export function fillDescribe(panel, box, onChange) {
   const selects = [];
   const rows = ROWS.map(({ name, choices }) => {
     const fields = Object.entries(choices).map(([key, values]) => {
@@ -70,6 +86,15 @@ export function fillDescribe(panel, onChange) {
   });
   panel.prepend(...rows);
   const chosen = () => Object.fromEntries(selects.map((select) => [select.name, select.value]));
-  panel.addEventListener("change", () => onChange(sentence(chosen())));
-  return () => selects.forEach((select) => (select.value = ""));
+  let written = "";
+  const write = () => {
+    const before = written;
+    written = sentence(chosen());
+    onChange(rewritten(box.value, before, written));
+  };
+  panel.addEventListener("change", write);
+  return () => {
+    for (const select of selects) select.value = "";
+    write();
+  };
 }

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 
+const MANY_VALUES = 15;
 const part = (id) => document.getElementById(id);
 
 export class FactsMenu {
@@ -14,6 +15,10 @@ export class FactsMenu {
       for (const box of part("facts").querySelectorAll("input:checked")) (this.chosen[box.name] ??= []).push(box.value);
       this.describe();
       onChange();
+    });
+    part("facts-find").addEventListener("input", () => this.narrow());
+    part("facts-find").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault(); // it would search
     });
   }
 
@@ -40,6 +45,19 @@ export class FactsMenu {
     const focused = part("facts").contains(document.activeElement) ? document.activeElement : null;
     part("facts").replaceChildren(...[...groups].map(([name, values]) => this.group(name, values)));
     if (focused) [...part("facts").querySelectorAll("input")].find((box) => box.name === focused.name && box.value === focused.value)?.focus();
+    part("facts-find").hidden = part("facts").querySelectorAll(".choice").length <= MANY_VALUES;
+    this.narrow();
+  }
+
+  /** Leave the values whose name, or whose attribute's name, holds what is looked for. */
+  narrow() {
+    const wanted = part("facts-find").hidden ? "" : part("facts-find").value.trim().toLowerCase();
+    for (const group of part("facts").children) {
+      const all = group.querySelector("legend").textContent.toLowerCase().includes(wanted);
+      const choices = [...group.querySelectorAll(".choice")];
+      for (const choice of choices) choice.hidden = !all && !choice.querySelector(".choice-name").textContent.toLowerCase().includes(wanted);
+      group.hidden = choices.every((choice) => choice.hidden);
+    }
   }
 
   group(name, values) {

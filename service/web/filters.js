@@ -18,10 +18,11 @@ export class Filters {
       this.describe();
       onChange();
     });
-    this.histogram = new Histogram(part("histogram"), (from, until) => this.brush(from, until));
+    this.histogram = new Histogram(part("histogram"), part("time-axis"), (from, until) => this.setTimes(from, until));
     part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
     part("by-track").addEventListener("change", onChange);
     this.chosen = [];
+    this.times = ["", ""]; // from, until: ISO, kept as they came until a field is edited (a field has no zone and no milliseconds)
     this.known = {};
     part("cameras").addEventListener("change", () => {
       this.chosen = [...part("cameras").querySelectorAll("input:checked")].map((box) => box.value);
@@ -34,7 +35,12 @@ export class Filters {
     });
     part("time-clear").addEventListener("click", () => this.clearTimes());
     part("filters-clear").addEventListener("click", () => this.clear());
-    for (const id of ["seen-from", "seen-until"]) part(id).addEventListener("input", () => this.timesFit());
+    ["seen-from", "seen-until"].forEach((id, place) =>
+      part(id).addEventListener("input", () => {
+        this.times[place] = fromField(part(id).value);
+        this.timesFit();
+      }),
+    );
     for (const menu of document.querySelectorAll("details.menu")) closeWhenLeft(menu);
   }
 
@@ -43,7 +49,7 @@ export class Filters {
     this.known = gallery.cameras;
     const { first_seen: first, last_seen: last } = gallery;
     const span = first && last ? `This gallery: ${minuteTime(first)} to ${minuteTime(last)}. ` : "";
-    part("time-hint").textContent = `${span}Times are in ${zone()}.`;
+    part("time-hint").textContent = `${span}Drag over the bars to choose a time. Times are in ${zone()}.`;
     this.drawCameras();
     this.facts.offer(gallery.attributes);
   }
@@ -53,10 +59,8 @@ export class Filters {
     this.chosen = [...query.cameras];
     this.facts.show(query.facts);
     part("by-track").checked = query.byTrack;
-    part("seen-from").value = toField(query.seenFrom);
-    part("seen-until").value = toField(query.seenUntil);
     this.drawCameras();
-    this.timesFit();
+    this.setTimes(query.seenFrom, query.seenUntil);
     this.describe();
   }
 
@@ -68,7 +72,7 @@ export class Filters {
       return null;
     }
     this.describe();
-    const [seenFrom, seenUntil] = this.times();
+    const [seenFrom, seenUntil] = this.times;
     return { cameras: this.chosen, seenFrom, seenUntil, facts: this.facts.chosen, byTrack: part("by-track").checked };
   }
 
@@ -77,27 +81,24 @@ export class Filters {
     for (const menu of document.querySelectorAll("details.menu")) menu.open = false;
   }
 
-  times() {
-    return [fromField(part("seen-from").value), fromField(part("seen-until").value)];
-  }
-
-  async drawHistogram() {
-    try {
-      this.histogram.draw(await fetchTimeline(this.chosen, TIME_STEPS));
-      this.histogram.mark(...this.times());
-    } catch {
-      part("histogram").hidden = true; // the two fields do without it
-    }
-  }
-
-  brush(from, until) {
+  setTimes(from, until) {
+    this.times = [from, until];
     part("seen-from").value = toField(from);
     part("seen-until").value = toField(until);
     this.timesFit();
   }
 
+  async drawHistogram() {
+    try {
+      this.histogram.draw(await fetchTimeline(this.chosen, TIME_STEPS));
+      this.histogram.mark(...this.times);
+    } catch {
+      part("histogram").hidden = true; // the two fields do without it
+    }
+  }
+
   timesFit() {
-    const [from, until] = this.times();
+    const [from, until] = this.times;
     this.histogram.mark(from, until);
     const fit = !from || !until || from < until;
     part("time-error").hidden = fit;
@@ -106,21 +107,17 @@ export class Filters {
   }
 
   clearTimes() {
-    part("seen-from").value = "";
-    part("seen-until").value = "";
+    this.setTimes("", "");
     part("time-menu").open = false;
     part("time-menu").querySelector("summary").focus();
-    this.timesFit();
     this.onChange();
   }
 
   clear() {
     this.chosen = [];
     this.facts.show({});
-    part("seen-from").value = "";
-    part("seen-until").value = "";
+    this.setTimes("", "");
     this.drawCameras();
-    this.timesFit();
     part("camera-menu").querySelector("summary").focus();
     this.onChange();
   }
@@ -152,7 +149,7 @@ export class Filters {
   }
 
   describe() {
-    const [from, until] = this.times();
+    const [from, until] = this.times;
     const count = this.chosen.length;
     const cameras = count === 0 ? "All cameras" : count === 1 ? this.chosen[0] : `${count} cameras`;
     let times = "Any time";

@@ -1,6 +1,7 @@
 // What the gallery holds and how it grows: counts, encoder, index jobs as they run, rejected files, pictures dropped in.
 
-import { fetchGallery, fetchJobs, fetchRejected, upload } from "./api.js";
+import { addPictures, reasonsOf } from "./adding.js";
+import { fetchGallery, fetchJobs, fetchRejected } from "./api.js";
 import { element } from "./element.js";
 import { problem } from "./messages.js";
 import { counted } from "./search.js";
@@ -8,27 +9,14 @@ import { fromField, longTime, shortTime } from "./times.js";
 
 const POLL_MS = 1000;
 const LOOKS_AFTER = 3; // the service counts anew about a second after something came
-const AT_ONCE = 16;
-const MOST_BYTES = 10 * 1024 * 1024;
 const part = (id) => document.getElementById(id);
 
 export class GalleryView {
-  /** @param {{session: () => object | null, added: () => void}} page */
+  /** @param {{session: () => object | null, known: () => Promise<void>, added: () => void}} page */
   constructor(page) {
     this.page = page;
     this.timer = null;
     this.looks = 0; // how often the counts are to be looked at again
-    const drop = part("drop");
-    drop.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-    drop.addEventListener("drop", (event) => {
-      event.preventDefault();
-      drop.classList.remove("over");
-      void this.add([...event.dataTransfer.files]);
-    });
     part("drop-files").addEventListener("change", () => {
       void this.add([...part("drop-files").files]);
       part("drop-files").value = "";
@@ -38,10 +26,18 @@ export class GalleryView {
   /** Show it, and keep what moves up to date until `stop`. */
   async show() {
     this.stop();
-    part("drop").hidden = !(this.page.session()?.scopes.includes("index") ?? true);
     this.timer = setInterval(() => void this.follow(), POLL_MS);
+    void this.offer();
     await this.look();
     await this.follow();
+  }
+
+  /** Offer to add pictures, once it is known who asks and whether they may. */
+  async offer() {
+    await this.page.known();
+    const may = this.page.session()?.scopes.includes("index") ?? true;
+    part("drop").hidden = !may;
+    part("drop-hint").hidden = may;
   }
 
   /** Nobody looks any more. */
@@ -103,47 +99,18 @@ export class GalleryView {
     part("jobs").replaceChildren(...jobs.map(jobRow));
   }
 
-  /** Add the files of pictures, a few at a time; each says what became of it. */
+  /** Add the files of pictures, and say what became of each. */
   async add(files) {
-    const pictures = files.filter((file) => file.type.startsWith("image/"));
     const told = part("drop-told");
-    if (!pictures.length) {
-      told.textContent = "These are no pictures. Drop crops of people as JPEG, PNG or WebP.";
-      return;
-    }
-    const counts = { stored: 0, known: 0, rejected: 0 };
-    const reasons = [];
-    for (let start = 0; start < pictures.length; start += AT_ONCE) {
-      told.textContent = `Adding ${Math.min(start + AT_ONCE, pictures.length)} of ${pictures.length} …`;
-      const batch = pictures.slice(start, start + AT_ONCE);
-      try {
-        await this.addBatch(batch, counts, reasons);
-      } catch (error) {
-        reasons.push(error.message);
-        counts.rejected += batch.length;
-      }
-    }
-    told.textContent = `${counted(counts.stored, "image")} added, ${counts.known} known already, ${counts.rejected} not used.`;
-    part("drop-reasons").replaceChildren(...reasons.slice(0, 20).map((reason) => element("li", {}, reason)));
+    const facts = { camera: part("drop-camera").value.trim() || null, seen_at: fromField(part("drop-time").value) || null };
+    part("drop-reasons").replaceChildren();
+    const outcomes = await addPictures(files, facts, (begun) => (told.textContent = `Adding ${begun} of ${files.length} …`));
+    const count = (wanted) => outcomes.filter(({ status }) => status === wanted).length;
+    told.textContent = `${counted(count("stored"), "image")} added, ${count("known")} known already, ${count("rejected")} not used.`;
+    part("drop-reasons").replaceChildren(...reasonsOf(outcomes).map((reason) => element("li", {}, reason)));
+    if (!count("stored")) return;
     this.page.added();
     await this.look();
-  }
-
-  async addBatch(batch, counts, reasons) {
-    const camera = part("drop-camera").value.trim() || null;
-    const seenAt = fromField(part("drop-time").value) || null;
-    const small = batch.filter((file) => file.size <= MOST_BYTES);
-    for (const file of batch.filter((one) => one.size > MOST_BYTES)) {
-      counts.rejected += 1;
-      reasons.push(`${file.name}: larger than 10 MB`);
-    }
-    if (!small.length) return;
-    const images = await Promise.all(small.map(base64));
-    const { items } = await upload(images.map((image) => ({ image, camera, seen_at: seenAt })));
-    items.forEach((item, place) => {
-      counts[item.status] += 1;
-      if (item.status === "rejected") reasons.push(`${small[place].name}: ${item.reason}`);
-    });
   }
 }
 
@@ -180,11 +147,4 @@ function megabytes(bytes) {
 function duration(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}
-
-async function base64(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  let text = "";
-  for (let start = 0; start < bytes.length; start += 32_768) text += String.fromCharCode(...bytes.subarray(start, start + 32_768));
-  return btoa(text);
 }

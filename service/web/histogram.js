@@ -6,10 +6,12 @@ import { minuteTime } from "./times.js";
 export class Histogram {
   /**
    * @param {HTMLElement} box
+   * @param {HTMLElement} axis what stands below it: first and last time, the highest count
    * @param {(from: string, until: string) => void} onChoose ISO times, told while and after brushing
    */
-  constructor(box, onChoose) {
+  constructor(box, axis, onChoose) {
     this.box = box;
+    this.axis = axis;
     this.onChoose = onChoose;
     this.edges = [];
     this.began = null;
@@ -30,6 +32,9 @@ export class Histogram {
         return bar;
       }),
     );
+    const ends = edges.length ? [edges[0], edges.at(-1)].map((time) => element("span", {}, minuteTime(time))) : [];
+    const highest = element("span", {}, `highest: ${most.toLocaleString("en")}`);
+    this.axis.replaceChildren(...(ends.length ? [ends[0], highest, ends[1]] : []));
     const people = counts.reduce((sum, count) => sum + count, 0).toLocaleString("en");
     if (edges.length) this.box.setAttribute("aria-label", `${people} images from ${minuteTime(edges[0])} to ${minuteTime(edges.at(-1))}. Choose a time with the fields below.`);
   }

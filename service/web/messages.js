@@ -41,11 +41,22 @@ export function problem(error, onRetry) {
 
 /** Nobody reaches the threshold: said above the nearest ones, with what could be tried. */
 export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }) {
-  const least = `A hit must be ${Math.ceil(100 * threshold)} % likely here, so that of searches for people who are not there ${100 * rate} % at most find somebody (measured on ${people}).`;
-  const shown = notice("The nearest are shown below. Say more of what can be seen (colours, kinds of clothes, hair, bags), or widen cameras and times; the person may also not be there.");
+  const rule = `A hit convinces from ${Math.ceil(100 * threshold)} % on: then of searches for people who are not there ${100 * rate} % at most find somebody. Measured on ${people}.`;
+  const how = element("details", {}, element("summary", {}, "How likely is likely enough?"), element("p", {}, rule));
+  const shown = notice("Nobody here fits your words well enough; the nearest are shown. Say more of what can be seen, or allow more cameras and times.");
   shown.classList.add("not-convincing");
   shown.querySelector("span").prepend(element("strong", {}, "No convincing match. "));
-  shown.querySelector("span").append(" ", element("small", {}, least));
+  shown.querySelector("span").append(how);
+  return shown;
+}
+
+/** Nobody answered: said above hits that are still there. */
+export function unanswered(error, onRetry) {
+  const button = element("button", { type: "button", className: "secondary small", id: "retry" }, "Try again");
+  button.addEventListener("click", onRetry);
+  const shown = notice(`${error.title}. ${error.message} Below are still the hits of the search before.`);
+  shown.setAttribute("role", "alert");
+  shown.append(button);
   return shown;
 }
 

@@ -36,6 +36,19 @@ export function pictureUrl(name) {
   return known.get(name) ?? null;
 }
 
+/** The picture of a name as base64, or null where this tab does not know it. */
+export function pictureBase64(name) {
+  return pictureUrl(name)?.split(",")[1] ?? null;
+}
+
+/** A file as base64. */
+export async function base64(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 32_768) text += String.fromCharCode(...bytes.subarray(start, start + 32_768));
+  return btoa(text);
+}
+
 async function reduced(file) {
   let bitmap;
   try {

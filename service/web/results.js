@@ -235,7 +235,7 @@ function card(hit, index, count) {
       "button",
       { type: "button", className: "hit", tabIndex: -1, "aria-label": label, "data-id": hit.id },
       element("span", { className: "frame" }, ...frame),
-      element("span", { className: "score" }, scoreBar(hit), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
+      element("span", { className: "score" }, scoreBar(hit), chance ? null : element("span", { className: "score-kind" }, "similarity"), element("span", { className: "score-number" }, chance ?? scoreText(hit.score))),
       element("span", { className: "where" }, where),
       when ? element("time", { className: "when", dateTime: hit.seen_at }, when) : element("span", { className: "when" }, "No time"),
     ),

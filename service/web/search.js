@@ -1,22 +1,25 @@
 // One query in, one ranking out: asks, shows what comes, shows more of it. Only the newest search may change the page.
 
-import { addressOf, asksForSomebody, emptyQuery, FIRST_HITS, isFiltered, readAddress, searchBody } from "./address.js";
+import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFiltered, MOST_PARTS, readAddress, searchBody } from "./address.js";
 import { exportSearch, Problem, search } from "./api.js";
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
-import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem } from "./messages.js";
-import { pictureUrl } from "./pictures.js";
+import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem, unanswered } from "./messages.js";
+import { pictureBase64 } from "./pictures.js";
+import { tell } from "./toast.js";
 
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const SLOW_MS = 4000;
 const MOST_EXPORTED = 200;
+const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a picture, people marked). Take one off before you add another.`;
+const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
 const part = (id) => document.getElementById(id);
 
 export class Search {
   /**
    * @param {{results: import("./results.js").Results, filters: import("./filters.js").Filters,
    *   detail: import("./detail.js").Detail, gallery: () => object | null, entered: () => void, changed: (items: number) => void,
-   *   shown: () => void, moreByItself: () => boolean}} page
+   *   shown: () => void, pins: () => void, moreByItself: () => boolean}} page
    */
   constructor(page) {
     this.page = page;
@@ -34,7 +37,9 @@ export class Search {
   ask(change) {
     const chosen = this.page.filters.read();
     if (chosen === null) return;
-    this.query = { ...this.query, ...chosen, ...change };
+    const query = { ...this.query, ...chosen, ...change };
+    if (countParts(query) > Math.max(MOST_PARTS, countParts(this.query) - 1)) return tell(TOO_MANY_PARTS);
+    this.query = query;
     this.page.entered();
     const address = addressOf(this.query);
     if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
@@ -73,8 +78,9 @@ export class Search {
     document.title = asks ? `${this.query.text || "A person like this"} · cskt` : "cskt · person search";
     document.body.dataset.view = asks ? "results" : "start";
     if (!asks) return this.showStart();
-    const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+    const image = pictureBase64(this.query.picture);
     if (this.query.picture && !image && !this.query.text && !this.query.like.length) return this.showOnly(lostPicture());
+    const before = results.hits;
     const waits = [setTimeout(() => this.showLoading(), results.hits.length ? PATIENCE_BEFORE_SKELETONS_MS : 0)];
     waits.push(setTimeout(() => say("Still searching: the service is slow just now …"), SLOW_MS));
     part("grid").setAttribute("aria-busy", "true");
@@ -85,7 +91,8 @@ export class Search {
       if (focused) results.focus(0); // who marks hits by keyboard stays among them
     } catch (error) {
       if (mine !== this.running) return;
-      this.showProblem(error, () => this.answer());
+      if (error.kind === "offline" && before.length) this.keep(before, error);
+      else this.showProblem(error, () => this.answer());
       if (error.startsIn) setTimeout(() => mine === this.running && this.answer(), error.startsIn);
     } finally {
       waits.forEach(clearTimeout);
@@ -100,7 +107,7 @@ export class Search {
     part("more").setAttribute("aria-busy", "true");
     const focused = document.activeElement === part("more") ? results.hits.length : null;
     try {
-      const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+      const image = pictureBase64(this.query.picture);
       const found = await search(searchBody(this.query, image, this.next), mine.signal);
       if (mine !== this.running) return;
       const known = new Set(results.hits.map((hit) => hit.id)); // the gallery may have grown in between
@@ -126,11 +133,13 @@ export class Search {
 
   /** Hand out the ranking as a file. */
   async take(button) {
-    const image = this.query.picture ? base64(pictureUrl(this.query.picture)) : null;
+    const image = pictureBase64(this.query.picture);
     const body = { ...searchBody(this.query, image), top_k: Math.min(MOST_EXPORTED, Math.max(FIRST_HITS, this.page.results.hits.length)) };
     try {
       const kind = button.dataset.export;
       save(await exportSearch(body, kind), kind === "csv" ? "hits.csv" : "contact-sheet.html");
+      const [shown, held] = [this.page.results.hits.length, Math.min(body.top_k, this.page.results.hits.length)];
+      tell(held < shown ? `The file holds the first ${held} of the ${shown} that are shown: no file holds more.` : `The file holds ${held === 1 ? "the one" : `all ${held}`} shown.`);
     } catch (error) {
       part("notices").append(notice(`Nothing was taken along: ${error.message}`));
     }
@@ -167,7 +176,7 @@ export class Search {
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement)] : []),
-      ...found.query.texts.filter((text) => text.truncated).map((text) => truncated(text.tokens)),
+      ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
@@ -179,12 +188,23 @@ export class Search {
   tell(found) {
     const count = this.page.results.hits.length;
     const convinces = this.judgement.convincing !== false;
-    const noun = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : `${count} nearest`;
+    const words = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : null;
+    const images = counted(found.gallery.items, "image");
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
     part("take").hidden = count === 0;
-    say(noun, `${isFiltered(this.query) ? "filtered from" : "of"} ${counted(found.gallery.items, "image")}`, found.took_ms.total);
+    if (words) say(words, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, found.took_ms.total);
+    else say(`Showing the first ${count}${isFiltered(this.query) ? " that pass the filters" : ""} of ${images}`, "nearest first", found.took_ms.total);
     this.page.shown();
+  }
+
+  /** Nobody answered: the hits that were there stay, and above them it is said that they are not the new ones. */
+  keep(hits, error) {
+    sayOnly("The hits of the search before");
+    showMessage([]);
+    this.page.results.show(hits);
+    this.page.pins();
+    part("notices").append(unanswered(error, () => this.answer()));
   }
 
   showProblem(error, retry) {
@@ -223,10 +243,6 @@ export function showMessage(content, kind = "") {
   part("summary").classList.toggle("unseen", content.length > 0); // read out, but the message says it to the eye
 }
 
-function truncated(tokens) {
-  return notice(`Your description is too long (${tokens} tokens): only its beginning was used. Put what matters most first.`);
-}
-
 function sayOnly(status) {
   say(status);
   part("notices").replaceChildren();
@@ -237,8 +253,4 @@ function sayOnly(status) {
 function say(text, aside = "", milliseconds = null) {
   const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
   part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
-}
-
-function base64(dataUrl) {
-  return dataUrl?.split(",")[1] ?? null;
 }
