@@ -8,6 +8,7 @@ import pytest
 from indexer.indexing import IndexReport
 from indexer.items import Rejected
 from indexer.jobs import told_job
+from tests.end_to_end.page.accessible import violations
 from tests.end_to_end.page.stage import Stage, drawing, open_stage
 
 pytestmark = pytest.mark.browser
@@ -33,6 +34,7 @@ def test_what_the_gallery_holds_is_shown(visit, growing) -> None:
     assert "platform 2\n25" in page.inner_text("#gallery-cameras")
     assert page.inner_text("#rejected").split("\n") == ["broken.jpg", "is cut off.", "folder:folder"]
     assert "/secret" not in page.content()
+    assert violations(page) == []
 
 
 def test_a_running_job_is_followed_live(visit, growing, tmp_path: Path) -> None:
@@ -46,6 +48,7 @@ def test_a_running_job_is_followed_live(visit, growing, tmp_path: Path) -> None:
             job.update(report)
             page.wait_for_selector(f"text=running: {report.new} of 200 images")
         assert page.locator("#jobs progress").evaluate("bar => bar.value") == 0.75
+        assert violations(page) == []
         growing.add("red jacket", "yard", None, {})
     page.wait_for_selector("text=finished: 150 of 200 images")
     page.wait_for_selector("#gallery-cameras >> text=yard")  # and what it brought is shown

@@ -8,6 +8,7 @@ import pytest
 
 from model.matching.calibration import RATES, Calibration, Level, SizeReport
 from model.matching.likelihood import Likelihood
+from tests.end_to_end.page.accessible import violations
 from tests.end_to_end.page.stage import Stage, open_stage
 
 pytestmark = pytest.mark.browser
@@ -52,9 +53,12 @@ def test_nobody_convincing_is_said_above_the_nearest(visit, calibrated):
     visitor.ask("green jacket backpack")
     told = visitor.page.text_content("#notices")
     assert told.startswith("No convincing match.")
-    assert "60 % likely" in told
+    assert "from 60 % on" in told
     assert "2 % at most" in told
     assert "toy people" in told
+    assert not visitor.page.locator("#notices details p").is_visible()  # figures are there for who wants them
     assert len(visitor.ids()) == 24
+    assert violations(visitor.page) == []
+    assert visitor.page.text_content("#status").startswith("Showing the first 24 of 80 images")
     visitor.ask("red jacket")
     assert visitor.page.text_content("#notices") == ""

@@ -1,7 +1,6 @@
 """The grid of hits as one tab stop, however far somebody scrolls, in a real browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

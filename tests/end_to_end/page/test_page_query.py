@@ -61,6 +61,38 @@ def test_the_helper_writes_a_sentence(visit, filled):
     assert page.input_value("#text") == "a person wearing a green top"
 
 
+def test_the_helper_keeps_what_somebody_typed(visit, filled):
+    visitor = visit(filled)
+    page = visitor.page
+    page.fill("#text", "tall, limping")
+    page.click("#describe-menu summary")
+    page.select_option("[name=topColour]", "red")
+    assert page.input_value("#text") == "tall, limping, a person wearing a red top"
+    page.select_option("[name=top]", "jacket")
+    page.fill("#text", page.input_value("#text") + " in a hurry")
+    page.click("#describe-menu summary")
+    page.select_option("[name=person]", "a man")
+    assert page.input_value("#text") == "tall, limping, a man wearing a red jacket in a hurry"
+    page.click("text=Start again")
+    assert page.input_value("#text") == "tall, limping in a hurry"
+
+
+def test_a_search_of_sixteen_parts_takes_no_more(visit, filled):
+    parts = "&".join(f"not={id}" for id in range(11, 26))
+    visitor = visit(filled, f"?q=red+jacket&{parts}")
+    act(visitor, 5, "not")
+    visitor.page.wait_for_selector("#toast:has-text('A search takes 16 parts at most')")
+    assert visitor.page.locator(".query-chip").count() == 15
+    assert 5 in visitor.ids()
+    visitor.page.click("[aria-label='Remove not like number 11']")
+    visitor.page.wait_for_selector("[aria-label='Remove not like number 11']", state="detached")
+    settled(visitor)
+    act(visitor, 5, "not")
+    visitor.page.wait_for_selector("[aria-label='Remove not like number 5']")
+    settled(visitor)
+    assert 5 not in visitor.ids()
+
+
 def test_more_and_not_like_this_move_the_query_and_can_be_taken_off(visit, filled):
     visitor = visit(filled)
     visitor.ask("red")
@@ -197,6 +229,7 @@ def test_hits_are_taken_along(visit, filled, tmp_path):
         visitor.page.click("text=Table (CSV)")
     rows = list(csv.DictReader(io.StringIO(table.value.path().read_text("utf-8-sig"))))
     assert [int(row["id"]) for row in rows] == visitor.ids() == [1, 2, 3]
+    visitor.page.wait_for_selector("#toast:has-text('The file holds all 3 shown.')")
     with visitor.page.expect_download() as sheet:
         visitor.page.click("text=Contact sheet")
     page = visitor.page.context.new_page()

@@ -1,0 +1,59 @@
+"""Times and attributes as filters of a search, in a real browser."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.end_to_end.page.stage import open_stage
+
+pytestmark = pytest.mark.browser
+
+
+def times(visitor) -> tuple[list[str], list[str]]:
+    """What the address says of times."""
+    asked = parse_qs(urlsplit(visitor.page.url).query)
+    return asked.get("from", []), asked.get("until", [])
+
+
+def test_a_time_of_the_doubled_hour_stays_what_it_is(visit, filled):
+    # In Berlin the clock shows 02:30 at 00:30 and at 01:30 UTC of 25 October 2026.
+    for hour in ("00", "01"):
+        begin = f"2026-10-25T{hour}:30:15.250Z"
+        visitor = visit(filled, f"?q=red+jacket&from={begin}&until=2026-10-25T03:00:00.000Z")
+        page = visitor.page
+        page.check("#by-track")
+        page.wait_for_selector("#message >> text=Nothing found")
+        assert times(visitor) == ([begin], ["2026-10-25T03:00:00.000Z"])
+        page.click("#time-menu summary")
+        page.fill("#seen-until", "2026-10-25T05:00")  # 04:00 UTC
+        page.click("text=Apply")
+        page.wait_for_selector("#message >> text=Nothing found")
+        assert times(visitor) == ([begin], ["2026-10-25T04:00:00.000Z"])  # what was edited, and no more
+
+
+def test_the_timeline_says_what_its_bars_are(visit, filled):
+    visitor = visit(filled, "?q=grey")
+    visitor.page.click("#time-menu summary")
+    visitor.page.wait_for_selector("#time-axis span")
+    first, highest, last = visitor.texts("#time-axis span")
+    assert first.startswith("1 May, 10:")  # Berlin
+    assert last.startswith("2 May, 2") or last.startswith("3 May, 0")
+    assert highest == "highest: 2"
+    assert "Drag over the bars" in visitor.page.inner_text("#time-hint")
+
+
+def test_one_of_many_attributes_is_looked_for(visit, browser, tmp_path):
+    with open_stage(tmp_path / "gallery", people=True) as stage:
+        for number in range(16):
+            stage.add("red jacket", None, None, {"shoes": f"kind {number}", "hat": "cap"})
+        visitor = visit(stage, "?q=red+jacket")
+        page = visitor.page
+        page.click("#facts-menu summary")
+        page.fill("#facts-find", "kind 7")
+        assert page.locator("#facts .choice:visible").count() == 1
+        page.press("#facts-find", "Enter")  # it only narrows the list
+        page.fill("#facts-find", "hat")
+        assert page.locator("#facts legend:visible").all_text_contents() == ["Hat"]
+        page.check("#facts input[value=cap]")
+        visitor.wait_for_hits(16)
+        assert page.locator("#facts legend:visible").all_text_contents() == ["Hat"]
