@@ -62,7 +62,7 @@ export class GalleryView {
     if (document.hidden) return;
     try {
       const { jobs } = await fetchJobs();
-      const counts = jobs.map((job) => `${job.source} ${job.started} ${job.new}`).join();
+      const counts = jobs.map((job) => `${job.source} ${job.started} ${job.new} ${job.state}`).join();
       this.drawJobs(jobs);
       if (this.seen !== undefined && counts !== this.seen) this.looks = LOOKS_AFTER;
       this.seen = counts;
