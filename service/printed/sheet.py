@@ -48,19 +48,6 @@ def people(persons: Iterable[str]) -> str:
     return f'<ul class="people">{"".join(persons)}</ul>'
 
 
-def time_text(time: str | None) -> str:
-    """`2026-05-01 12:00:00 UTC`: lines break between the parts, never inside one."""
-    if time is None:
-        return "time not known"
-    day, _, clock = time.partition("T")
-    return f"{day} {clock[:8]} UTC"
-
-
-def printed(by: str) -> tuple[str, str]:
-    """The fact of when a page was printed, and by whom; "" where nobody gave a key."""
-    return "Printed", f"{time_text(now())}{f' by {by}' if by else ''}"
-
-
 def heading(text: str) -> str:
     """The title of a part."""
     return f"<h2>{escape(text)}</h2>"

@@ -53,7 +53,7 @@ export const fetchNeighbours = (id, kind, signal) => get(`v1/items/${id}/neighbo
 /** Which regions of a row's picture answer which phrases of a text. */
 export const fetchEvidence = (id, text, signal) => post(`v1/items/${id}/evidence`, { text }, signal);
 /** The hits of a SearchRequest as a file: format is csv or contact-sheet. */
-export const exportSearch = (body, format) => file("v1/search/export", { search: body, format });
+export const exportSearch = (body, format, rows) => file("v1/search/export", { search: body, format, rows });
 
 /** The open cases. */
 export const fetchCases = () => get("v1/cases");

@@ -8,6 +8,12 @@ import { picture } from "./results.js";
 import { save } from "./search.js";
 import { longTime, minuteTime, shortTime } from "./times.js";
 
+const MISSING = {
+  gone: "No longer in the gallery",
+  another: "This number belongs to somebody else now",
+  budget: "Your key is shown no more people today",
+};
+const UNCHECKED = "written by an earlier version: whether this is still the same picture is not known";
 const STATES = {
   confirmed: "Confirmed as the person searched for",
   "one more": "Another person has to look",
@@ -126,7 +132,8 @@ export class CasesView {
     part("case-file").hidden = false;
     part("case-title").textContent = `Case ${file.id}`;
     part("case-basis").textContent = `${file.basis} · opened ${longTime(file.opened)} · until ${longTime(file.expires)}`;
-    part("case-people").replaceChildren(...this.findings(file), ...this.pins(file));
+    const withheld = file.withheld ? [element("p", { className: "hint" }, `${file.withheld} more ${file.withheld === 1 ? "is" : "are"} of people whom your key or this case may not see.`)] : [];
+    part("case-people").replaceChildren(...this.findings(file), ...this.pins(file), ...withheld);
     part("case-notes").replaceChildren(...file.notes.map((note) => element("li", {}, element("p", {}, note.words), element("small", {}, `${note.by}, ${shortTime(note.at)}`))));
   }
 
@@ -151,7 +158,7 @@ export class CasesView {
 
   person(one, lines, buttons) {
     const { item } = one;
-    const open = element("button", { type: "button", className: "person-open", "aria-label": `Open number ${one.id}`, disabled: item === null }, item ? picture(item, { width: 96, height: 192, loading: "lazy" }) : "No longer in the gallery");
+    const open = element("button", { type: "button", className: "person-open", "aria-label": `Open number ${one.id}`, disabled: item === null }, item ? picture(item, { width: 96, height: 192, loading: "lazy" }) : MISSING[one.missing] ?? MISSING.gone);
     if (item) open.addEventListener("click", () => this.page.show(item, { query: one.query, asked: one.asked }));
     const where = item ? [item.camera ?? "No camera", item.seen_at ? shortTime(item.seen_at) : "No time"] : [];
     return element(
@@ -159,7 +166,7 @@ export class CasesView {
       {},
       open,
       element("strong", {}, `No. ${one.id}`),
-      ...[...where, ...lines].filter(Boolean).map((line) => element("span", {}, line)),
+      ...[...where, ...lines, one.checked ? "" : UNCHECKED].filter(Boolean).map((line) => element("span", {}, line)),
       element("div", { className: "person-buttons" }, ...buttons),
     );
   }

@@ -10,7 +10,7 @@ import { tell } from "./toast.js";
 
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const SLOW_MS = 4000;
-const MOST_EXPORTED = 200;
+const MOST_EXPORTED = { csv: 10_000, "contact-sheet": 200 };
 const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a picture, people marked). Take one off before you add another.`;
 const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
 const part = (id) => document.getElementById(id);
@@ -134,12 +134,12 @@ export class Search {
   /** Hand out the ranking as a file. */
   async take(button) {
     const image = pictureBase64(this.query.picture);
-    const body = { ...searchBody(this.query, image), top_k: Math.min(MOST_EXPORTED, Math.max(FIRST_HITS, this.page.results.hits.length)) };
+    const kind = button.dataset.export;
+    const shown = this.page.results.hits.length;
+    const held = Math.min(MOST_EXPORTED[kind], shown);
     try {
-      const kind = button.dataset.export;
-      save(await exportSearch(body, kind), kind === "csv" ? "hits.csv" : "contact-sheet.html");
-      const [shown, held] = [this.page.results.hits.length, Math.min(body.top_k, this.page.results.hits.length)];
-      tell(held < shown ? `The file holds the first ${held} of the ${shown} that are shown: no file holds more.` : `The file holds ${held === 1 ? "the one" : `all ${held}`} shown.`);
+      save(await exportSearch(searchBody(this.query, image), kind, Math.max(1, held)), kind === "csv" ? "hits.csv" : "contact-sheet.html");
+      tell(held < shown ? `The file holds the first ${held} of the ${shown} that are shown: a contact sheet holds no more, a table does.` : `The file holds ${held === 1 ? "the one" : `all ${held}`} shown.`);
     } catch (error) {
       part("notices").append(notice(`Nothing was taken along: ${error.message}`));
     }

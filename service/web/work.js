@@ -3,6 +3,9 @@
 import { addEntry, changeSession, currentCase, fetchCase, fetchSession, workOn } from "./api.js";
 import { beginAnew } from "./signin.js";
 
+/** Whether an entry still means the row that has its number now. */
+const isSame = (one) => one.missing !== "another";
+
 export class Work {
   /**
    * @param {{changed: (another: boolean) => void, taken: (file: object) => void, lost: (sentence: string) => void}} page
@@ -107,7 +110,7 @@ export class Work {
 
   /** The ids of who is pinned. */
   get pinned() {
-    return new Set((this.file?.pins ?? []).map(({ id }) => id));
+    return new Set((this.file?.pins ?? []).filter(isSame).map(({ id }) => id));
   }
 
   /** What one decided oneself on somebody, for what was asked; null: nothing. */
@@ -116,6 +119,6 @@ export class Work {
   }
 
   finding(id, asked) {
-    return this.file?.findings.find((one) => one.id === id && one.query === asked.query && one.asked === asked.asked);
+    return this.file?.findings.find((one) => isSame(one) && one.id === id && one.query === asked.query && one.asked === asked.asked);
   }
 }
