@@ -174,7 +174,7 @@ async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int
     """Of these rows note as shown those that the budget of this key still allows, and count them."""
     budget: Budget | None = request.app.state.budget
     if budget is None:
-        record.shown = list(ids)
+        record.shown = list(dict.fromkeys(ids))
         return
     item_of = request.app.state.searcher.upkeep.serving.gallery.get
     record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)

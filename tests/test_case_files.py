@@ -181,6 +181,7 @@ def test_in_casework_only_the_case_that_was_named_is_open(tmp_path: Path) -> Non
 def test_what_leaves_and_what_is_written_is_on_record(service) -> None:
     client, one, _, admin, _ = service
     client.post("/v1/search/export", json={"search": {"text": "blue dress", "top_k": 3}}, headers=one)
+    write(client, one, kind="pin", item=4, query="blue dress")
     write(client, one, kind="decision", item=4, query="blue dress", verdict="same")
     client.get("/v1/cases/case-7/report", headers=one)
     records = client.get("/v1/audit", headers=admin).json()["records"]
