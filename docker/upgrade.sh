@@ -20,7 +20,12 @@ fi
 $compose up -d --no-deps --no-recreate --scale "service=$((2 * count))" service
 new=$(replicas | grep -v -F "$old" || true)
 
-drop() { for one in $1; do $engine stop -t 20 "$one" >/dev/null && $engine rm "$one" >/dev/null; done; }
+drop() {
+    for one in $1; do
+        $engine stop -t 20 "$one" >/dev/null || true
+        $engine rm -f "$one" >/dev/null
+    done
+}
 
 started=$(date +%s)
 for one in $new; do

@@ -125,6 +125,7 @@ def test_the_keyboard_marks_too(visit, filled):
     visitor.page.keyboard.press("+")
     visitor.page.wait_for_selector(".query-chip.is-like")
     assert asked(visitor)["like"] == ["1"]
+    settled(visitor)
     visitor.wait_for_focus(1)  # and who walked the hits goes on walking them
     visitor.page.keyboard.press("j")
     visitor.page.keyboard.press("-")
