@@ -39,10 +39,11 @@ def contact_sheet(
     """HTML; `asked` is what was searched for in words, `pictures` by the ids of rows, `first` as above."""
     judged = found.judgement.convincing
     verdict = {None: "not known", True: "yes", False: "no convincing match"}[judged]
+    more = "" if found.next_offset is None else "; there are more"
     head = [
         ("Searched for", asked),
         *facts,
-        ("Hits", f"{len(found.hits)} of {found.gallery.items} images"),
+        ("Hits", f"{len(found.hits)} of {found.gallery.items} images{more}"),
         ("Convincing", verdict),
         ("Encoder", found.gallery.encoder),
         printed(printed_by),

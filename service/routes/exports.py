@@ -13,7 +13,7 @@ from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, pro
 from service.routes.search import check_words, note_answer, note_question, to_question, to_response
 from service.schemas.examples import EXPORTS
 from service.schemas.exports import ExportRequest
-from service.schemas.search import MAX_DEPTH
+from service.schemas.search import MAX_DEPTH, MAX_TOP_K
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 
@@ -39,7 +39,8 @@ async def export_search(
     check_words(request, record, [body.search])
     question = await to_question(body.search, searcher, caller)
     if body.rows is not None:
-        question = replace(question, top_k=min(body.rows, MAX_DEPTH - question.offset))
+        most = MAX_TOP_K if body.format == "contact-sheet" else MAX_DEPTH
+        question = replace(question, top_k=min(body.rows, most, MAX_DEPTH - question.offset))
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
