@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         ],
     )
     app.state.settings, app.state.draining, app.state.shedding = settings, False, shedding
+    app.state.patience = 0.0  # seconds that who comes first waits for searches to be answered, before a 503
     app.state.keys, app.state.sessions, app.state.methods = None, sessions, methods_of
     add_problem_handlers(app)
     for router in ROUTERS:
@@ -129,6 +130,7 @@ def _lifespan(
         app.state.desk = _desk(settings)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
+        await asyncio.wait([starting], timeout=app.state.patience)
         try:
             yield
         finally:
