@@ -12,6 +12,7 @@ CsktError
     ├── ProtectedTrait    422  the words ask for origin, religion, health, ...
     ├── UnknownItem       404  no row with that id
     ├── UnknownCase       404  no open case of that name for this key
+    ├── NoSession         404  nobody has signed in with this cookie
     ├── BudgetSpent       429  casework: this key has been shown enough people today
     ├── Overloaded        429  more is asked than can be answered in time
     ├── TooLate           429  let in, but it would be answered after its deadline
@@ -102,6 +103,13 @@ class UnknownCase(RequestError):
 
     status = 404
     title = "Not found"
+
+
+class NoSession(RequestError):
+    """There is no browser's session to change."""
+
+    status = 404
+    title = "No session"
 
 
 class BudgetSpent(RequestError):

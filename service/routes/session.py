@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from service.access import GuardedRoute
-from service.errors import BadKey, BadQuery
+from service.errors import BadKey, NoSession
 from service.routes.reach import TheCaller, problems
 from service.schemas.session import SessionCase, SessionRequest, SessionResponse
 from service.scopes import LOCAL, Caller
@@ -41,7 +41,7 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
 @router.put(
     "/session",
     status_code=204,
-    responses=problems(400, 401, 403, 413, 422, 429),
+    responses=problems(400, 401, 403, 404, 413, 422, 429),
     summary="Work on another case",
 )
 async def change_session(request: Request, body: SessionCase, caller: TheCaller) -> Response:
@@ -49,7 +49,7 @@ async def change_session(request: Request, body: SessionCase, caller: TheCaller)
     sessions, token = request.app.state.sessions, request.cookies.get(COOKIE, "")
     session = sessions.find(token)
     if session is None or session.key != caller.key:
-        raise BadQuery("Nobody has signed in here: name the case in the header Cskt-Case.")
+        raise NoSession("Nobody has signed in here: name the case in the header Cskt-Case.")
     _check(request, caller, body)
     sessions.change(token, body.case, body.purpose)
     return Response(status_code=204)
