@@ -38,7 +38,9 @@ def test_texts(opened):
     with torch.no_grad():
         features = encoder.encode_text(Tokenizer().encode(TEXTS)).numpy()
     np.testing.assert_allclose(vectors, features / np.linalg.norm(features, axis=1, keepdims=True), atol=1e-5)
-    np.testing.assert_array_equal(vectors[0], vectors[5])
+    np.testing.assert_allclose(
+        vectors[0], vectors[5], atol=1e-6
+    )  # the last rows of a product may round otherwise
 
 
 def test_texts_do_not_depend_on_their_batch(opened, monkeypatch):
