@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from service.key_command import add_place, end_of, names_of
@@ -17,49 +18,36 @@ def add_case_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     case = commands.add_parser("case", help=told, description=__doc__)
     actions = case.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    begin = actions.add_parser("open", help="begin a case", description=run_case_open.__doc__)
+    begin = _action(actions, "open", "begin a case", run_case_open)
     begin.add_argument("--id", required=True, help="its name, as searches will give it")
     begin.add_argument("--basis", required=True, help="on which ground: a warrant, a report, ...")
     begin.add_argument("--expires", required=True, metavar="TIME", help="30d, 12h, ... from now")
     begin.add_argument("--cameras", metavar="A,B", help="of these cameras only (default: all)")
     begin.add_argument("--keys", metavar="ID,ID", help="for these keys only (default: all)")
-    add_place(begin)
-    begin.set_defaults(run=run_case_open)
-
-    _add_others(actions)
-
-
-def _add_others(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """What is done with a case that there is."""
-    listing = actions.add_parser("list", help="the cases there are", description=run_case_list.__doc__)
-    add_place(listing)
-    listing.set_defaults(run=run_case_list)
-
-    extend = actions.add_parser("extend", help="give a case another end", description=run_case_extend.__doc__)
+    _action(actions, "list", "the cases there are", run_case_list)
+    extend = _action(actions, "extend", "give a case another end", run_case_extend)
     extend.add_argument("id", help="its name")
     extend.add_argument("--expires", required=True, metavar="TIME", help="30d, 12h, ... from now")
-    add_place(extend)
-    extend.set_defaults(run=run_case_extend)
-
-    report = actions.add_parser(
-        "report", help="the file of a case, to be printed", description=run_case_report.__doc__
-    )
+    report = _action(actions, "report", "the file of a case, to be printed", run_case_report)
     report.add_argument("id", help="its name; it may be closed or over")
     report.add_argument("--to", required=True, metavar="FILE", help="the page (HTML) to be written")
-    add_place(report)
-    report.set_defaults(run=run_case_report)
-
-    forget = actions.add_parser(
-        "forget", help="erase a closed case's file", description=run_case_forget.__doc__
+    _action(actions, "forget", "erase a closed case's file", run_case_forget).add_argument(
+        "id", help="its name"
     )
-    forget.add_argument("id", help="its name")
-    add_place(forget)
-    forget.set_defaults(run=run_case_forget)
+    _action(actions, "close", "end a case", run_case_close).add_argument("id", help="its name")
 
-    end = actions.add_parser("close", help="end a case", description=run_case_close.__doc__)
-    end.add_argument("id", help="its name")
-    add_place(end)
-    end.set_defaults(run=run_case_close)
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    told: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """The parser of one action, which knows the place of the cases; its description is what `run` says."""
+    parser = actions.add_parser(name, help=told, description=run.__doc__)
+    add_place(parser)
+    parser.set_defaults(run=run)
+    return parser
 
 
 def run_case_open(arguments: argparse.Namespace) -> int:
