@@ -2,8 +2,24 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from service_toys import ToyEncoder
+
+from service.searcher import Searcher
+
+
+@asynccontextmanager
+async def encoder_held(app: FastAPI, searcher: Searcher, encoder: ToyEncoder) -> AsyncIterator[None]:
+    """The app, ready, with nothing encoded yet; its encoder stays at the first batch until its gate opens."""
+    async with app.router.lifespan_context(app):
+        while not searcher.ready:
+            await asyncio.sleep(0.001)
+        encoder.batches.clear()
+        encoder.gate.clear()
+        yield
 
 
 async def post(app: FastAPI, path: str, sent: dict, hang_up: asyncio.Event) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from hanging_up import post
+from hanging_up import encoder_held, post
 from PIL import Image
 from service_toys import ToyEncoder, ToyGallery, person
 
@@ -75,11 +75,7 @@ def test_a_client_that_hangs_up_leaves_no_copies_to_encode() -> None:
     app = create_app(settings, searcher)
 
     async def scene() -> None:
-        async with app.router.lifespan_context(app):
-            while not searcher.ready:
-                await asyncio.sleep(0.001)
-            encoder.batches.clear()
-            encoder.gate.clear()
+        async with encoder_held(app, searcher, encoder):
             leaves, stays = asyncio.Event(), asyncio.Event()
             gone = asyncio.create_task(post(app, "/v1/items/1/evidence", {"text": "white"}, leaves))
             while not encoder.batches:

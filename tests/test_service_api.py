@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hanging_up import post
+from hanging_up import encoder_held, post
 from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
@@ -409,11 +409,7 @@ def test_a_client_that_hangs_up_costs_nothing() -> None:
         return asyncio.create_task(post(app, "/v1/search", {"text": words}, hang_up))
 
     async def scene() -> None:
-        async with app.router.lifespan_context(app):
-            while not searcher.ready:
-                await asyncio.sleep(0.001)
-            encoder.batches.clear()
-            encoder.gate.clear()
+        async with encoder_held(app, searcher, encoder):
             stays, leaves = asyncio.Event(), asyncio.Event()
             first = ask_for("red coat", stays)
             while not encoder.batches:
