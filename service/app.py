@@ -39,11 +39,11 @@ from service.writing import Writing
 log = logging.getLogger("cskt.app")
 
 
-def create_app(settings: Settings | None = None, searcher: Searcher | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, searcher: Searcher | None = None, wait: int = 0) -> FastAPI:
     """The application for these settings (default: the environment's).
 
     `searcher`, when given, is started and closed by the app; otherwise the lifespan opens one.
-    The app answers at once; /readyz and searches answer 503 until the encoder is warm.
+    Until the encoder is warm nothing is answered for `wait` seconds; then /readyz and searches answer 503.
     """
     settings = settings or read_settings({})
     metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         title="cskt",
         summary="Find a person in a gallery of images from a sentence.",
         version=version("cskt"),
-        lifespan=_lifespan(settings, searcher, metrics),
+        lifespan=_lifespan(settings, searcher, metrics, wait),
         generate_unique_id_function=lambda route: route.name,
         openapi_url=None,  # routes/docs.py
         docs_url=None,  # the framework's page loads scripts from outside; ours is routes/docs.py
@@ -73,7 +73,6 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
         ],
     )
     app.state.settings, app.state.draining, app.state.shedding = settings, False, shedding
-    app.state.patience = 0.0  # seconds that who comes first waits for searches to be answered, before a 503
     app.state.keys, app.state.sessions, app.state.methods = None, sessions, methods_of
     add_problem_handlers(app)
     for router in ROUTERS:
@@ -119,7 +118,7 @@ def _telemetry(metrics: Metrics) -> TelemetryConfig:
 
 
 def _lifespan(
-    settings: Settings, given: Searcher | None, metrics: Metrics
+    settings: Settings, given: Searcher | None, metrics: Metrics, wait: int
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -130,7 +129,7 @@ def _lifespan(
         app.state.desk = _desk(settings)
         app.state.writing = Writing(_writer(settings))
         starting = asyncio.create_task(_start(searcher), name="cskt-start")
-        await asyncio.wait([starting], timeout=app.state.patience)
+        await asyncio.wait([starting], timeout=wait)
         try:
             yield
         finally:

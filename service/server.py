@@ -20,7 +20,7 @@ from service.searcher import Searcher
 from service.settings import Settings
 
 GRACE_SECONDS = 5  # running queries may end; then connections are closed
-START_SECONDS = 30.0  # who connects before searches are answered waits so long, in the queue of the socket
+START_SECONDS = 30  # who connects before searches are answered waits so long, in the queue of the socket
 
 
 def check_address(settings: Settings) -> None:
@@ -58,8 +58,7 @@ def bind(settings: Settings) -> socket.socket:
 def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
     """Answer on the socket until Ctrl-C or SIGTERM; returns 0 after an orderly end."""
     log_to_stderr(settings.log_format)
-    app = create_app(settings, searcher)
-    app.state.patience = START_SECONDS
+    app = create_app(settings, searcher, START_SECONDS)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -73,7 +73,7 @@ class CaseStore:
         keys: Sequence[str] | None = None,
     ) -> Case:
         """Open a case. Raises CaseProblem when it cannot be called that or there was one of that name."""
-        if len(id) > MOST_LETTERS or not re.fullmatch(NAME.strip("^$"), id):
+        if len(id) > MOST_LETTERS or not re.fullmatch(NAME, id):
             raise CaseProblem(
                 f"{id!r} is no name for a case: take letters, digits, dots, dashes and underscores, a letter "
                 f"or digit first, at most {MOST_LETTERS}."

@@ -37,7 +37,6 @@ class Labels:
 
 def labels_of(settings: Settings, gallery: Gallery, people_needed: int) -> Labels:
     """What people decided, as far as it can be measured. Raises ConfigError where nobody is confirmed."""
-
     entries = Entries(settings.state_folder)
     labelled, undecided, another, unchecked = [], 0, 0, 0
     for case, written in entries.by_case().items():
@@ -61,7 +60,6 @@ def labels_of(settings: Settings, gallery: Gallery, people_needed: int) -> Label
 
 
 def _of_case(case: str, findings: Iterable[Finding]) -> list[Labelled]:
-
     confirmed: dict[str, set[int]] = {}
     refused: dict[str, set[int]] = {}
     words: dict[str, str] = {}
@@ -80,7 +78,6 @@ def _of_case(case: str, findings: Iterable[Finding]) -> list[Labelled]:
 
 def needed_of(settings: Settings, given: int | None) -> int:
     """How many people must agree: as said, or as the service of this gallery asks. Raises ConfigError."""
-
     place = settings.state_folder / FILE
     if not place.exists():
         raise ConfigError(f"{place} is not there: no decision was ever kept for this gallery.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from service.printed.sheet import heading, moment, people, person, printed, quotation, sheet
+from service.printed.sheet import heading, moment, people, person, printed, quotation, seen, sheet
 from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 
 STATES = {
@@ -112,8 +112,4 @@ def _where(one: Judged | Pinned) -> list[str]:
     if one.item is None:
         return [MISSING[one.missing or "gone"]]
     unchecked = [] if one.checked else [UNCHECKED]
-    return [
-        one.item.camera or "camera not known",
-        moment(one.item.seen_at) if one.item.seen_at else "time not known",
-        *unchecked,
-    ]
+    return [*seen(one.item), *unchecked]

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 
-from service.printed.sheet import moment, people, person, printed, sheet
+from service.printed.sheet import people, person, printed, seen, sheet
 from service.schemas.search import SearchHit, SearchResponse
 
 COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "searched_for")
@@ -56,9 +56,7 @@ def _hit(rank: int, hit: SearchHit, pictures: Mapping[int, bytes]) -> str:
     chance = f"similarity {hit.score:.3f}"
     if hit.probability is not None:
         chance = f"{100 * hit.probability:.0f} % likely, {chance}"
-    when = moment(hit.seen_at) if hit.seen_at else "time not known"
-    lines = [chance, hit.camera or "camera not known", when]
-    return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", lines)
+    return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", [chance, *seen(hit)])
 
 
 def _cell(value: str | float | bool | None) -> str | float:

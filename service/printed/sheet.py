@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from service.keys import now
+from service.schemas.items import Item
 
 CAUTION = "A hit is a lead to check, not proof of identity."
 
@@ -27,6 +28,11 @@ def sheet(title: str, facts: Sequence[tuple[str, str]], parts: Iterable[str]) ->
 def moment(iso: str) -> str:
     """`2026-05-01T12:00:00.000Z` for people: to the second; lines break between the day and the time."""
     return f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def seen(item: Item) -> list[str]:
+    """Where and when somebody was seen, as far as it is known."""
+    return [item.camera or "camera not known", moment(item.seen_at) if item.seen_at else "time not known"]
 
 
 def printed(by: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 // stands there by its name only (pictures.js), because addresses are kept in histories and sent around.
 
 export const FIRST_HITS = 24;
-export const MORE_HITS = 200;
+const MORE_HITS = 200;
 export const MOST_PARTS = 16; // of one query: its words, its picture, and each row that it should be like or not
 const LIKE = 1;
 const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen

@@ -54,7 +54,7 @@ function listed(words) {
  * @param {string} before what the helper wrote there last, or empty
  * @param {string} now
  */
-export function rewritten(text, before, now) {
+function rewritten(text, before, now) {
   const at = before ? text.lastIndexOf(before) : -1;
   const [ahead, behind] = at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + before.length)];
   const ownWords = ahead.trim().replace(/[,;]$/, "");
