@@ -13,6 +13,7 @@ BASE, CSKT, CADDY, PROMETHEUS = (
     f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus")
 )
 PYTHON = "3.11"
+BUILD = ("--format", "docker", "--isolation", "oci")
 
 
 def make_base(engine: Engine) -> None:
@@ -38,9 +39,6 @@ def make_stand_ins(engine: Engine) -> None:
         if not engine.has_image(name):
             target = ["--target", name.rpartition("-")[2], "--build-arg", f"BASE_IMAGE={BASE}", "-t", name]
             engine.podman("build", *BUILD, "--network", "host", *mounts, *target, str(HERE / "stand_ins"))
-
-
-BUILD = ("--format", "docker", "--isolation", "oci")
 
 
 def context(folder: Path) -> Path:

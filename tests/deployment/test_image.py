@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from engine import ROOT
 
 COMPILERS = ("gcc", "cc", "g++", "clang", "make", "cargo", "go", "rustc")
@@ -38,7 +37,7 @@ def test_nothing_of_the_build_is_left(engine, image):
     found = run(engine, image, "sh", "-c", f"command -v {' '.join(COMPILERS)}; {left}; true")
     assert [line for line in found.splitlines() if line.startswith("/")] == []
     wheels = run(engine, image, "find", "/", "-xdev", "-name", "*.whl", "-path", "*cskt*", status=None)
-    assert wheels == "" or "Permission denied" in wheels
+    assert [line for line in wheels.splitlines() if line.endswith(".whl")] == []
     names = run(engine, image, "sh", "-c", "ls /opt/cskt/lib/python3*/site-packages")
     assert not {"pip", "hatchling", "pytest", "hypothesis", "mypy", "nvidia"} & set(names.split())
 
@@ -63,8 +62,7 @@ def test_no_file_of_the_program_can_be_changed_by_its_user(engine, image):
     assert writable == ""
 
 
-@pytest.mark.parametrize("least", [0.5])
-def test_its_size_is_said(engine, image, record_property, least):
+def test_its_size_is_said(engine, image, record_property):
     gigabytes = engine.inspect(image)["Size"] / 1e9
     record_property("gigabytes", gigabytes)
-    assert least < gigabytes < 2.0
+    assert 0.5 < gigabytes < 2.0
