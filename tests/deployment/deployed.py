@@ -60,7 +60,11 @@ class Deployed:
             return bool(told) and not any(told)
 
         wait_for(ready, "the service to be ready")
-        wait_for(lambda: self.get("/readyz").status_code == httpx.codes.OK, "the proxy to reach it")
+        try:
+            wait_for(lambda: self.get("/readyz").status_code == httpx.codes.OK, "the proxy to reach it")
+        except TimeoutError as error:
+            error.add_note(self.engine.podman("logs", "--tail", "20", "cskt_proxy_1", status=None))
+            raise
 
     def client(self, **more: object) -> httpx.Client:
         """A client that trusts the proxy's own authority and nobody else."""

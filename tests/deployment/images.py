@@ -33,12 +33,14 @@ def make_base(engine: Engine) -> None:
 
 
 def make_stand_ins(engine: Engine) -> None:
-    """The proxy and Prometheus from Debian's packages."""
+    """The proxy and Prometheus."""
     mounts = [option for path in ("/etc/apt", "/etc/ssl/certs") for option in ("-v", f"{path}:{path}:ro")]
+    source = engine.folder / "stand_ins"
+    shutil.copytree(HERE / "stand_ins", source, dirs_exist_ok=True)
+    shutil.copy2(engine.tools / "bin" / "caddy", source)
     for name in (CADDY, PROMETHEUS):
-        if not engine.has_image(name):
-            target = ["--target", name.rpartition("-")[2], "--build-arg", f"BASE_IMAGE={BASE}", "-t", name]
-            engine.podman("build", *BUILD, "--network", "host", *mounts, *target, str(HERE / "stand_ins"))
+        target = ["--target", name.rpartition("-")[2], "--build-arg", f"BASE_IMAGE={BASE}", "-t", name]
+        engine.podman("build", *BUILD, "--network", "host", *mounts, *target, str(source))
 
 
 def context(folder: Path) -> Path:
