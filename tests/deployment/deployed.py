@@ -46,6 +46,11 @@ class Deployed:
         self.compose("up", "-d", *PARTS)
         self.wait_until_ready()
 
+    def down(self) -> None:
+        """Stop and remove all; podman-compose alone would leave the replicas that an upgrade made."""
+        self.engine.podman("rm", "-f", "-t", "20", *self.replicas())
+        self.compose("down")
+
     def replicas(self) -> list[str]:
         """Names of the running services."""
         names = self.engine.podman("ps", "--format", "{{.Names}}").split()

@@ -27,7 +27,7 @@ def test_a_backup_made_while_it_serves_is_a_gallery_again(deployed, tmp_path):
 def test_a_lost_volume_comes_back_with_keys_and_audit_log(deployed, tmp_path):
     items, copy = deployed.items(), tmp_path / "data.tar"
     before = deployed.search(SENTENCE).json()["hits"]
-    deployed.compose("down")
+    deployed.down()
     deployed.engine.podman("volume", "export", "cskt_data", "--output", str(copy))
     deployed.engine.podman("volume", "rm", "cskt_data")
     assert "no gallery" in deployed.indexer("gallery", "info", "--gallery", GALLERY, status=None).lower()

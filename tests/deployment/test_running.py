@@ -144,7 +144,7 @@ def test_it_stops_gracefully_and_keeps_its_data(deployed):
     deployed.engine.podman("stop", "-t", "20", name)
     assert deployed.engine.inspect(name)["State"]["ExitCode"] == 0
     assert "Traceback" not in deployed.engine.podman("logs", name)
-    deployed.compose("down")
+    deployed.down()
     assert deployed.replicas() == []
     deployed.up()
     assert deployed.items() == before
