@@ -21,6 +21,7 @@ SHORTEST, LONGEST = 20, 50
 UP_STD, SEED = 0.02, 0
 COMPARED_PAIRS, TINY = 4, 1e-12
 PRODUCT_SIDE, PRODUCT_REPEATS = 3072, 3
+SMALL_SIDE, PRODUCT_SECONDS = 256, 5.0
 
 Form = Callable[[torch.Tensor, torch.Tensor], Features]
 
@@ -161,20 +162,29 @@ def gradient_difference(encoder: PersonEncoder, batch: Batch) -> Difference:
 
 
 def product_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of one large matrix product, the best of a few."""
-    side = torch.randn(PRODUCT_SIDE, PRODUCT_SIDE, device=device, dtype=dtype)
-    return best_rate(lambda: side @ side, device)
+    """Operations per second of one large matrix product, the best of a few.
+
+    Of a small one where that took longer than PRODUCT_SECONDS: processors without units for a format do it
+    number by number, and small products then lose nothing.
+    """
+
+    def rate(side: int) -> float:
+        factor = torch.randn(side, side, device=device, dtype=dtype)
+        return best_rate(lambda: factor @ factor, device, side)
+
+    small = rate(SMALL_SIDE)
+    return small if 2 * PRODUCT_SIDE**3 / small > PRODUCT_SECONDS else rate(PRODUCT_SIDE)
 
 
-def best_rate(multiply: Callable[[], torch.Tensor], device: torch.device) -> float:
-    """Operations per second of a square product of PRODUCT_SIDE, the best of a few."""
+def best_rate(multiply: Callable[[], torch.Tensor], device: torch.device, side: int = PRODUCT_SIDE) -> float:
+    """Operations per second of a square product, the best of a few."""
     best = 0.0
     for _ in range(PRODUCT_REPEATS):
         finish(device)
         started = time.perf_counter()
         multiply()
         finish(device)
-        best = max(best, 2 * PRODUCT_SIDE**3 / (time.perf_counter() - started))
+        best = max(best, 2 * side**3 / (time.perf_counter() - started))
     return best
 
 
