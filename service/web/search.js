@@ -29,8 +29,8 @@ export class Search {
     this.running = null; // AbortController of the search under way
     part("more").addEventListener("click", () => void this.more());
     for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", () => void this.take(button));
-    const wanted = () => page.moreByItself() && document.activeElement !== part("more"); // who tabs to the button presses it, or goes on
-    this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && wanted() && void this.more(), { rootMargin: "300px" });
+    this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page.moreByItself() && void this.more(), { rootMargin: "300px" });
+    part("more").addEventListener("focus", () => this.nearEnd.disconnect()); // who tabs to the button presses it, or goes on
   }
 
   /** Ask for something new: a change of the query and what the filters say; write the address; search. */
