@@ -14,7 +14,7 @@ pip() { "$folder/bin/pip" "$@"; }
 # shellcheck disable=SC2086  # two options or none
 locked() { pip install --no-compile --no-deps --require-hashes $from -r "docker/constraints/$1.lock"; }
 # shellcheck disable=SC2086
-cpu_torch() { pip download --quiet --no-deps $from -d /tmp/torch -r docker/constraints/cpu-torch.in && rm -r /tmp/torch; }
+cpu_torch() { pip install --dry-run --quiet --no-deps $from -r docker/constraints/cpu-torch.in; }
 
 if [ "$target" = cpu ] && ! cpu_torch; then
     echo "No CPU build of torch at hand (docker/wheels/README.md says where it is): taking the one with CUDA, several GB." >&2

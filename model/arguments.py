@@ -31,7 +31,7 @@ def add_example_options(parser: argparse.ArgumentParser, purpose: str, people: i
         metavar="NAME[:PATH]",
         help=f"{purpose} this data set, as cskt evaluate does (default: on synthetic people)",
     )
-    add("--split", default="test", choices=("train", "val", "test"), help=f"of --data, to {purpose}")
+    add("--split", choices=("train", "val", "test"), help=f"of --data, to {purpose} (default: test)")
     add(
         "--people",
         type=count,
@@ -41,6 +41,9 @@ def add_example_options(parser: argparse.ArgumentParser, purpose: str, people: i
 
 
 def check_example_options(arguments: argparse.Namespace) -> None:
-    """Raises ConfigError for people of both kinds."""
+    """Fill in the split. Raises ConfigError for people of both kinds, and for a split of nothing."""
     if arguments.data is not None and arguments.people is not None:
         raise ConfigError("--people is for synthetic people, and --data for your own: leave one out.")
+    if arguments.data is None and arguments.split is not None:
+        raise ConfigError("--split is of a data set: name it with --data, or leave --split out.")
+    arguments.split = arguments.split or "test"

@@ -60,7 +60,7 @@ def add_calibrate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
     add("--batch-size", type=count, default=64, metavar="N")
     add("--workers", type=count, default=2, metavar="N", help="threads that decode, processes that paint")
     add("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.set_defaults(run=run_calibrate)
+    parser.set_defaults(run=run_calibrate, when_interrupted="nothing was written.")
 
 
 def run_calibrate(arguments: argparse.Namespace) -> None:

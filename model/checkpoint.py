@@ -144,7 +144,7 @@ def _read(folder: Path) -> tuple[_ConfigFile, dict[str, torch.Tensor]]:
         if not (folder / name).is_file():
             raise CheckpointError(
                 f"{folder}: no checkpoint here, {name} is missing; "
-                f"name a folder with {CONFIG_FILE} and {WEIGHTS_FILE}."
+                f"name a folder with {CONFIG_FILE} and {WEIGHTS_FILE} (--encoder, also where it was moved)."
             )
     try:
         config = _ConfigFile.model_validate_json((folder / CONFIG_FILE).read_bytes())

@@ -64,7 +64,7 @@ def add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     add("--batch-size", type=count, default=64, metavar="N")
     add("--workers", type=count, default=4, metavar="N", help="threads that decode images")
     add("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.set_defaults(run=run_evaluate)
+    parser.set_defaults(run=run_evaluate, when_interrupted="the evaluation is not done.")
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ as it was trained, and refused, forced or not, when it differs by more than 1e-4
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -69,7 +70,7 @@ def add_export(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--batch-size", type=count, default=64, metavar="N")
     add("--workers", type=count, default=2, metavar="N", help="threads that decode, processes that paint")
     add("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.set_defaults(run=run_export)
+    parser.set_defaults(run=run_export, when_interrupted="nothing was written.")
 
 
 def run_export(arguments: argparse.Namespace) -> None:
@@ -93,6 +94,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     short, written = falls_short(precision, found), False
     try:
         refuse(precision, found, short, arguments.force)
+        keep_the_better(arguments.out, opened.fingerprint, precision, short)
         if not there:
             write_checkpoint(arguments.out, opened.encoder, card)
             take_calibration(arguments.encoder, opened.fingerprint, arguments.out)
@@ -128,6 +130,18 @@ def refuse(precision: "Precision", found: Found, short: str | None, force: bool)
     if found.exact is not None:
         remedy = "check that the weights are finite, or measure with --device cpu"
     raise CheckpointError(f"{precision} is not exported: {short}. Nothing was written; {remedy}.")
+
+
+def keep_the_better(out: Path, fingerprint: str, precision: "Precision", short: str | None) -> None:
+    """Raise CheckpointError where a form that falls short would take the place of a good one."""
+    from model.errors import CheckpointError
+    from model.inference.proven import read_proven
+
+    if short is not None and precision in read_proven(out, fingerprint).good:
+        raise CheckpointError(
+            f"{out} holds a proof of {precision} that is good enough, and this one falls short: {short}. "
+            "The proof stays; write this one to another folder."
+        )
 
 
 def export_onnx(arguments: argparse.Namespace) -> None:
@@ -177,19 +191,24 @@ def choose(wanted: str | None, name: str) -> "tuple[Precision, torch.device]":
 def holds_encoder(out: Path, fingerprint: str) -> bool:
     """Whether the encoder lies in `out` already; not if it is empty or absent.
 
-    Raises CheckpointError where something else is there.
+    Raises CheckpointError where something else is there, or nothing can be written.
     """
     from model.checkpoint import CONFIG_FILE
     from model.checkpoint import fingerprint as fingerprint_at
     from model.errors import CheckpointError
     from model.inference.proven import read_proven
 
+    if out.exists() and not out.is_dir():
+        raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CheckpointError(f"{out}: nothing can be written there: name a new folder in one of your own.")
     if out.is_dir() and (out / CONFIG_FILE).is_file():
         if fingerprint_at(out) != fingerprint:
             raise CheckpointError(f"{out} holds another encoder: name a new or empty folder.")
         read_proven(out, fingerprint)  # what cannot be read is said now, not after minutes of measuring
         return True
-    if out.exists() and (not out.is_dir() or any(path.suffix != ".partial" for path in out.iterdir())):
+    if out.exists() and any(path.suffix != ".partial" for path in out.iterdir()):
         raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
     return False
 

@@ -18,7 +18,7 @@ def export_report(
 ) -> str:
     """`short` is what the form falls short of, `written` whether OUT holds it now."""
     if not arguments.json:
-        return "\n".join(_lines(precision, found))
+        return "\n".join([*_lines(precision, found), _verdict(found, short, written)])
     facts = {
         "encoder": arguments.encoder,
         "fingerprint": fingerprint,
@@ -31,6 +31,12 @@ def export_report(
         "written": written,
     }
     return json.dumps(facts, indent=2)
+
+
+def _verdict(found: "Found", short: str | None, written: bool) -> str:
+    if short is None:
+        return "Good enough." if written else "Good enough, but not written."
+    return f"Falls short: {short}." + (" Written all the same; used only by name." if written else "")
 
 
 def _lines(precision: str, found: "Found") -> list[str]:

@@ -22,10 +22,12 @@ EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command tree. Each sub-parser sets `run`, a function of the parsed namespace."""
+    """The whole command tree. Each sub-parser sets `run`, a function of the parsed namespace, and
+    `when_interrupted`, what is said after Ctrl-C, where it keeps nothing to go on with."""
     parser = argparse.ArgumentParser(
         prog="cskt", description="Find a person in a gallery of images from a sentence."
     )
+    parser.set_defaults(when_interrupted="what was stored is kept, run the command again to go on.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_indexer_commands(commands)
     add_service_commands(commands)
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cskt: {terminal_safe(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("cskt: interrupted; what was stored is kept, run the command again to go on.", file=sys.stderr)
+        print(f"cskt: interrupted; {arguments.when_interrupted}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `cskt ... | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -93,6 +93,7 @@ def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     from service.bench import add_bench_serve
 
     bench = commands.add_parser("bench", help="measure speed and memory against a baseline")
+    bench.set_defaults(when_interrupted="nothing was measured.")
     measures = bench.add_subparsers(title="measurements", metavar="WHAT", required=True)
     add_bench_train(measures)
     add_bench_encode(measures)

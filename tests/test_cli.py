@@ -31,7 +31,7 @@ HEAVY = (
 def run_with(monkeypatch: pytest.MonkeyPatch, command: Callable[[argparse.Namespace], int | None]) -> int:
     """`main` with a command tree of one command that does this."""
     parser = argparse.ArgumentParser()
-    parser.set_defaults(run=command)
+    parser.set_defaults(run=command, when_interrupted="nothing was kept.")
     monkeypatch.setattr(cli, "build_parser", lambda: parser)
     return cli.main([])
 
@@ -46,6 +46,23 @@ def test_help_and_the_command_tree_import_nothing_heavy() -> None:
     assert loaded == "[]"
     for command in ("index", "search", "gallery", "serve", "demo", "train", "evaluate", "convert", "people"):
         assert command in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["index", "folder:x", "--gallery", "g"], "what was stored is kept, run the command again"),
+        (["export", "out"], "nothing was written"),
+        (["bench", "encode"], "nothing was measured"),
+    ],
+)
+def test_after_ctrl_c_a_command_says_what_it_kept(monkeypatch, capsys, words, said) -> None:
+    def interrupted(_: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "recorded", interrupted)
+    assert cli.main(words) == cli.EXIT_INTERRUPTED
+    assert capsys.readouterr().err.startswith(f"cskt: interrupted; {said}")
 
 
 def test_every_command_describes_itself(capsys: pytest.CaptureFixture[str]) -> None:

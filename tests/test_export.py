@@ -1,5 +1,6 @@
 """`cskt export`: what is written, what is refused, and that nothing is written then."""
 
+import errno
 import json
 
 import numpy as np
@@ -108,7 +109,9 @@ def test_the_folder_is_the_same_encoder_and_auto_runs_the_proven_form(
     assert parity.texts.median == pytest.approx(1 - 0.01**2 / 2, abs=3e-5)
     assert open_embedder(str(out), "cpu").precision == "bfloat16"
     assert open_embedder(str(source), "cpu").precision == "float32"
-    assert "R@1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "R@1" in said
+    assert said.endswith("\nGood enough.\n")
 
 
 def test_the_reports_figures_are_those_of_embedding_by_hand(tmp_path, source, data, pretended, capsys):
@@ -160,19 +163,44 @@ def test_force_does_not_mark_what_is_good_enough(tmp_path, source, data, pretend
 
 
 @pytest.mark.parametrize("far", [0.01, 0.2])
-def test_json_says_written_only_where_it_is(tmp_path, source, data, pretended, capsys, far):
+def test_json_says_written_only_where_it_is(tmp_path, source, data, pretended, capsys, monkeypatch, far):
     """Printed behind the writing; what falls short, and what cannot be written, is told as well."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
     pretended(bfloat16=far)
     words = ["export", str(tmp_path / "out"), "--encoder", str(source), "--data", data, "--device", "cpu"]
     assert main([*words, "--json"]) == (0 if far == 0.01 else 2)
     report = json.loads(capsys.readouterr().out)
     assert report["written"] is (far == 0.01) is (tmp_path / "out" / FORMS_FILE).exists()
-    (tmp_path / "file").write_text("")
-    words[1] = str(tmp_path / "file" / "out")
+    monkeypatch.setattr("model.export_folder.write_checkpoint", refused)
+    words[1] = str(tmp_path / "other")
     assert main([*words, "--json", "--force"]) == 2
     report = json.loads(capsys.readouterr().out)
     assert report["written"] is False
     assert report["parity"]["pictures"] == 12
+
+
+def test_a_place_that_takes_nothing_is_said_before_anything_is_measured(tmp_path, source, data, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    assert main(["export", str(out), "--encoder", str(source), "--data", data, "--device", "cpu"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{out}: nothing can be written there" in said.err
+
+
+def test_a_form_that_falls_short_takes_no_good_ones_place(tmp_path, source, data, pretended, capsys):
+    out = tmp_path / "out"
+    pretended(bfloat16=0.01)
+    export(out, "--encoder", source, "--data", data)
+    before = (out / FORMS_FILE).read_bytes()
+    pretended(bfloat16=0.2)
+    words = ["export", str(out), "--encoder", str(source), "--data", data, "--device", "cpu", "--force"]
+    assert main(words) == 2
+    assert "The proof stays" in capsys.readouterr().err
+    assert (out / FORMS_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize(("difference", "said"), [(2e-4, "by 2.0e-04"), (float("nan"), "by nan")])
@@ -331,3 +359,10 @@ def test_the_towers_as_onnx(tmp_path, source, capsys):
     assert json.loads((tmp_path / "onnx" / "config.json").read_text())["cskt"]["name"] == source.name
     with pytest.raises(ConfigError, match="written in float32"):
         export(tmp_path / "onnx", "--encoder", source, "--format", "onnx", "--precision", "int8")
+
+
+@pytest.mark.parametrize("command", [["export", "out"], ["calibrate"]])
+def test_a_split_of_no_data_set_is_not_silently_ignored(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "--encoder", "demo", "--split", "val"]) == 2
+    assert "--split is of a data set: name it with --data" in capsys.readouterr().err

@@ -12,6 +12,8 @@ from onnxruntime import InferenceSession
 from PIL import Image
 from tokenizers import Tokenizer
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 folder = Path(__file__).parent
 prepare = json.loads((folder / "visual/preprocess_cfg.json").read_text("utf-8"))
 height, width = prepare["size"]
