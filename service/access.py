@@ -141,11 +141,11 @@ async def _recorded(
     except RequestError as error:
         if record.refusal:
             record.status = error.status
-            await _write(request, record)
+            await put_on_record(request, record)
         raise
     record.status = response.status_code
     if response.status_code < 400:
-        await _write(request, record)
+        await put_on_record(request, record)
     return response
 
 
@@ -153,7 +153,7 @@ async def _refuse(request: Request, record: Record) -> NoReturn:
     """Raises Forbidden once it is on record that this was tried."""
     refusal = Forbidden("This key is not good for that; ask for one with another scope.")
     record.refusal, record.status = str(refusal), refusal.status
-    await _write(request, record)
+    await put_on_record(request, record)
     raise refusal
 
 
@@ -191,7 +191,8 @@ def _admit(request: Request, record: Record) -> None:
         raise
 
 
-async def _write(request: Request, record: Record) -> None:
+async def put_on_record(request: Request, record: Record) -> None:
+    """Write a record, with the request's id, address, case and purpose; durable when this returns."""
     record.request = request_id.get()
     record.address = getattr(request.state, "address", "")
     record.case, record.purpose = getattr(request.state, "case", ""), getattr(request.state, "purpose", "")

@@ -96,6 +96,11 @@ def test_in_casework_a_session_is_for_an_open_case_only(tmp_path: Path) -> None:
             answer = client.put("/v1/session", json={"case": case, "purpose": purpose})
             assert answer.json()["type"] == "urn:cskt:problem:case-required"
         assert client.get("/v1/session").json()["case"] == "a"
+        reader = headers(make(store, Scope.AUDIT))
+        while (read := client.get("/v1/audit?action=session", headers=reader)).status_code == 401:
+            pass
+        refused = [(one["case"], one["status"]) for one in read.json()["records"] if one["refusal"]]
+        assert sorted(refused) == [("b", 403), ("closed", 403), ("closed", 403), ("unknown", 403)]
 
 
 def test_a_revoked_key_ends_its_sessions(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.access import GuardedRoute
-from service.errors import BadKey, NoSession
+from service.access import GuardedRoute, put_on_record
+from service.audit.record import Record
+from service.errors import BadKey, NoSession, RequestError
 from service.routes.reach import TheCaller, problems
 from service.schemas.session import SessionCase, SessionRequest, SessionResponse
 from service.scopes import LOCAL, Caller
@@ -24,7 +25,7 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
     caller = keys.caller(body.key) if keys is not None else None
     if caller is None:
         raise BadKey("This key is not valid, or it has expired or been revoked: ask for another one.")
-    _check(request, caller, body)
+    await _check(request, caller, body)
     response = Response(status_code=204)
     response.set_cookie(
         COOKIE,
@@ -50,7 +51,7 @@ async def change_session(request: Request, body: SessionCase, caller: TheCaller)
     session = sessions.find(token)
     if session is None or session.key != caller.key:
         raise NoSession("Nobody has signed in here: name the case in the header Cskt-Case.")
-    _check(request, caller, body)
+    await _check(request, caller, body)
     sessions.change(token, body.case, body.purpose)
     return Response(status_code=204)
 
@@ -78,7 +79,15 @@ async def get_session(request: Request, caller: TheCaller) -> SessionResponse:
     )
 
 
-def _check(request: Request, caller: Caller, asked: SessionCase) -> None:
-    """A case that is named must be one to work on. Raises CaseRequired, Forbidden."""
-    if asked.case:
+async def _check(request: Request, caller: Caller, asked: SessionCase) -> None:
+    """A case that is named must be one to work on. Raises CaseRequired, Forbidden, once that is on record."""
+    if not asked.case:
+        return
+    try:
         request.app.state.gate.admit(caller, asked.case, asked.purpose)
+    except RequestError as error:
+        request.state.case, request.state.purpose = asked.case, asked.purpose
+        record = Record.begin("session", caller.key, caller.name)
+        record.refusal, record.status = str(error), error.status
+        await put_on_record(request, record)
+        raise
