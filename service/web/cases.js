@@ -146,9 +146,12 @@ export class CasesView {
     });
   }
 
+  /** Who is pinned and was not decided on: each person stands in the file once. */
   pins(file) {
-    if (!file.pins.length) return file.findings.length ? [] : [element("p", { className: "hint" }, "Nobody is pinned yet. Work on this case, search, and pin who could be the person.")];
-    const cards = file.pins.map((pin) => {
+    const decided = new Set(file.findings.map((one) => one.id));
+    const pins = file.pins.filter((one) => !decided.has(one.id));
+    if (!pins.length) return file.findings.length ? [] : [element("p", { className: "hint" }, "Nobody is pinned yet. Work on this case, search, and pin who could be the person.")];
+    const cards = pins.map((pin) => {
       const off = element("button", { type: "button", className: "secondary small" }, "Take off");
       off.addEventListener("click", () => void this.write({ kind: "unpin", item: pin.id }));
       return this.person(pin, [pin.query ? `found by: ${inFull(pin)}` : "", `pinned by ${pin.by}, ${shortTime(pin.at)}`], [off]);

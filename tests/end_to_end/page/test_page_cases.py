@@ -16,6 +16,9 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     visitor.ask("red jacket")
     pin(visitor, 2)
     page.wait_for_selector("#toast:has-text('Number 2 is pinned to the case 2026-117.')")
+    other = visitor.ids()[-1]
+    pin(visitor, other)
+    page.wait_for_selector(f"#toast:has-text('Number {other} is pinned')")
     page.press("#text", "ArrowDown")
     page.keyboard.press("Enter")
     assert "Kept" in decide(visitor, "same")
@@ -29,14 +32,15 @@ def test_a_case_from_its_opening_to_its_report(visit, kept, tmp_path) -> None:
     assert "Confirmed as the person searched for" in shown
     assert "searched by: red jacket" in shown
     assert shown.count(HOSTILE) == 2
+    assert shown.count("No. 2\n") == shown.count(f"No. {other}\n") == 1  # each once, pinned or decided on
     with page.expect_download() as report:
         page.click("text=Report to print")
     report.value.save_as(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "<script" not in text
-    assert text.count("data:image/jpeg") == 1  # who was decided on is not printed as pinned once more
+    assert text.count("data:image/jpeg") == 2
     page.click("text=Take off")
-    page.wait_for_selector("text=Pinned", state="detached")
+    page.wait_for_selector("#case-people h3:has-text('Pinned')", state="detached")
     page.reload(wait_until="networkidle")
     assert page.inner_text("#case-title") == "Case 2026-117"
     page.once("dialog", lambda dialog: dialog.accept())
