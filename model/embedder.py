@@ -16,7 +16,7 @@ from model.checkpoint import LoadedCheckpoint, fingerprint_of, read_checkpoint
 from model.config import PERSON_IMAGE_SIZE, EncoderConfig
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, ConfigError
-from model.freed_memory import give_back_freed_memory
+from model.freed_memory import large_parts_apart
 from model.inference.form import build_form
 from model.inference.precision import choose_precision
 from model.inference.proven import Proven, read_proven
@@ -129,13 +129,13 @@ def open_embedder(encoder: str, device: str = "auto", precision: str = "auto") -
     precision.
     """
     place = choose_device(device)
-    network, fingerprint = open_encoder(encoder)
-    folder = checkpoint_folder(encoder)
-    name = encoder if encoder == "demo" or folder is None else str(folder)
-    proven = Proven() if folder is None else read_proven(folder, fingerprint)
-    embedder = Embedder(network, name, fingerprint, place, precision, proven)
-    del network  # its weights live on in the form
-    give_back_freed_memory()
+    with large_parts_apart():
+        network, fingerprint = open_encoder(encoder)
+        folder = checkpoint_folder(encoder)
+        name = encoder if encoder == "demo" or folder is None else str(folder)
+        proven = Proven() if folder is None else read_proven(folder, fingerprint)
+        embedder = Embedder(network, name, fingerprint, place, precision, proven)
+        del network  # its weights live on in the form
     return embedder
 
 

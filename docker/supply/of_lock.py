@@ -7,7 +7,7 @@ image and where packages were looked up. Names and versions stay; hashes stand i
 import json
 import sys
 
-BUILDING = {"hatchling", "pathspec", "pluggy", "trove-classifiers"}
+BUILDING = {"hatchling", "pathspec", "pip", "pluggy", "trove-classifiers"}
 
 
 def told(sbom: dict[str, object]) -> dict[str, object]:

@@ -51,19 +51,25 @@ class BlockRun:
 
     def __call__(self, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         """`hidden` (tokens or 1, keys) is added to the scores, -inf where a token must not see a key."""
-        normalised = self._normalised(x)
-        if self._one_token:
-            return self._after(self._query(normalised), self._key_value(normalised), x, hidden)
-        qkv = self._qkv(normalised)
-        return self._after(qkv[..., : self._width], qkv[..., self._width :], x, hidden)
+        return self._fed(self._attended(x, hidden))
 
     def one(self, x: torch.Tensor, token: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         """The stream behind a `one_token` block at place `token` (batch,) of each row: (batch, 1, width)."""
+        return self._fed(self._attended_at(token, x, hidden))
+
+    def _attended(self, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
+        normalised = self._normalised(x)
+        if self._one_token:
+            return self._mixed(self._query(normalised), self._key_value(normalised), x, hidden)
+        qkv = self._qkv(normalised)
+        return self._mixed(qkv[..., : self._width], qkv[..., self._width :], x, hidden)
+
+    def _attended_at(self, token: torch.Tensor, x: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         normalised = self._normalised(x)
         query, keys_values = self._query(pick(normalised, token)), self._key_value(normalised)
-        return self._after(query, keys_values, pick(x, token), hidden)
+        return self._mixed(query, keys_values, pick(x, token), hidden)
 
-    def _after(
+    def _mixed(
         self,
         query: torch.Tensor,
         keys_values: torch.Tensor,
@@ -77,7 +83,10 @@ class BlockRun:
         keys, values = keys_values.chunk(2, dim=-1)
         query, keys, values = self._heads_of(query), self._heads_of(keys), self._heads_of(values)
         mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=hidden)
-        x = self._out(mixed.transpose(1, 2).flatten(2), x)
+        return self._out(mixed.transpose(1, 2).flatten(2), x)
+
+    def _fed(self, x: torch.Tensor) -> torch.Tensor:
+        """Nothing of the attention is held any more here, where hidden units need the most memory."""
         return self._feed_forward(self._normalised(x), x)
 
     def _normalised(self, x: torch.Tensor) -> torch.Tensor:
