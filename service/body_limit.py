@@ -6,6 +6,7 @@ body that does not come is not waited for.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -27,6 +28,8 @@ LARGE = 64 * KILOBYTE
 """A body that counts for the sum; smaller ones are bounded by the number of connections."""
 SECONDS = 30.0
 """Within which a large body must have come."""
+LET_COME, PAUSE_SECONDS = 128 * MEGABYTE, 1.0
+"""How much of a body that was refused may still come, and after what pause in it its connection is closed."""
 
 
 class BodyLimit:
@@ -60,7 +63,29 @@ class BodyLimit:
 
     async def _refuse(self, status: int, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"Connection": "close"} | ({"Retry-After": "1"} if status == 429 else {})
-        await problem(status, detail, scope["path"], headers=headers)(scope, receive, send)
+
+        async def lingering(message: Message) -> None:
+            if message["type"] != "http.response.body" or "expect" in Headers(scope=scope):
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await _let_come(receive)
+            await send({"type": "http.response.body", "body": b""})
+
+        await problem(status, detail, scope["path"], headers=headers)(scope, receive, lingering)
+
+
+async def _let_come(receive: Receive) -> None:
+    """Take what a client is still sending, for a while: where a connection is closed meanwhile, the answer is
+    lost, and a proxy makes a 502 of it."""
+    left, until = LET_COME, asyncio.get_running_loop().time() + SECONDS
+    with suppress(TimeoutError):
+        while left > 0 and asyncio.get_running_loop().time() < until:
+            async with asyncio.timeout(PAUSE_SECONDS):
+                message = await receive()
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 class _Counted:

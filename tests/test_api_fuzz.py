@@ -61,6 +61,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, i
     service.stop()
 
 
+def test_who_sends_too_much_hears_so_before_the_connection_is_closed(served: tuple[Served, int]) -> None:
+    service, port = served
+    size = 40_000_000  # more than sockets hold, so that closing at once would lose the answer
+    head = f"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {size}\r\n"
+    head += (
+        f"Content-Type: application/json\r\nAuthorization: {headers(service.key)['Authorization']}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(head.encode() + b" " * size)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b"}")
+
+
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(served: tuple[Served, int], tmp_path: Path) -> None:
     service, port = served

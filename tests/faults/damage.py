@@ -63,7 +63,7 @@ def damages(data, grid, chance):
         yield f"bit flipped at {place}", bytes(flipped)
         if region % 3 == 0:
             yield f"cut off at {place}", data[:place]
-        if region % 3 == 1:
+        if region % 3 == 1 and any(data[place:]):
             yield f"zeroed from {place}", data[:place] + bytes(size - place)
         if region % 3 == 2:
             until = min(size, place + chance.choice((1, 16, 512, 4096)))
