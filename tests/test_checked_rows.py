@@ -22,6 +22,7 @@ from indexer.filters import OneOf
 from indexer.gallery import open_gallery
 from indexer.items import Box, EmbeddedItem, GalleryItem
 from indexer.local.checksums import ITEM_COLUMNS
+from indexer.local.database import PAGE_BYTES
 from service.cli import main
 
 TEXTS = ("key", "uri", "source", "box", "camera", "seen_at", "track", "attributes", "added_at")
@@ -270,3 +271,27 @@ def test_a_row_that_has_vanished_is_not_taken_for_a_removed_one(folder):
     with pytest.raises(GalleryCorrupt, match="items that its index files hold are missing"):
         gallery.search(queries(0), 10)
     gallery.close()
+
+
+def test_a_bit_that_misleads_the_search_for_fresh_rows_hides_nobody(tmp_path):
+    """SQLite looks for the first of them by halving a page; a damaged id in its middle sends it astray."""
+    folder, old, fresh = tmp_path / "g", 30, 15
+    gallery = writer(folder)
+    gallery.add(make_items(0, old))
+    gallery.build_generation()
+    gallery.add(make_items(old, fresh))
+    gallery.close()
+    file = folder / "gallery.db"
+    ((root,),) = sql(folder, "SELECT rootpage FROM sqlite_master WHERE name = 'item'")
+    data, page = bytearray(file.read_bytes()), (root - 1) * PAGE_BYTES
+    assert (data[page], int.from_bytes(data[page + 3 : page + 5])) == (13, old + fresh)  # one leaf
+    middle = (old + fresh - 1) // 2
+    cell = page + int.from_bytes(data[page + 8 + 2 * middle : page + 10 + 2 * middle])
+    id_at = next(place for place in range(cell, cell + 9) if data[place] < 128) + 1  # behind the length
+    assert data[id_at] == middle + 1
+    data[id_at] ^= 64
+    file.write_bytes(data)
+    with pytest.raises(GalleryCorrupt, match=re.escape(str(file))):
+        open_gallery(folder).search(make_item(old + 3).vector[None], 1)
+    with pytest.raises(GalleryCorrupt, match=re.escape(str(file))):
+        writer(folder).build_generation()

@@ -8,7 +8,7 @@ from typing import Any
 from indexer.errors import GalleryCorrupt
 from indexer.items import Box, GalleryItem
 from indexer.local.checksums import DERIVED, ITEM_COLUMNS, SEALED, fits, torn_texts
-from indexer.local.database import damaged_item, in_chunks, marks
+from indexer.local.database import damaged, damaged_item, in_chunks, marks
 from indexer.local.facts import FactRow
 from indexer.local.store import Store
 
@@ -42,8 +42,14 @@ def _item(store: Store, row: Sequence[Any]) -> GalleryItem:
 
 
 def fact_rows(store: Store, after: int, up_to: int, limit: int = -1) -> list[FactRow]:
-    """The filterable facts of the items with after < id <= up_to, ascending. GalleryCorrupt."""
-    return _fact_rows(store, "id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
+    """The filterable facts of the items with after < id <= up_to, ascending. GalleryCorrupt.
+
+    Where a turned bit misleads the search for the first of them, none is found: their vectors tell.
+    """
+    facts = _fact_rows(store, "id > ? AND id <= ? ORDER BY id LIMIT ?", [after, up_to, limit])
+    if not facts and store.has_rows(after, up_to):
+        raise damaged(store.path, f"the vectors behind that of item {after} have no items")
+    return facts
 
 
 def changed_facts(store: Store, after_changes: int) -> list[FactRow]:
