@@ -273,8 +273,14 @@ def test_a_row_that_has_vanished_is_not_taken_for_a_removed_one(folder):
     gallery.close()
 
 
-def test_a_bit_that_misleads_the_search_for_fresh_rows_hides_nobody(tmp_path):
-    """SQLite looks for the first of them by halving a page; a damaged id in its middle sends it astray."""
+@pytest.mark.parametrize(
+    ("table", "id", "bit"),
+    [
+        ("item", 23, 64),  # which a search for the first fresh row meets, halving the page: it is led astray
+        ("vector", 38, 32),  # a fresh one, that stands before smaller ones now
+    ],
+)
+def test_a_turned_bit_in_an_id_hides_nobody(tmp_path, table, id, bit):
     folder, old, fresh = tmp_path / "g", 30, 15
     gallery = writer(folder)
     gallery.add(make_items(0, old))
@@ -282,14 +288,13 @@ def test_a_bit_that_misleads_the_search_for_fresh_rows_hides_nobody(tmp_path):
     gallery.add(make_items(old, fresh))
     gallery.close()
     file = folder / "gallery.db"
-    ((root,),) = sql(folder, "SELECT rootpage FROM sqlite_master WHERE name = 'item'")
+    ((root,),) = sql(folder, "SELECT rootpage FROM sqlite_master WHERE name = ?", [table])
     data, page = bytearray(file.read_bytes()), (root - 1) * PAGE_BYTES
     assert (data[page], int.from_bytes(data[page + 3 : page + 5])) == (13, old + fresh)  # one leaf
-    middle = (old + fresh - 1) // 2
-    cell = page + int.from_bytes(data[page + 8 + 2 * middle : page + 10 + 2 * middle])
-    id_at = next(place for place in range(cell, cell + 9) if data[place] < 128) + 1  # behind the length
-    assert data[id_at] == middle + 1
-    data[id_at] ^= 64
+    cell = page + int.from_bytes(data[page + 6 + 2 * id : page + 8 + 2 * id])
+    place = next(place for place in range(cell, cell + 9) if data[place] < 128) + 1  # behind the length
+    assert data[place] == id
+    data[place] ^= bit
     file.write_bytes(data)
     with pytest.raises(GalleryCorrupt, match=re.escape(str(file))):
         open_gallery(folder).search(make_item(old + 3).vector[None], 1)

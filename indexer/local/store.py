@@ -255,7 +255,10 @@ class Store:
         )
         left = limit if limit is not None else up_to - after
         while left > 0 and (rows := self.rows(query, [after, up_to, min(ROWS_PER_READ, left)])):
-            yield np.array([id for id, _, _ in rows], np.int64), self._matrix(rows)
+            ids = np.array([id for id, _, _ in rows], np.int64)
+            if ids[0] <= after or (np.diff(ids) <= 0).any():  # SQLite reads them as they stand in its pages
+                raise damaged(self.path, f"the vectors behind that of item {after} are out of order")
+            yield ids, self._matrix(rows)
             after, left = rows[-1][0], left - len(rows)
 
     def vector(self, id: int) -> npt.NDArray[np.float32] | None:
