@@ -249,10 +249,8 @@ class Store:
         self, after: int, up_to: int, limit: int | None = None
     ) -> Iterator[tuple[Ids, StoredVectors]]:
         """Stored vectors with after < id <= up_to (the first `limit` of them), some thousands at a time."""
-        query = (
-            f"SELECT item_id, value, crc FROM {self._vectors} WHERE item_id > ? AND item_id <= ? "
-            "ORDER BY item_id LIMIT ?"
-        )
+        reach = "item_id > ? AND item_id <= ? ORDER BY item_id LIMIT ?"
+        query = f"SELECT item_id, value, crc FROM {self._vectors} WHERE {reach}"
         left = limit if limit is not None else up_to - after
         while left > 0 and (rows := self.rows(query, [after, up_to, min(ROWS_PER_READ, left)])):
             ids = np.array([id for id, _, _ in rows], np.int64)
@@ -278,9 +276,8 @@ class Store:
 
     def rejected(self, limit: int) -> list[Rejected]:
         """The most recently rejected first."""
-        return [
-            Rejected(*row[:4]) for row in self.checked_rows("rejected", "ORDER BY id DESC LIMIT ?", [limit])
-        ]
+        rows = self.checked_rows("rejected", "ORDER BY id DESC LIMIT ?", [limit])
+        return [Rejected(*row[:4]) for row in rows]
 
     def removed(self, after_removal: int = 0) -> Ids:
         """The ids of the items removed after this entry of the ledger, ascending."""
