@@ -1,6 +1,7 @@
 """Case files: what people pin, note and decide, by whom it can be read, and what comes out of it."""
 
 import csv
+import html
 import io
 import itertools
 import re
@@ -20,6 +21,8 @@ from service.casework.case_file import case_file
 from service.casework.cases import CaseStore
 from service.casework.entries import Entries, Entry
 from service.keys import KeyStore
+from service.printed.hits import _hit
+from service.schemas.search import SearchHit
 from service.scopes import Scope
 
 LATER = "2999-01-01T00:00:00.000Z"
@@ -88,6 +91,9 @@ def test_in_casework_two_people_must_agree(service) -> None:
     assert state(one, "unsure") == "not"
     (found,) = client.get("/v1/cases/case-7", headers=one).json()["findings"]
     assert {(one["verdict"], one["mine"]) for one in found["decisions"]} == {("unsure", True), ("not", False)}
+    assert [(one["verdict"], one["mine"]) for one in found["earlier"]] == [("same", False), ("same", True)]
+    page = client.get("/v1/cases/case-7/report", headers=one).text
+    assert page.count("before that, ") == 2  # who changed his mind is seen on paper too
 
 
 def test_a_report_holds_everything_and_runs_nothing(service) -> None:
@@ -220,6 +226,17 @@ def test_a_table_is_read_back_as_it_was_and_holds_no_formula(tmp_path: Path, hos
         assert row[column].removeprefix("'") == hostile
         assert not row[column].startswith(("=", "+", "-", "@"))
     assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.0, "< 1 %"), (0.0099, "< 1 %"), (0.01, "1 %"), (0.994, "> 99 %"), (0.99, "99 %"), (0.385, "38 %")],
+)
+def test_a_sheet_says_never_quite_nothing_and_never_certain(probability: float, said: str) -> None:
+    hit = SearchHit.model_construct(
+        id=1, score=0.5, probability=probability, camera=None, seen_at=None, attributes={}
+    )
+    assert f"{said} likely" in html.unescape(_hit(1, hit, {}))
 
 
 def test_a_contact_sheet_shows_each_hit(service) -> None:

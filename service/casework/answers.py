@@ -76,6 +76,7 @@ def _judged(found: Finding, file: CaseFile, shown: Mapping[int, Item], caller: C
         asked=found.asked,
         state=found.state,
         decisions=[_decision(one, caller) for one in found.decisions],
+        earlier=[_decision(one, caller) for one in found.earlier],
     )
 
 

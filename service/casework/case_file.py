@@ -23,7 +23,8 @@ class Finding:
     """Whether `item` is the person of `query`: what came out, and the last decision of each person.
 
     A person's decision on another row of the passage counts where there is none on this one. asked: whether
-    the words alone were asked for; mark: of the row that was decided on.
+    the words alone were asked for; mark: of the row that was decided on; earlier: what people said on this row
+    before they changed their minds, the oldest first.
     """
 
     item: int
@@ -32,6 +33,7 @@ class Finding:
     asked: Asked
     state: State
     decisions: tuple[Entry, ...]
+    earlier: tuple[Entry, ...] = ()
 
     @property
     def checked(self) -> bool:
@@ -94,15 +96,19 @@ def _findings(
 ) -> Iterable[Finding]:
     latest: dict[Subject, dict[str, Entry]] = {}
     on_rows: dict[tuple[Subject, Place], dict[str, Entry]] = {}
+    earlier: dict[tuple[Subject, Place], list[Entry]] = {}
     for entry in decisions:
         place, passage = _where(entry, rows)
         subject = (same_words(entry.query), entry.asked, passage)
-        for said in (latest.setdefault(subject, {}), on_rows.setdefault((subject, place), {})):
-            said[person_of(entry)] = entry
+        said, person = on_rows.setdefault((subject, place), {}), person_of(entry)
+        if person in said and said[person].verdict != entry.verdict:
+            earlier.setdefault((subject, place), []).append(said[person])
+        said[person] = latest.setdefault(subject, {})[person] = entry
     for (subject, (item, mark)), said in on_rows.items():
         words = next(iter(said.values()))
         whole = tuple((latest[subject] | said).values())
-        yield Finding(item, mark, words.query, words.asked, _state(whole, people_needed), whole)
+        before = tuple(earlier.get((subject, (item, mark)), ()))
+        yield Finding(item, mark, words.query, words.asked, _state(whole, people_needed), whole, before)
 
 
 def _where(entry: Entry, rows: Mapping[int, GalleryItem]) -> tuple[Place, Hashable]:

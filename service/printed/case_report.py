@@ -51,12 +51,14 @@ def _findings(case: CaseResponse, pictures: Mapping[int, bytes]) -> list[str]:
 
 
 def _finding(found: Judged, pictures: Mapping[int, bytes], pin: Pinned | None) -> str:
-    decisions = [
-        f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {moment(one.at)}{_reason(one)}"
-        for one in found.decisions
-    ]
+    decisions = [_said(found, one) for one in found.decisions]
+    decisions += [f"before that, {_said(found, one)}" for one in reversed(found.earlier)]
     lines = [*_where(found), f"searched by: {_asked(found)}", *decisions, *_pinned(pin, _asked(found))]
     return person(_picture(found, pictures), f"No. {found.id}", lines)
+
+
+def _said(found: Judged, one: Decision) -> str:
+    return f"{one.by}: {VERDICTS[one.verdict]}{_other_row(found, one)}, {moment(one.at)}{_reason(one)}"
 
 
 def _other_row(found: Judged, said: Decision) -> str:

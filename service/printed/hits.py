@@ -55,8 +55,15 @@ def contact_sheet(
 def _hit(rank: int, hit: SearchHit, pictures: Mapping[int, bytes]) -> str:
     chance = f"similarity {hit.score:.3f}"
     if hit.probability is not None:
-        chance = f"{100 * hit.probability:.0f} % likely, {chance}"
+        chance = f"{_percent(hit.probability)} likely, {chance}"
     return person(pictures.get(hit.id), f"{rank}. No. {hit.id}", [chance, *seen(hit)])
+
+
+def _percent(probability: float) -> str:
+    """As the page shows it: never quite nothing and never certain."""
+    if probability < 0.01:
+        return "< 1 %"
+    return "> 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
 def _cell(value: str | float | bool | None) -> str | float:

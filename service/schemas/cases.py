@@ -130,7 +130,7 @@ class Pinned(Contract):
 
 
 class Decision(Contract):
-    """What one person decided last."""
+    """What one person decided."""
 
     verdict: Verdict
     item: int = Field(description="the row that it was made on, one of the same passage")
@@ -150,7 +150,10 @@ class Judged(Contract):
     query: str
     asked: Asked
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
-    decisions: list[Decision]
+    decisions: list[Decision] = Field(description="the last one of each person")
+    earlier: list[Decision] = Field(
+        description="on this row, before people changed their minds; oldest first"
+    )
 
 
 class Noted(Contract):

@@ -26,14 +26,16 @@ const EXAMPLES = [
 ]; // in the demo gallery the first three find somebody convincing; the last is too little said for that
 const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
 const VIEWS = ["cases", "gallery"];
+const CHECK_MS = 5000; // how long somebody may stay on a screen whose case was closed
 const TO_THE_CASES = ["Go to the cases", () => toTheCases()];
 const part = (id) => document.getElementById(id);
 
 let gallery = null;
+let left = null; // the search as it was when another view was opened
 let asked = { query: "", asked: "words" }; // what the hits that are shown were asked for by
 let known = Promise.resolve(); // once it is known who asks
 
-const work = new Work({ changed: (another) => showCase(another), taken: (file) => showTaken(file), lost: (sentence) => tell(sentence, TO_THE_CASES) });
+const work = new Work({ changed: (another) => showCase(another), taken: (file) => showTaken(file), lost: (sentence) => loseCase(sentence) });
 const choice = new CaseChoice({ work, chosen: () => showView() });
 const detail = new Detail({
   closed: (index) => (part("results").hidden ? part("cases-view").focus() : results.focus(index)),
@@ -99,10 +101,24 @@ function showCase(another) {
   document.body.classList.toggle("has-case", Boolean(id));
   part("sign-out").hidden = !work.session?.needs_key;
   results.markPinned(work.pinned);
-  if (!another) return;
+  if (another) forgetSearch();
+}
+
+function forgetSearch() {
+  left = null;
   search.query = emptyQuery();
   results.clear();
   if (!part("results").hidden) goTo("./");
+}
+
+/** The case is closed: in casework nobody stays on the screen. */
+function loseCase(sentence) {
+  if (work.inCasework) {
+    detail.dialog.close();
+    forgetSearch();
+    if (!part("cases-view").hidden) goTo("?view=cases");
+  }
+  tell(sentence, TO_THE_CASES);
 }
 
 function showTaken(file) {
@@ -141,13 +157,25 @@ function showView() {
   const asked = new URLSearchParams(location.search).get("view");
   const view = VIEWS.includes(asked) ? asked : "search";
   detail.dialog.close();
+  if (view !== "search" && !part("results").hidden) left = { ...search.state(), items: gallery?.items, top: scrollY };
   switchTo(view);
-  if (view === "search") return search.follow(readAddress(location));
+  if (view === "search") return backToSearch();
   search.running?.abort();
   document.body.dataset.view = view;
   document.title = `${view === "cases" ? "Cases" : "Gallery"} · cskt`;
   if (view === "cases") void cases.show(new URLSearchParams(location.search).get("case") ?? "");
   else void galleryView.show();
+}
+
+/** The search as it was left, with what was typed and where one was, unless the address or the gallery says otherwise. */
+function backToSearch() {
+  const before = left;
+  left = null;
+  const query = readAddress(location);
+  if (!before?.settled || before.address !== addressOf(query) || before.items !== gallery?.items) return search.follow(query);
+  document.body.dataset.view = before.view;
+  document.title = before.title;
+  scrollTo(0, before.top);
 }
 
 function go(event) {
@@ -230,7 +258,7 @@ function listenToWords() {
     filters.close();
     if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
     const text = part("text").value.trim();
-    search.ask(text === search.query.text ? {} : { text, like: [], not: [] });
+    search.ask(text === search.query.text || !text ? { text } : { text, like: [], not: [] }); // other words: another person
     if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
   });
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
@@ -247,6 +275,7 @@ function begin() {
   addEventListener("popstate", () => detail.popped() || showView());
   addEventListener("pageshow", (event) => event.persisted && location.reload()); // kept from before somebody signed out
   document.addEventListener("visibilitychange", () => !document.hidden && work.session?.needs_key && void work.look().catch(() => {}));
+  setInterval(() => !document.hidden && work.inCasework && work.case && void work.check().catch(() => {}), CHECK_MS);
   addEventListener("online", () => part("retry")?.click());
   listenToWords();
   listenToPictures({ ask: (picture) => search.ask({ picture }), add: (files) => void galleryView.add(files) });

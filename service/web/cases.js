@@ -22,6 +22,7 @@ const STATES = {
   unsure: "Unsure",
 };
 const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
+const inWords = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
 const part = (id) => document.getElementById(id);
 
 export class CasesView {
@@ -41,6 +42,7 @@ export class CasesView {
   async show(id, told = "") {
     this.id = id;
     part("case-file").hidden = true;
+    part("case-people").replaceChildren();
     part("case-told").textContent = "";
     part("case-trouble").replaceChildren();
     part("cases-told").textContent = told;
@@ -51,6 +53,7 @@ export class CasesView {
       part("case-form").hidden = !mayOpen;
       part("case-form-hint").hidden = mayOpen || cases.length === 0;
       this.mayOpen = mayOpen;
+      this.open = new Set(cases.map((one) => one.id));
       part("cases-hint").textContent = needed > 1 ? `${needed} people must agree before somebody counts as found.` : "";
       this.list(cases);
     } catch (error) {
@@ -77,6 +80,7 @@ export class CasesView {
 
   whyNot(id) {
     const { work } = this.page;
+    if (!this.open.has(id)) return `The case ${id} is not open to you. The file of a closed one is kept: cskt case report ${id} --to FILE writes it where the service runs.`;
     if (!work.searches) return "The files of cases are open to keys with the scope search; this key opens and closes cases.";
     if (work.inCasework && id !== work.case) return "In casework the file is open to whoever works on the case: choose “Work on this case” in the list.";
     return "";
@@ -141,7 +145,7 @@ export class CasesView {
     return Object.entries(STATES).flatMap(([state, title]) => {
       const found = file.findings.filter((one) => one.state === state);
       if (!found.length) return [];
-      const cards = found.map((one) => this.person(one, [`searched by: ${inFull(one)}`, ...one.decisions.map((said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`)], this.verdicts(one)));
+      const cards = found.map((one) => this.person(one, [`searched by: ${inFull(one)}`, ...one.decisions.map(inWords), ...one.earlier.toReversed().map((said) => `before that, ${inWords(said)}`)], this.verdicts(one)));
       return [element("h3", {}, title), element("ul", { className: "people" }, ...cards)];
     });
   }
@@ -226,7 +230,8 @@ export class CasesView {
   }
 
   async close(id) {
-    if (!confirm(`Close the case ${id}? Nobody is shown for it any more; print its report first.`)) return;
+    const first = this.page.work.searches ? "Print its report first; afterwards" : "Its file is kept;";
+    if (!confirm(`Close the case ${id}? Nobody is shown for it any more. ${first} cskt case report writes it where the service runs.`)) return;
     try {
       await closeCase(id);
       if (this.page.work.case === id) await this.page.work.on("");

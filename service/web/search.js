@@ -27,10 +27,16 @@ export class Search {
     this.judgement = null; // of the ranking that is shown
     this.next = null; // offset of what can be shown further
     this.running = null; // AbortController of the search under way
+    this.settled = false; // whether what is shown is what was asked for
     part("more").addEventListener("click", () => void this.more());
     for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", () => void this.take(button));
     this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page.moreByItself() && void this.more(), { rootMargin: "300px" });
     part("more").addEventListener("focus", () => this.nearEnd.disconnect()); // who tabs to the button presses it, or goes on
+  }
+
+  /** What is shown, to come back to it. */
+  state() {
+    return { settled: this.settled, address: addressOf(this.query), view: document.body.dataset.view, title: document.title };
   }
 
   /** Ask for something new: a change of the query and what the filters say; write the address; search. */
@@ -69,6 +75,7 @@ export class Search {
     this.running?.abort();
     const mine = new AbortController();
     this.running = mine;
+    this.settled = false;
     this.next = null;
     this.nearEnd.disconnect();
     const { results, detail } = this.page;
@@ -77,7 +84,10 @@ export class Search {
     const asks = asksForSomebody(this.query);
     document.title = asks ? `${this.query.text || "A person like this"} · cskt` : "cskt · person search";
     document.body.dataset.view = asks ? "results" : "start";
-    if (!asks) return this.showStart();
+    if (!asks) {
+      this.settled = true;
+      return this.showStart();
+    }
     const image = pictureBase64(this.query.picture);
     if (this.query.picture && !image && !this.query.text && !this.query.like.length) return this.showOnly(lostPicture());
     const before = results.hits;
@@ -88,6 +98,7 @@ export class Search {
       const found = await search(searchBody(this.query, image), mine.signal);
       if (mine !== this.running) return;
       this.showHits(found);
+      this.settled = true;
       if (focused) results.focus(0); // who marks hits by keyboard stays among them
     } catch (error) {
       if (mine !== this.running) return;
@@ -175,7 +186,7 @@ export class Search {
     this.tell(found);
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
-      ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement)] : []),
+      ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered)] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
     );
     if (hits.length) showMessage([]);
@@ -193,8 +204,10 @@ export class Search {
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
     part("take").hidden = count === 0;
+    const whole = this.next === null ? `All ${count}` : `Showing the first ${count}`;
     if (words) say(words, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, found.took_ms.total);
-    else say(`Showing the first ${count}${isFiltered(this.query) ? " that pass the filters" : ""} of ${images}`, "nearest first", found.took_ms.total);
+    else if (isFiltered(this.query)) say(`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`, found.took_ms.total);
+    else say(this.next === null ? `All ${images}` : `${whole} of ${images}`, "nearest first", found.took_ms.total);
     this.page.shown();
   }
 

@@ -30,11 +30,15 @@ async function fill(place, id, kind, title, onOpen, signal) {
   let found;
   try {
     found = await fetchNeighbours(id, kind, signal);
-  } catch {
+  } catch (error) {
+    if (signal.aborted) return;
+    place.replaceChildren(element("h3", {}, title), element("p", { className: "hint" }, `Not known: ${error.message}`));
+    place.hidden = false;
     return; // the person itself is shown all the same
   }
   if (!found.neighbours.length || signal.aborted) return;
-  const cards = found.neighbours.map((item) => {
+  const people = kind === "similar" ? found.neighbours : found.neighbours.toSorted((one, other) => (one.seen_at ?? "").localeCompare(other.seen_at ?? ""));
+  const cards = people.map((item) => {
     const button = element(
       "button",
       { type: "button", className: "strip-hit", "aria-label": `Number ${item.id}, ${item.camera ?? "no camera"}, ${item.seen_at ? shortTime(item.seen_at) : "no time"}` },

@@ -1,10 +1,19 @@
 // Who asks, and the case that is worked on: with a key the session says which, without one this tab keeps it.
 
-import { addEntry, changeSession, currentCase, fetchCase, fetchSession, workOn } from "./api.js";
+import { addEntry, changeSession, currentCase, fetchCase, fetchCases, fetchSession, workOn } from "./api.js";
 import { beginAnew } from "./signin.js";
 
 /** Whether an entry still means the row that has its number now. */
 const isSame = (one) => one.missing !== "another";
+
+/** What decisions on somebody come to. */
+const OUTCOMES = {
+  confirmed: "Confirmed as the person searched for.",
+  "one more": "Another person has to look before it counts.",
+  disputed: "People disagree on this one now: it counts as not found.",
+  not: "Not the person searched for.",
+  unsure: "Nobody is sure yet.",
+};
 
 export class Work {
   /**
@@ -31,6 +40,13 @@ export class Work {
     if (now.name !== before.name) return beginAnew();
     this.session = now;
     if (now.case !== before.case) await this.changed(before.case);
+  }
+
+  /** Leave a case that was closed meanwhile. */
+  async check() {
+    const id = this.case;
+    const { cases } = await fetchCases();
+    if (id === this.case && !cases.some((one) => one.id === id)) await this.lose(id);
   }
 
   /** The id of the case, or "". */
@@ -73,9 +89,13 @@ export class Work {
       this.take(await fetchCase(id));
     } catch (error) {
       if (id !== this.case || ![403, 404].includes(error.status)) return;
-      await this.on("");
-      this.page.lost(`The case ${id} is not open to you any more.`);
+      await this.lose(id);
     }
+  }
+
+  async lose(id) {
+    await this.on("");
+    this.page.lost(`The case ${id} is not open to you any more.`);
   }
 
   /** Pin somebody, or take the pin off; returns what came of it in a sentence. */
@@ -89,7 +109,7 @@ export class Work {
   async decide(id, asked, verdict) {
     const told = await this.write({ kind: "decision", item: id, verdict, ...asked });
     if (told) return `Not kept: ${told}`;
-    return this.finding(id, asked)?.state === "one more" ? "Kept. Another person has to look before it counts." : "Kept in the case.";
+    return `Kept. ${OUTCOMES[this.finding(id, asked)?.state] ?? ""}`;
   }
 
   /** Write a line into the file; returns "" or why it was not written. */

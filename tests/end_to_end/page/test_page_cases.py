@@ -87,7 +87,10 @@ def test_without_a_case_nobody_is_pinned_and_a_bad_name_is_told(visit, kept) -> 
 
 
 def test_in_casework_two_people_confirm(visit, casework) -> None:
-    for name, verdict in (("one", "Another person has to look"), ("other", "Kept in the case.")):
+    for name, verdict in (
+        ("one", "Another person has to look"),
+        ("other", "Confirmed as the person searched for."),
+    ):
         visitor = visit(casework.stage)
         sign_in(visitor, casework.keys[name])
         visitor.ask("red jacket")

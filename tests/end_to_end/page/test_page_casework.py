@@ -180,3 +180,20 @@ def test_axe_finds_nothing_to_mend_in_casework(visit, casework, width: int, sche
     found["other case"] = violations(page)
     assert found == {name: [] for name in found}
     visitor.troubles.clear()  # 401 and 403
+
+
+def test_who_is_on_a_screen_goes_when_the_case_is_closed(visit, casework) -> None:
+    visitor = visit(casework.stage)
+    page = visitor.page
+    cases = CaseStore(casework.state)
+    cases.begin("short", "report", "2999-01-01T00:00:00.000Z")
+    sign_in(visitor, casework.keys["one"], "short")
+    visitor.ask("red jacket")
+    page.click(".hit >> nth=0")
+    page.wait_for_selector("#detail[open]")
+    cases.end("short")
+    page.wait_for_selector("#toast:has-text('The case short is not open to you any more.')")
+    page.wait_for_selector("#detail", state="hidden")
+    assert visitor.ids() == []
+    assert page.url == casework.stage.url
+    visitor.troubles.clear()  # pictures that were still on their way

@@ -81,3 +81,23 @@ def test_a_focus_that_is_scrolled_out_stays_among_the_hits(visit, crowded) -> No
     assert page.evaluate("scrollY") == 8000
     page.keyboard.press("j")
     visitor.wait_for_focus(place + 1)
+
+
+def test_a_look_at_another_view_loses_no_place_and_no_word(visit, crowded) -> None:
+    visitor = visit(crowded, "?q=red+jacket")
+    page = visitor.page
+    scroll_to_more(visitor)
+    page.evaluate("scrollTo(0, 5000)")
+    page.fill("#text", "half of a")
+    searches = len([url for url in visitor.requests if "v1/search" in url])
+    page.click("[data-nav=gallery]")
+    page.wait_for_selector("#gallery-view:not([hidden])")
+    page.click("[data-nav=search]")
+    assert page.evaluate("scrollY") == 5000
+    assert page.input_value("#text") == "half of a"
+    page.click("[data-nav=gallery]")
+    page.wait_for_selector("#gallery-view:not([hidden])")
+    page.go_back()
+    assert page.evaluate("scrollY") == 5000
+    assert len([url for url in visitor.requests if "v1/search" in url]) == searches
+    assert page.title() == "red jacket · cskt"

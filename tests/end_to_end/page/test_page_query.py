@@ -112,6 +112,12 @@ def test_more_and_not_like_this_move_the_query_and_can_be_taken_off(visit, fille
     visitor.page.wait_for_selector(".query-chip.is-not", state="detached")
     settled(visitor)
     assert 1 in visitor.ids()
+    visitor.page.click("#clear")
+    visitor.page.press("#text", "Enter")  # without the words, only somebody like that
+    visitor.wait_for_best(5)
+    assert asked(visitor) == {"like": ["5"]}
+    visitor.page.go_back()
+    visitor.wait_for_best(5)
     visitor.page.click("[aria-label='Remove more like number 5']")
     visitor.wait_for_best(before[0])
     assert asked(visitor) == {"q": ["red"]}
