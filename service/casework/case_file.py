@@ -23,7 +23,7 @@ class Finding:
     """Whether `item` is the person of `query`: what came out, and the last decision of each person.
 
     A person's decision on another row of the passage counts where there is none on this one. asked: whether
-    the words alone were asked for; mark: of the row that was decided on; earlier: what people said on this row
+    the words alone were asked for; mark: of the row that was decided on; earlier: what people said of it
     before they changed their minds, the oldest first.
     """
 

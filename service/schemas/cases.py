@@ -152,7 +152,7 @@ class Judged(Contract):
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
     decisions: list[Decision] = Field(description="the last one of each person")
     earlier: list[Decision] = Field(
-        description="on this row, before people changed their minds; oldest first"
+        description="before people changed their minds on this row"
     )
 
 
