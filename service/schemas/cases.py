@@ -151,9 +151,7 @@ class Judged(Contract):
     asked: Asked
     state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
     decisions: list[Decision] = Field(description="the last one of each person")
-    earlier: list[Decision] = Field(
-        description="before people changed their minds on this row"
-    )
+    earlier: list[Decision] = Field(description="before people changed their minds on this row")
 
 
 class Noted(Contract):
