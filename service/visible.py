@@ -1,7 +1,7 @@
 """Which rows a caller may see. What it may not see is as if it were not there."""
 
 from indexer.filters import Filter, OneOf, all_of
-from indexer.items import GalleryItem
+from indexer.items import GalleryItem, GalleryStats
 from service.scopes import Caller
 
 
@@ -10,6 +10,13 @@ def narrowed(where: Filter | None, caller: Caller) -> Filter | None:
     if caller.cameras is None:
         return where
     return all_of(where, OneOf("camera", tuple(sorted(caller.cameras))))
+
+
+def count_open_to(caller: Caller, stats: GalleryStats) -> int:
+    """How many rows a caller may see."""
+    if caller.cameras is None:
+        return stats.items
+    return sum(count for camera, count in stats.cameras.items() if camera in caller.cameras)
 
 
 def may_see(item: GalleryItem, caller: Caller) -> bool:

@@ -127,6 +127,8 @@ def test_a_case_narrows_what_is_counted(service) -> None:
     while client.get("/v1/gallery", headers=why(key, "narrow")).json()["items"] != 4:
         pass
     assert client.get("/v1/gallery", headers=why(key, "narrow")).json()["cameras"] == {"camera-1": 4}
+    found = client.post("/v1/search", json={"text": "coat"}, headers=why(key, "narrow")).json()
+    assert found["gallery"]["items"] == 4
     timeline = "/v1/gallery/timeline?camera=camera-2"
     assert sum(client.get(timeline, headers=why(key, "narrow")).json()["counts"]) == 0
     client.app.state.searcher.upkeep.serving.gallery.rejected = lambda limit: [

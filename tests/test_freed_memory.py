@@ -1,56 +1,49 @@
-"""Where large parts lie, by the C library's own accounts."""
+"""Where large parts lie, by the C library's own accounts, in a process that holds nothing else."""
 
 import ctypes
+import json
+import subprocess
+import sys
 
 import pytest
-import torch
-
-from model.freed_memory import large_parts_apart
 
 MANY, LARGE = 64, 1_000_000
-
+PROGRAM = """
+import ctypes, json
+import torch
+from model.freed_memory import large_parts_apart
 
 class Accounts(ctypes.Structure):
-    """What mallinfo2 tells; see malloc.h."""
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
 
-    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
-    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]
-
-
-def accounts() -> Accounts:
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallinfo2"):
-        pytest.skip("this C library is no glibc, or one without mallinfo2")
-    library.mallinfo2.restype = Accounts
-    told = library.mallinfo2()
-    assert isinstance(told, Accounts)
-    return told
-
-
-def test_large_parts_get_pages_of_their_own_and_give_them_back() -> None:
-    before = accounts()
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Accounts
+told = lambda: (library.mallinfo2().hblks, library.mallinfo2().hblkhd)
+make = lambda: [torch.zeros({LARGE}, dtype=torch.uint8) for _ in range({MANY})]
+accounts = [told()]
+try:
     with large_parts_apart():
-        parts = [torch.zeros(LARGE, dtype=torch.uint8) for _ in range(MANY)]
-        within = accounts()
-        del parts[::2]  # what is left keeps nothing back
-        halved = accounts()
-    assert within.hblks - before.hblks == MANY
-    assert halved.hblks - before.hblks == MANY // 2
-    assert within.hblkhd - halved.hblkhd >= MANY // 2 * LARGE
-
-
-def test_afterwards_they_are_kept_at_hand() -> None:
-    with large_parts_apart():
-        pass
-    before = accounts().hblks
-    parts = [torch.zeros(LARGE, dtype=torch.uint8) for _ in range(MANY)]
-    assert accounts().hblks == before
-    assert len(parts) == MANY
-
-
-def test_the_end_comes_also_by_an_error() -> None:
-    with pytest.raises(KeyError), large_parts_apart():
+        parts = make()
+        accounts.append(told())
+        del parts[::2]
+        accounts.append(told())
         raise KeyError
-    before = accounts().hblks
-    part = torch.zeros(LARGE, dtype=torch.uint8)
-    assert (accounts().hblks, len(part)) == (before, LARGE)
+except KeyError:
+    accounts.append(told())
+parts += make()
+accounts.append(told())
+print(json.dumps(accounts))
+"""
+
+
+def test_large_parts_get_pages_of_their_own_until_it_is_over() -> None:
+    if not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("this C library is no glibc, or one without mallinfo2")
+    program = PROGRAM.replace("{LARGE}", str(LARGE)).replace("{MANY}", str(MANY))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before, within, halved, over, again = json.loads(done.stdout)
+    assert within[0] - before[0] == MANY
+    assert within[0] - halved[0] == MANY // 2  # what is left keeps nothing back
+    assert within[1] - halved[1] >= MANY // 2 * LARGE
+    assert again[0] == over[0]  # afterwards, also after an error, they are kept at hand

@@ -46,7 +46,7 @@ async def export_search(
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     note_answer(record, found, searcher)
     record.facts = {"format": body.format}
-    answer = to_response(found, question, searcher, started)
+    answer = to_response(found, question, searcher, caller, started)
     first = question.offset + 1
     if body.format == "csv":
         return _file(hits_csv(answer, record.words, first), "text/csv; charset=utf-8", "hits.csv")

@@ -11,6 +11,7 @@ from indexer.items import GalleryStats
 from indexer.jobs import read_jobs
 from indexer.labels import file_label, source_label
 from service.access import GuardedRoute
+from service.facets import SAMPLE
 from service.labels import encoder_label, label_counts, reason_label
 from service.routes.reach import TheCaller, TheSearcher, problems
 from service.schemas.contract import Name
@@ -44,7 +45,11 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
     if caller.cameras is not None:
         return _of_cameras(stats, caller.cameras)
     facets = [
-        AttributeFacet(name=facet.name, values=[AttributeCount(value=v, count=n) for v, n in facet.values])
+        AttributeFacet(
+            name=facet.name,
+            values=[AttributeCount(value=value, count=count) for value, count in facet.values],
+            sampled=stats.items > SAMPLE,
+        )
         for facet in searcher.facets
     ]
     return GalleryResponse(

@@ -37,7 +37,7 @@ from service.schemas.search import (
 from service.scopes import Caller
 from service.searcher import Found, Searcher
 from service.shown import shown_facts
-from service.visible import narrowed
+from service.visible import count_open_to, narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
@@ -61,7 +61,7 @@ async def search(
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     note_answer(record, found, searcher)
-    answer = to_response(found, question, searcher, started)
+    answer = to_response(found, question, searcher, caller, started)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -89,7 +89,7 @@ async def search_batch(
     for question, answer in zip(questions, answers, strict=True):
         if isinstance(answer, Found):
             note_answer(record, answer, searcher)
-            response = to_response(answer, question, searcher, started)
+            response = to_response(answer, question, searcher, caller, started)
             whole.append(BatchAnswer(answer=response, problem=None))
         else:
             whole.append(BatchAnswer(answer=None, problem=problem_of(answer, request.scope["path"])))
@@ -177,7 +177,9 @@ def note_answer(record: Record, found: Found, searcher: Searcher) -> None:
     record.encoder, record.generation = found.fingerprint, searcher.stats.generation
 
 
-def to_response(found: Found, question: Question, searcher: Searcher, started: float) -> SearchResponse:
+def to_response(
+    found: Found, question: Question, searcher: Searcher, caller: Caller, started: float
+) -> SearchResponse:
     """The answer as sent; `started` is when the request began (perf_counter)."""
     stats = searcher.stats
     texts = [PartEcho(text=w.text, tokens=w.tokens, truncated=w.truncated) for w in found.words]
@@ -193,7 +195,7 @@ def to_response(found: Found, question: Question, searcher: Searcher, started: f
         ],
         next_offset=question.depth if found.ranking.more and question.depth < MAX_DEPTH else None,
         gallery=GalleryState(
-            items=stats.items,
+            items=count_open_to(caller, stats),
             generation=stats.generation,
             encoder=encoder_label(stats.encoder),
             fingerprint=found.fingerprint,

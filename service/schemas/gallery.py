@@ -19,6 +19,7 @@ class AttributeFacet(Contract):
 
     name: str
     values: list[AttributeCount]
+    sampled: bool = Field(description="whether the counts are those of a sample of the rows")
 
 
 class GalleryResponse(Contract):

@@ -44,6 +44,7 @@ const detail = new Detail({
   pin: (id, words) => void pin(id, words),
   decide: (id, words, verdict) => work.decide(id, words, verdict),
   working: () => Boolean(work.case),
+  unasked: () => work.session?.profile === "open",
   known: (id, words) => ({ pinned: work.pinned.has(id), verdict: work.verdict(id, words) }),
 });
 const results = new Results(part("grid"), {
@@ -160,7 +161,7 @@ function showView() {
   if (view !== "search" && !part("results").hidden) left = { ...search.state(), items: gallery?.items, top: scrollY };
   switchTo(view);
   if (view === "search") return backToSearch();
-  search.running?.abort();
+  search.stop();
   document.body.dataset.view = view;
   document.title = `${view === "cases" ? "Cases" : "Gallery"} · cskt`;
   if (view === "cases") void cases.show(new URLSearchParams(location.search).get("case") ?? "");
@@ -211,11 +212,13 @@ async function loadGallery() {
   if (document.body.dataset.view === "start") search.showStart();
 }
 
-async function loadSession() {
+async function loadSession(tries = 5) {
   try {
     await work.begin();
-  } catch {
-    return; // signing in begins the page anew
+  } catch (error) {
+    if (error.status === 401 || tries === 1) return undefined; // signing in begins the page anew
+    await new Promise((go) => setTimeout(go, error.startsIn ?? 1000));
+    return loadSession(tries - 1);
   }
   if (work.inCasework && work.searches && !work.case) void choice.open();
 }
@@ -230,8 +233,9 @@ async function leaveSession() {
 }
 
 function startAgain() {
-  showMessage([]);
   void loadGallery();
+  if (part("results").hidden) return;
+  showMessage([]);
   void search.answer();
 }
 
@@ -257,8 +261,7 @@ function listenToWords() {
     event.preventDefault();
     filters.close();
     if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
-    const text = part("text").value.trim();
-    search.ask(text === search.query.text || !text ? { text } : { text, like: [], not: [] }); // other words: another person
+    search.ask({});
     if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
   });
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
@@ -276,7 +279,11 @@ function begin() {
   addEventListener("pageshow", (event) => event.persisted && location.reload()); // kept from before somebody signed out
   document.addEventListener("visibilitychange", () => !document.hidden && work.session?.needs_key && void work.look().catch(() => {}));
   setInterval(() => !document.hidden && work.inCasework && work.case && void work.check().catch(() => {}), CHECK_MS);
-  addEventListener("online", () => part("retry")?.click());
+  addEventListener("online", () => document.querySelector("main:not([hidden]) #retry")?.click());
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.querySelector("main:not([hidden])").focus();
+  });
   listenToWords();
   listenToPictures({ ask: (picture) => search.ask({ picture }), add: (files) => void galleryView.add(files) });
   listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id, asked) });

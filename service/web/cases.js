@@ -33,6 +33,7 @@ export class CasesView {
    */
   constructor(page) {
     this.page = page;
+    this.drafts = new Map(); // notes half written, by case
     part("case-form").addEventListener("submit", (event) => void this.begin(event));
     part("note-form").addEventListener("submit", (event) => void this.note(event));
     part("case-report").addEventListener("click", () => void this.report());
@@ -40,6 +41,7 @@ export class CasesView {
 
   /** Show the list, and the file of one case if one is named. */
   async show(id, told = "") {
+    if (id !== this.id) this.keepDraft(id);
     this.id = id;
     part("case-file").hidden = true;
     part("case-people").replaceChildren();
@@ -57,10 +59,18 @@ export class CasesView {
       part("cases-hint").textContent = needed > 1 ? `${needed} people must agree before somebody counts as found.` : "";
       this.list(cases);
     } catch (error) {
+      if (id !== this.id) return;
       part("cases-list").replaceChildren(element("li", { className: "message is-problem" }, ...problem(error, () => void this.show(id))));
       return;
     }
     if (id) await this.showFile(id);
+  }
+
+  /** A note that is half written stays with its case. */
+  keepDraft(next) {
+    const words = part("note-words");
+    this.drafts.set(this.id, words.value);
+    words.value = this.drafts.get(next) ?? "";
   }
 
   /** Show the file of a case, or beside the list why it is not shown. */
@@ -152,8 +162,9 @@ export class CasesView {
 
   /** Who is pinned and was not decided on: each person stands in the file once. */
   pins(file) {
-    const decided = new Set(file.findings.map((one) => one.id));
-    const pins = file.pins.filter((one) => !decided.has(one.id));
+    const who = ({ id, missing }) => `${id} ${missing}`; // a number may have come to mean another person in between
+    const decided = new Set(file.findings.map(who));
+    const pins = file.pins.filter((one) => !decided.has(who(one)));
     if (!pins.length) return file.findings.length ? [] : [element("p", { className: "hint" }, "Nobody is pinned yet. Work on this case, search, and pin who could be the person.")];
     const cards = pins.map((pin) => {
       const off = element("button", { type: "button", className: "secondary small" }, "Take off");
@@ -188,22 +199,29 @@ export class CasesView {
   }
 
   async write(entry) {
+    const { id } = this;
     try {
-      const file = await addEntry(this.id, entry);
-      this.draw(file);
+      const file = await addEntry(id, entry);
       this.page.work.take(file);
+      if (id === this.id) this.draw(file);
       return true;
     } catch (error) {
-      this.complain(error);
+      if (id === this.id) this.complain(error);
       return false;
     }
   }
 
   async note(event) {
     event.preventDefault();
-    const words = part("note-words").value.trim();
-    if (!words) return;
-    if (await this.write({ kind: "note", words })) part("note-words").value = "";
+    const [place, button] = [part("note-words"), part("note-form").querySelector("button")];
+    const [written, { id }] = [place.value, this];
+    if (!written.trim()) return;
+    button.disabled = true;
+    if (await this.write({ kind: "note", words: written.trim() })) {
+      if (id !== this.id) this.drafts.delete(id);
+      else if (place.value === written) place.value = "";
+    }
+    button.disabled = false;
   }
 
   async begin(event) {

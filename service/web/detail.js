@@ -96,10 +96,13 @@ export class Detail {
       return true;
     }
     if (!this.pushed) return false;
+    const { then } = this;
+    const stays = location.href === this.address; // before what comes next changes it
+    this.then = null;
     this.dialog.close();
     this.finish();
-    this.then?.();
-    return location.href === this.address;
+    then?.();
+    return stays;
   }
 
   finish() {
@@ -165,7 +168,7 @@ export class Detail {
     part("detail-facts").replaceChildren(...first, this.buttons(), part("detail-evidence"), facts(item), part("detail-strips"), ...attributes(item), link(item));
     part("detail-facts").scrollTop = 0;
     offerEvidence(part("detail-evidence"), part("detail-picture"), item.id, this.asked.query, this.reading.signal);
-    showStrips(part("detail-strips"), item.id, (other) => this.showBeside(other), this.reading.signal);
+    showStrips(part("detail-strips"), item.id, { onOpen: (other) => this.showBeside(other), signal: this.reading.signal, unasked: this.actions.unasked() });
     this.mark();
     if (this.dialog.open && (focused.hidden || !this.dialog.contains(document.activeElement))) part("detail-facts").focus(); // keys go on working
   }

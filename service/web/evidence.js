@@ -65,6 +65,7 @@ function draw(frame, regions) {
   });
   context.putImageData(pixels, 0, 0);
   frame.append(canvas);
+  new ResizeObserver((_, observer) => (canvas.isConnected ? fit(canvas, image) : observer.disconnect())).observe(frame);
   fit(canvas, image);
 }
 

@@ -22,7 +22,7 @@ export class FactsMenu {
     });
   }
 
-  /** Take up the attributes that there are, with their most common values. */
+  /** Take up the attributes that there are, with their most common values; counts of a sample are not shown. */
   offer(facets) {
     this.facets = facets;
     this.draw();
@@ -36,7 +36,7 @@ export class FactsMenu {
   }
 
   draw() {
-    const groups = new Map(this.facets.map(({ name, values }) => [name, new Map(values.map(({ value, count }) => [String(value), count]))]));
+    const groups = new Map(this.facets.map(({ name, values, sampled }) => [name, new Map(values.map(({ value, count }) => [String(value), sampled ? 0 : count]))]));
     for (const [name, values] of Object.entries(this.chosen)) {
       if (!groups.has(name)) groups.set(name, new Map());
       for (const value of values) if (!groups.get(name).has(value)) groups.get(name).set(value, 0);

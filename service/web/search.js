@@ -43,10 +43,13 @@ export class Search {
   ask(change) {
     const chosen = this.page.filters.read();
     if (chosen === null) return;
-    const query = { ...this.query, ...chosen, ...change };
+    const typed = part("text").value.trim();
+    const another = typed && typed !== this.query.text ? { like: [], not: [] } : {}; // other words: another person
+    const query = { ...this.query, text: typed, ...another, ...chosen, ...change };
     if (countParts(query) > Math.max(MOST_PARTS, countParts(this.query) - 1)) return tell(TOO_MANY_PARTS);
     this.query = query;
     this.page.entered();
+    scrollTo(0, 0); // where the best will be
     const address = addressOf(this.query);
     if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
     this.showQuery();
@@ -110,10 +113,16 @@ export class Search {
     }
   }
 
+  /** Wait for nothing any more: another view is shown. */
+  stop() {
+    this.running?.abort();
+    this.running = null;
+  }
+
   /** Show further hits behind those that are there. */
   async more() {
     const { results } = this.page;
-    const mine = this.running;
+    const mine = (this.running ??= new AbortController());
     if (this.next === null || part("more").getAttribute("aria-busy") === "true") return;
     part("more").setAttribute("aria-busy", "true");
     const focused = document.activeElement === part("more") ? results.hits.length : null;
@@ -125,14 +134,13 @@ export class Search {
       results.append(found.hits.filter((hit) => !known.has(hit.id)));
       this.tell(found);
       if (focused !== null) results.focus(focused);
+      this.watchEnd();
     } catch (error) {
       if (mine !== this.running) return;
-      this.next = null;
-      part("more").hidden = true;
-      part("notices").append(notice(`No more could be shown: ${error.message}`));
+      this.nearEnd.disconnect(); // whoever wants them presses the button
+      tell(`No more could be shown: ${error.message}`);
     } finally {
       part("more").removeAttribute("aria-busy");
-      this.watchEnd();
     }
   }
 

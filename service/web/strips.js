@@ -14,16 +14,28 @@ const KINDS = [
 /**
  * Fill a box with strips of pictures, each as it comes; those without anybody are left out.
  * @param {HTMLElement} box
- * @param {(item: object) => void} onOpen
- * @param {AbortSignal} signal
+ * @param {{onOpen: (item: object) => void, signal: AbortSignal, unasked: boolean}} how unasked: whether they come by themselves
  */
-export function showStrips(box, id, onOpen, signal) {
+export function showStrips(box, id, { onOpen, signal, unasked }) {
   box.replaceChildren();
   for (const [kind, title] of KINDS) {
     const place = element("section", { className: "strip", hidden: true });
     box.append(place);
-    void fill(place, id, kind, title, onOpen, signal);
+    const come = () => void fill(place, id, kind, title, onOpen, signal);
+    if (unasked) come();
+    else askFor(place, title, come);
   }
+}
+
+/** Each person who is shown is on record, and counts: a strip is asked for. */
+function askFor(place, title, come) {
+  const button = element("button", { type: "button", className: "secondary small" }, `Show: ${title.toLowerCase()}`);
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    come();
+  });
+  place.replaceChildren(button);
+  place.hidden = false;
 }
 
 async function fill(place, id, kind, title, onOpen, signal) {
@@ -36,7 +48,11 @@ async function fill(place, id, kind, title, onOpen, signal) {
     place.hidden = false;
     return; // the person itself is shown all the same
   }
-  if (!found.neighbours.length || signal.aborted) return;
+  if (signal.aborted) return;
+  if (!found.neighbours.length) {
+    place.replaceChildren(...(place.hidden ? [] : [element("h3", {}, title), element("p", { className: "hint" }, "Nobody.")]));
+    return;
+  }
   const people = kind === "similar" ? found.neighbours : found.neighbours.toSorted((one, other) => (one.seen_at ?? "").localeCompare(other.seen_at ?? ""));
   const cards = people.map((item) => {
     const button = element(

@@ -117,3 +117,17 @@ def test_in_casework_further_people_are_shown_only_when_asked_for(visit, casewor
     assert len(visitor.ids()) == 24
     visitor.page.click("#more")
     visitor.wait_for_hits(30)
+
+
+def test_a_note_that_is_half_written_stays_with_its_case(visit, kept) -> None:
+    visitor = visit(kept)
+    page = visitor.page
+    open_case(visitor, "one")
+    open_case(visitor, "two")
+    page.fill("#note-words", "of the second")
+    page.click(".case-row a:has-text('one')")
+    page.wait_for_selector("#case-title:has-text('Case one')")
+    assert page.input_value("#note-words") == ""
+    page.click(".case-row a:has-text('two')")
+    page.wait_for_selector("#case-title:has-text('Case two')")
+    assert page.input_value("#note-words") == "of the second"

@@ -197,3 +197,16 @@ def test_who_is_on_a_screen_goes_when_the_case_is_closed(visit, casework) -> Non
     assert visitor.ids() == []
     assert page.url == casework.stage.url
     visitor.troubles.clear()  # pictures that were still on their way
+
+
+def test_who_stands_beside_somebody_is_shown_when_asked_for(visit, casework) -> None:
+    visitor = visit(casework.stage)
+    page = visitor.page
+    sign_in(visitor, casework.keys["one"])
+    visitor.ask("red jacket")
+    page.click(".hit >> nth=0")
+    page.wait_for_selector("#detail[open]")
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in visitor.requests if "neighbours" in url]
+    page.click("text=Show: look alike")
+    page.wait_for_selector(".strip-hit")

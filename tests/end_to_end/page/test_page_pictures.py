@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.page.case_steps import sign_in
 from tests.end_to_end.page.stage import Stage, drawing, open_stage
 
 pytestmark = pytest.mark.browser
@@ -125,13 +126,10 @@ def test_pictures_are_sent_in_pieces_that_the_service_takes(visit, writing) -> N
 
 
 def test_who_may_not_add_pictures_is_told(visit, casework) -> None:
-    visitor = visit(casework.stage, "?view=gallery")
+    visitor = visit(casework.stage)
     page = visitor.page
-    page.fill("#signin [name=key]", casework.keys["one"])
-    page.click("#signin button")
-    page.wait_for_load_state("networkidle")
-    page.goto(f"{casework.stage.url}?view=gallery", wait_until="networkidle")
-    page.wait_for_selector("#drop-hint", state="attached")
+    sign_in(visitor, casework.keys["one"])
+    page.click("[data-nav=gallery]")
+    page.wait_for_selector("#drop-hint", state="visible")
     assert "a key that has the scope index" in page.text_content("#drop-hint")
     assert not page.is_visible("#drop")
-    visitor.expect_failed_request()

@@ -244,3 +244,36 @@ def test_hits_are_taken_along(visit, filled, tmp_path):
     page.goto((tmp_path / "sheet.html").as_uri())
     assert page.locator(".people img").count() == 3
     assert "red jacket" in page.inner_text("dl")
+
+
+def test_what_is_typed_goes_along_when_a_filter_is_chosen(visit, filled):
+    visitor = visit(filled)
+    visitor.page.fill("#text", "red jacket")
+    visitor.page.click("summary:has-text('All cameras')")
+    visitor.page.check("#cameras input >> nth=0")
+    settled(visitor)
+    assert asked(visitor)["q"] == ["red jacket"]
+    assert visitor.page.input_value("#text") == "red jacket"
+    visitor.page.fill("#text", "green shirt")
+    visitor.page.check("#by-track")
+    settled(visitor)
+    assert asked(visitor)["q"] == ["green shirt"]
+
+
+def test_what_was_done_in_a_view_is_not_done_again_by_back(visit, filled):
+    visitor = visit(filled)
+    visitor.ask("red jacket")
+    visitor.page.click(".hit >> nth=1")
+    visitor.page.click("#detail >> text=More like this")
+    visitor.page.wait_for_selector(".query-chip.is-like")
+    settled(visitor)
+    visitor.page.click("#chips .chip-remove")
+    settled(visitor)
+    before = len([url for url in visitor.requests if "v1/search" in url])
+    visitor.page.click(".hit >> nth=0")
+    visitor.page.wait_for_selector("#detail[open]")
+    visitor.page.go_back()
+    visitor.page.wait_for_selector("#detail", state="hidden")
+    settled(visitor)
+    assert asked(visitor) == {"q": ["red jacket"]}
+    assert len([url for url in visitor.requests if "v1/search" in url]) == before
