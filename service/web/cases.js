@@ -200,10 +200,13 @@ export class CasesView {
 
   async write(entry) {
     const { id } = this;
+    const focused = document.activeElement?.getAttribute("aria-label");
     try {
       const file = await addEntry(id, entry);
       this.page.work.take(file);
       if (id === this.id) this.draw(file);
+      part("case-told").textContent = "";
+      if (focused && document.activeElement === document.body) part("case-people").querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus(); // it was drawn anew
       return true;
     } catch (error) {
       if (id === this.id) this.complain(error);

@@ -30,7 +30,10 @@ function rowChip(words, id, kind, onRemove) {
 
 function chip(kind, url, words, name, onRemove) {
   const button = element("button", { type: "button", className: "chip-remove", "aria-label": `Remove ${name}` }, icon("close"));
-  button.addEventListener("click", onRemove);
+  button.addEventListener("click", () => {
+    onRemove();
+    if (!button.isConnected) (document.querySelector("#chips .chip-remove") ?? document.getElementById("results")).focus(); // keys go on working
+  });
   const thumb = url ? element("img", { src: url, alt: "", width: 20, height: 40 }) : null;
   return element("span", { className: `query-chip is-${kind}` }, thumb, element("span", {}, words), button);
 }

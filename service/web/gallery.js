@@ -8,6 +8,7 @@ import { counted } from "./search.js";
 import { fromField, longTime, shortTime } from "./times.js";
 
 const POLL_MS = 1000;
+const FAILED = 3; // looks in a row after which it is said
 const LOOKS_AFTER = 3; // the service counts anew about a second after something came
 const part = (id) => document.getElementById(id);
 
@@ -67,8 +68,11 @@ export class GalleryView {
       if (this.seen !== undefined && counts !== this.seen) this.looks = LOOKS_AFTER;
       this.seen = counts;
       if (this.looks-- > 0) await this.look();
-    } catch {
-      // the next look a second later says what is wrong, if it stays so
+      if (this.failed >= FAILED) part("gallery-trouble").replaceChildren();
+      this.failed = 0;
+    } catch (error) {
+      this.failed = (this.failed ?? 0) + 1; // once may pass
+      if (this.failed === FAILED) part("gallery-trouble").replaceChildren(element("p", { className: "hint", role: "status" }, `This is not up to date: ${error.message}`));
     }
   }
 
@@ -83,7 +87,8 @@ export class GalleryView {
       ["Index", `${gallery.index_kind ?? ""}: ${gallery.index ?? ""}`],
       ["On disk", gallery.bytes_on_disk === null ? "" : megabytes(gallery.bytes_on_disk)],
     ];
-    const known = facts.filter(([, value]) => value && value !== ": ");
+    const withheld = this.page.session()?.cameras ? ["Rejected files", "Last indexed", "Seen"] : []; // from whom may see some cameras only
+    const known = facts.filter(([name, value]) => value && value !== ": " && !withheld.includes(name));
     part("gallery-list").replaceChildren(...known.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     part("gallery-cameras").replaceChildren(...bars(gallery.cameras));
     part("gallery-sources").replaceChildren(...bars(gallery.sources));

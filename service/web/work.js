@@ -70,7 +70,7 @@ export class Work {
     const before = this.case;
     if (this.session?.needs_key) {
       await changeSession({ case: id, purpose });
-      this.session = { ...this.session, case: id, purpose };
+      this.session = await fetchSession(); // the case may narrow what is seen
     } else workOn(id);
     await this.changed(before);
   }

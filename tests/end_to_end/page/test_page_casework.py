@@ -210,3 +210,14 @@ def test_who_stands_beside_somebody_is_shown_when_asked_for(visit, casework) -> 
     assert not [url for url in visitor.requests if "neighbours" in url]
     page.click("text=Show: look alike")
     page.wait_for_selector(".strip-hit")
+
+
+def test_what_is_withheld_from_some_cameras_is_not_called_nothing(visit, casework) -> None:
+    CaseStore(casework.state).begin("narrow", "report", "2999-01-01T00:00:00.000Z", cameras=["entrance"])
+    visitor = visit(casework.stage)
+    sign_in(visitor, casework.keys["one"], "narrow")
+    visitor.page.click("[data-nav=gallery]")
+    visitor.page.wait_for_selector("#gallery-list dt:has-text('Images')")
+    assert not {"Rejected files", "Last indexed", "Seen"} & set(
+        visitor.page.locator("#gallery-list dt").all_inner_texts()
+    )

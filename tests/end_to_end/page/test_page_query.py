@@ -269,6 +269,7 @@ def test_what_was_done_in_a_view_is_not_done_again_by_back(visit, filled):
     settled(visitor)
     visitor.page.click("#chips .chip-remove")
     settled(visitor)
+    assert visitor.page.evaluate("document.activeElement.id") == "results"  # not lost with the button
     before = len([url for url in visitor.requests if "v1/search" in url])
     visitor.page.click(".hit >> nth=0")
     visitor.page.wait_for_selector("#detail[open]")
