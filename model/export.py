@@ -198,19 +198,18 @@ def holds_encoder(out: Path, fingerprint: str) -> bool:
     from model.errors import CheckpointError
     from model.inference.proven import read_proven
 
-    if out.exists() and not out.is_dir():
+    held = (out / CONFIG_FILE).is_file()
+    empty = not out.exists() or (out.is_dir() and all(one.suffix == ".partial" for one in out.iterdir()))
+    if not held and not empty:
         raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CheckpointError(f"{out}: nothing can be written there: name a new folder in one of your own.")
-    if out.is_dir() and (out / CONFIG_FILE).is_file():
+    if held:
         if fingerprint_at(out) != fingerprint:
             raise CheckpointError(f"{out} holds another encoder: name a new or empty folder.")
         read_proven(out, fingerprint)  # what cannot be read is said now, not after minutes of measuring
-        return True
-    if out.exists() and any(path.suffix != ".partial" for path in out.iterdir()):
-        raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
-    return False
+    return held
 
 
 def measure(

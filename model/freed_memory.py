@@ -6,7 +6,7 @@ as much as its weights have, for good; what is computed later would lie scattere
 
 import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them
 _LARGE, _USUAL = 256 * 1024, 32 * 1024 * 1024
@@ -21,25 +21,20 @@ def large_parts_apart() -> Iterator[None]:
     Afterwards large parts that come and go are kept at hand, as is quicker. Nothing where the C library is no
     glibc.
     """
-    _set(_MMAP_THRESHOLD, _LARGE)
+    _ask_glibc("mallopt", _MMAP_THRESHOLD, _LARGE)
     try:
         yield
     finally:
-        _set(_MMAP_THRESHOLD, _USUAL)
-        _set(_TRIM_THRESHOLD, 2 * _USUAL)
+        _ask_glibc("mallopt", _MMAP_THRESHOLD, _USUAL)
+        _ask_glibc("mallopt", _TRIM_THRESHOLD, 2 * _USUAL)
         give_back_freed_memory()
 
 
 def give_back_freed_memory() -> None:
     """Does nothing where the C library is no glibc."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError, TypeError):
-        return
+    _ask_glibc("malloc_trim", 0)
 
 
-def _set(parameter: int, value: int) -> None:
-    try:
-        ctypes.CDLL(None).mallopt(parameter, value)
-    except (OSError, AttributeError, TypeError):
-        return
+def _ask_glibc(function: str, *numbers: int) -> None:
+    with suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*numbers)

@@ -105,7 +105,12 @@ class GuardedRoute(APIRoute):
             if access.scopes is not None and not access.scopes & caller.scopes:
                 if caller is ANYONE:
                     raise BadKey(NO_KEY)
-                await _refuse(request, Record.begin(access.action or self.name, caller.key, caller.name))
+                record = Record.begin(access.action or self.name, caller.key, caller.name)
+                await refuse_on_record(
+                    request,
+                    record,
+                    Forbidden("This key is not good for that; ask for one with another scope."),
+                )
             if access.action is None:
                 if access.scopes is not None:
                     case = getattr(request.state, "case", "")
@@ -141,19 +146,18 @@ async def _recorded(
     except RequestError as error:
         if record.refusal:
             record.status = error.status
-            await put_on_record(request, record)
+            await _write(request, record)
         raise
     record.status = response.status_code
     if response.status_code < 400:
-        await put_on_record(request, record)
+        await _write(request, record)
     return response
 
 
-async def _refuse(request: Request, record: Record) -> NoReturn:
-    """Raises Forbidden once it is on record that this was tried."""
-    refusal = Forbidden("This key is not good for that; ask for one with another scope.")
+async def refuse_on_record(request: Request, record: Record, refusal: RequestError) -> NoReturn:
+    """Raises the refusal once it is on record that this was tried."""
     record.refusal, record.status = str(refusal), refusal.status
-    await put_on_record(request, record)
+    await _write(request, record)
     raise refusal
 
 
@@ -191,8 +195,7 @@ def _admit(request: Request, record: Record) -> None:
         raise
 
 
-async def put_on_record(request: Request, record: Record) -> None:
-    """Write a record, with the request's id, address, case and purpose; durable when this returns."""
+async def _write(request: Request, record: Record) -> None:
     record.request = request_id.get()
     record.address = getattr(request.state, "address", "")
     record.case, record.purpose = getattr(request.state, "case", ""), getattr(request.state, "purpose", "")

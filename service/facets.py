@@ -19,11 +19,20 @@ class Facet:
     values: tuple[tuple[AttributeValue, int], ...]
 
 
+def is_sampled(rows: int, sample: int = SAMPLE) -> bool:
+    """Whether the counts over so many rows are those of a sample."""
+    return _step(rows, sample) > 1
+
+
+def _step(rows: int, sample: int) -> int:
+    return rows // sample + 1
+
+
 def count_facets(gallery: Gallery, sample: int = SAMPLE) -> list[Facet]:
     """Facets over up to `sample` rows spread evenly over those that there are, by name."""
     counters: dict[str, Counter[tuple[str, AttributeValue]]] = {}
     ids = gallery.ids()
-    for id in ids[:: len(ids) // sample + 1].tolist():
+    for id in ids[:: _step(len(ids), sample)].tolist():
         item = gallery.get(id)
         for name, value in item.attributes.items() if item is not None else ():
             if isinstance(value, float):

@@ -1,8 +1,5 @@
 """Case files: what people pin, note and decide, by whom it can be read, and what comes out of it."""
 
-import csv
-import html
-import io
 import itertools
 import re
 import sqlite3
@@ -11,18 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from keyed_service import headers, keyed, make
 
-from indexer.items import GalleryItem
 from service import cli
-from service.casework.case_file import case_file
 from service.casework.cases import CaseStore
 from service.casework.entries import Entries, Entry
 from service.keys import KeyStore
-from service.printed.hits import _hit
-from service.schemas.search import SearchHit
 from service.scopes import Scope
 
 LATER = "2999-01-01T00:00:00.000Z"
@@ -199,46 +190,6 @@ def test_what_leaves_and_what_is_written_is_on_record(service) -> None:
     assert told["report"]["shown"] == [4]
 
 
-@pytest.mark.parametrize("hostile", ["=cmd|'/c calc'!A1", "+1", "@sum", "-1", 'a,"b"\nc'])
-def test_a_table_is_read_back_as_it_was_and_holds_no_formula(tmp_path: Path, hostile: str) -> None:
-    from service.printed.hits import hits_csv
-    from service.schemas.search import SearchHit, SearchResponse
-
-    found = SearchResponse.model_construct(
-        hits=[
-            SearchHit(
-                id=7,
-                camera=hostile,
-                seen_at=None,
-                track=None,
-                source="s",
-                attributes={"a": hostile},
-                image_url="/v1/images/7",
-                score=-0.25,
-                probability=None,
-                others=[],
-            )
-        ]
-    )
-    text = hits_csv(found, hostile).decode("utf-8-sig")
-    ((row,)) = csv.DictReader(io.StringIO(text, newline=""))
-    for column in ("camera", "attribute a", "searched_for"):
-        assert row[column].removeprefix("'") == hostile
-        assert not row[column].startswith(("=", "+", "-", "@"))
-    assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
-
-
-@pytest.mark.parametrize(
-    ("probability", "said"),
-    [(0.0, "< 1 %"), (0.0099, "< 1 %"), (0.01, "1 %"), (0.994, "> 99 %"), (0.99, "99 %"), (0.385, "38 %")],
-)
-def test_a_sheet_says_never_quite_nothing_and_never_certain(probability: float, said: str) -> None:
-    hit = SearchHit.model_construct(
-        id=1, score=0.5, probability=probability, camera=None, seen_at=None, attributes={}
-    )
-    assert f"{said} likely" in html.unescape(_hit(1, hit, {}))
-
-
 def test_a_contact_sheet_shows_each_hit(service) -> None:
     client, one, *_ = service
     body = {"search": {"text": "blue dress", "top_k": 5}, "format": "contact-sheet"}
@@ -272,32 +223,6 @@ def test_two_keys_of_one_name_are_one_person(tmp_path: Path) -> None:
         decide = {"kind": "decision", "item": 4, "query": "blue dress", "verdict": "same"}
         states = [write(client, one, **decide).json()["findings"][0]["state"] for one in shown]
         assert states == ["one more", "one more", "confirmed"]
-
-
-def test_who_shows_no_key_counts_for_nobody_where_two_must_agree() -> None:
-    said = [
-        Entry("decision", "", "this machine", 1, "coat", "same"),
-        Entry("decision", "k", "Ada", 1, "coat", "same"),
-    ]
-    assert [case_file(said, needed, nothing).findings[0].state for needed in (1, 2)] == [
-        "confirmed",
-        "one more",
-    ]
-
-
-def test_people_meet_who_mean_the_same_words_and_the_same_passage() -> None:
-    def get(id: int) -> GalleryItem:
-        return GalleryItem(f"k{id}", "u", "s", camera="gate", track="t" if id < 3 else "another")
-
-    said = [
-        Entry("decision", "a", "Ada", 1, "Red  coat", "same"),
-        Entry("decision", "g", "Grace", 2, "red coat", "same"),
-        Entry("decision", "h", "Hedy", 3, "red coat", "same"),
-    ]
-    found = case_file(said, 2, get).findings
-    assert [(one.item, one.state) for one in found] == [(1, "confirmed"), (2, "confirmed"), (3, "one more")]
-    said.append(Entry("decision", "a", "Ada", 2, "red coat", "not"))  # of this crop, as tracks mix people
-    assert [one.state for one in case_file(said, 2, get).findings] == ["confirmed", "disputed", "one more"]
 
 
 def test_a_row_that_is_somebody_else_now_is_not_shown_as_found(service) -> None:
@@ -383,29 +308,6 @@ def test_a_spent_budget_stops_no_note_and_hides_who_is_too_many(tmp_path: Path) 
         assert refused.status_code == 429
         decided = write(client, shown, kind="decision", item=2, query="coat", verdict="same").json()
         assert [found["id"] for found in decided["findings"]] == [2]
-
-
-def nothing(id: int) -> None:
-    """A gallery that holds nothing any more."""
-
-
-DECISIONS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.sampled_from(["same", "not", "unsure"])), min_size=1
-)
-
-
-@given(DECISIONS, st.integers(1, 2))
-def test_the_last_word_of_each_person_counts(decisions: list, needed: int) -> None:
-    entries = [Entry("decision", key, key, 1, "coat", verdict) for key, verdict in decisions]
-    (found,) = case_file(entries, needed, nothing).findings
-    last = dict(decisions)
-    same, no = (sum(verdict == wanted for verdict in last.values()) for wanted in ("same", "not"))
-    if same and no:
-        assert found.state == "disputed"
-    elif same:
-        assert found.state == ("confirmed" if same >= needed else "one more")
-    else:
-        assert found.state == ("not" if no else "unsure")
 
 
 def test_what_is_forgotten_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,64 +1,20 @@
 """The service through its real HTTP stack: answers, refusals as problem+json, headers, and nothing leaks."""
 
-import asyncio
 import logging
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hanging_up import encoder_held, post
-from service_toys import ToyEncoder, ToyGallery, person
+from served_toys import ask, assert_problem, gallery, serving
+from service_toys import ToyEncoder, person
 
-from service.app import create_app
-from service.schemas.problem import Problem
-from service.searcher import Searcher
 from service.settings import Settings
-
-WORDS = [
-    f"{colour} {garment}"
-    for colour in ("red", "blue", "green", "white")
-    for garment in ("coat", "dress", "cap")
-]
-
-
-def gallery() -> ToyGallery:
-    return ToyGallery([person(words, number, number) for number, words in enumerate(WORDS, 1)])
-
-
-@contextmanager
-def serving(encoder: ToyEncoder, rows: ToyGallery, settings: Settings | None = None) -> Iterator[TestClient]:
-    """A client of an app that is ready."""
-    settings = settings or Settings(refresh_seconds=0.02)
-    app = create_app(settings, Searcher(encoder, rows, settings))
-    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
-        while client.get("/readyz").status_code != 200:
-            pass
-        yield client
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     with serving(ToyEncoder(), gallery()) as client:
         yield client
-
-
-def ask(client: TestClient, **body: object):
-    return client.post("/v1/search", json=body)
-
-
-def assert_problem(response, status: int) -> Problem:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    assert "content-security-policy" in response.headers
-    body = Problem.model_validate_json(response.content)
-    assert body.status == status
-    assert body.detail.endswith(".")
-    assert "\n" not in body.detail
-    return body
 
 
 def test_search_answers_the_contract(client: TestClient) -> None:
@@ -332,100 +288,6 @@ def test_foreign_host_names_are_refused(client: TestClient, host: str, status: i
         assert_problem(response, status)
 
 
-def test_not_ready_is_503_while_alive() -> None:
-    encoder = ToyEncoder()
-    encoder.gate.clear()
-    app = create_app(Settings(), Searcher(encoder, gallery()))
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        assert client.get("/livez").json() == {"status": "alive"}
-        for path in ("/readyz", "/v1/gallery", "/v1/images/1"):
-            response = client.get(path)
-            assert_problem(response, 503)
-            assert response.headers["retry-after"] == "2"
-        assert_problem(ask(client, text="red"), 503)
-        encoder.gate.set()
-        while client.get("/readyz").status_code == 503:
-            pass
-        assert client.get("/readyz").json() == {"status": "ready"}
-        assert ask(client, text="red").status_code == 200
-
-
-def test_concurrent_requests_share_batches_and_keep_their_own_answers() -> None:
-    encoder = ToyEncoder()
-    with serving(encoder, gallery()) as client:
-        encoder.batches.clear()
-        encoder.gate.clear()
-        asked = [WORDS[number % 12] for number in range(24)]
-        with ThreadPoolExecutor(24) as threads:
-            answers = [threads.submit(ask, client, text=text, top_k=1) for text in asked]
-            _wait_for_waiting(client.app, 24)
-            encoder.gate.set()
-            bodies = [answer.result(30).json() for answer in answers]
-    assert [body["query"]["text"] for body in bodies] == asked
-    assert [body["hits"][0]["id"] for body in bodies] == [WORDS.index(text) + 1 for text in asked]
-    assert sorted(text for batch in encoder.batches for text in batch) == sorted(asked)
-    assert len(encoder.batches) <= 3  # the first to come, and whoever came while the device was busy with it
-
-
-def test_a_poisonous_query_is_one_500_and_its_words_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    encoder = ToyEncoder()
-    with serving(encoder, gallery()) as client:
-        encoder.gate.clear()
-        asked = ["red coat", "unspeakable poison", "blue cap"]
-        with ThreadPoolExecutor(3) as threads:
-            answers = [threads.submit(ask, client, text=text, top_k=1) for text in asked]
-            _wait_for_waiting(client.app, 3)
-            encoder.gate.set()
-            responses = [answer.result(30) for answer in answers]
-        assert [response.status_code for response in responses] == [200, 500, 200]
-        assert "unspeakable" not in assert_problem(responses[1], 500).detail
-        client.get("/?q=unspeakable")
-    assert "POST /v1/search 500" in caplog.text
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith("cskt")]
-    assert not [line for line in ours if "unspeakable" in line]
-
-
-def test_too_many_queries_are_429_with_a_time_to_come_back() -> None:
-    encoder = ToyEncoder()
-    with serving(encoder, gallery(), Settings(max_waiting=3)) as client:
-        encoder.gate.clear()
-        with ThreadPoolExecutor(3) as threads:
-            inside = [threads.submit(ask, client, text="red coat") for _ in range(3)]
-            _wait_for_waiting(client.app, 3)
-            refused = ask(client, text="blue cap")
-            assert_problem(refused, 429)
-            assert int(refused.headers["retry-after"]) >= 1
-            encoder.gate.set()
-            assert [answer.result(30).status_code for answer in inside] == [200] * 3
-
-
-def test_a_client_that_hangs_up_costs_nothing() -> None:
-    encoder, settings = ToyEncoder(), Settings()
-    searcher = Searcher(encoder, gallery(), settings)
-    app = create_app(settings, searcher)
-
-    def ask_for(words: str, hang_up: asyncio.Event) -> asyncio.Task:
-        return asyncio.create_task(post(app, "/v1/search", {"text": words}, hang_up))
-
-    async def scene() -> None:
-        async with encoder_held(app, searcher, encoder):
-            stays, leaves = asyncio.Event(), asyncio.Event()
-            first = ask_for("red coat", stays)
-            while not encoder.batches:
-                await asyncio.sleep(0.001)
-            gone = [ask_for("green dress", leaves) for _ in range(20)]
-            last = ask_for("blue cap", stays)
-            await asyncio.sleep(0.05)
-            leaves.set()
-            assert await asyncio.gather(*gone) == [[499]] * 20
-            encoder.gate.set()
-            assert await asyncio.gather(first, last) == [[200], [200]]
-
-    asyncio.run(asyncio.wait_for(scene(), 30))
-    assert encoder.batches == [["red coat"], ["blue cap"]]
-
-
 def test_rows_added_elsewhere_are_found_without_restart() -> None:
     rows = gallery()
     with serving(ToyEncoder(), rows) as client:
@@ -459,10 +321,3 @@ def test_the_log_has_one_line_per_request_without_forged_lines(caplog: pytest.Lo
     assert len(lines) == 1
     assert lines[0].startswith("GET /nowhere\\nforged 404 ")
     assert "unspeakable" not in lines[0]
-
-
-def _wait_for_waiting(app: FastAPI, count: int) -> None:
-    """Until so many queries are inside; a closed gate keeps them there."""
-    pause = threading.Event()
-    while app.state.searcher.admission.inside < count:
-        pause.wait(0.002)

@@ -11,7 +11,7 @@ from indexer.items import GalleryStats
 from indexer.jobs import read_jobs
 from indexer.labels import file_label, source_label
 from service.access import GuardedRoute
-from service.facets import SAMPLE
+from service.facets import is_sampled
 from service.labels import encoder_label, label_counts, reason_label
 from service.routes.reach import TheCaller, TheSearcher, problems
 from service.schemas.contract import Name
@@ -48,7 +48,7 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
         AttributeFacet(
             name=facet.name,
             values=[AttributeCount(value=value, count=count) for value, count in facet.values],
-            sampled=stats.items > SAMPLE,
+            sampled=is_sampled(stats.items),
         )
         for facet in searcher.facets
     ]

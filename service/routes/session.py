@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.access import GuardedRoute, put_on_record
+from service.access import GuardedRoute, refuse_on_record
 from service.audit.record import Record
 from service.errors import BadKey, NoSession, RequestError
 from service.routes.reach import TheCaller, problems
@@ -87,7 +87,4 @@ async def _check(request: Request, caller: Caller, asked: SessionCase) -> None:
         request.app.state.gate.admit(caller, asked.case, asked.purpose)
     except RequestError as error:
         request.state.case, request.state.purpose = asked.case, asked.purpose
-        record = Record.begin("session", caller.key, caller.name)
-        record.refusal, record.status = str(error), error.status
-        await put_on_record(request, record)
-        raise
+        await refuse_on_record(request, Record.begin("session", caller.key, caller.name), error)

@@ -44,7 +44,7 @@ const detail = new Detail({
   pin: (id, words) => void pin(id, words),
   decide: (id, words, verdict) => work.decide(id, words, verdict),
   working: () => Boolean(work.case),
-  unasked: () => work.session?.profile === "open",
+  unasked,
   known: (id, words) => ({ pinned: work.pinned.has(id), verdict: work.verdict(id, words) }),
 });
 const results = new Results(part("grid"), {
@@ -66,10 +66,15 @@ const search = new Search({
     results.markPinned(work.pinned);
   },
   pins: () => results.markPinned(work.pinned),
-  moreByItself: () => work.session?.profile === "open", // in casework each further person is asked for
+  unasked,
 });
 const cases = new CasesView({ work, known: () => known, workOn: (id) => void workOn(id), show: (item, words) => detail.openItem(item, words) });
 const galleryView = new GalleryView({ session: () => work.session, known: () => known, added: () => void loadGallery() });
+
+/** Whether people may come by themselves: in casework each further one is asked for. */
+function unasked() {
+  return work.session?.profile === "open";
+}
 
 function markNot(id) {
   if (!search.mark(id, false)) tell("Search for somebody first: then it can be said who it is not.");

@@ -22,7 +22,7 @@ const STATES = {
   unsure: "Unsure",
 };
 const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
-const inWords = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
+const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
 const part = (id) => document.getElementById(id);
 
 export class CasesView {
@@ -155,7 +155,7 @@ export class CasesView {
     return Object.entries(STATES).flatMap(([state, title]) => {
       const found = file.findings.filter((one) => one.state === state);
       if (!found.length) return [];
-      const cards = found.map((one) => this.person(one, [`searched by: ${inFull(one)}`, ...one.decisions.map(inWords), ...one.earlier.toReversed().map((said) => `before that, ${inWords(said)}`)], this.verdicts(one)));
+      const cards = found.map((one) => this.person(one, [`searched by: ${inFull(one)}`, ...one.decisions.map(toldBy), ...one.earlier.toReversed().map((said) => `before that, ${toldBy(said)}`)], this.verdicts(one)));
       return [element("h3", {}, title), element("ul", { className: "people" }, ...cards)];
     });
   }
@@ -204,7 +204,8 @@ export class CasesView {
     try {
       const file = await addEntry(id, entry);
       this.page.work.take(file);
-      if (id === this.id) this.draw(file);
+      if (id !== this.id) return true;
+      this.draw(file);
       part("case-told").textContent = "";
       if (focused && document.activeElement === document.body) part("case-people").querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus(); // it was drawn anew
       return true;

@@ -65,8 +65,7 @@ function draw(frame, regions) {
   });
   context.putImageData(pixels, 0, 0);
   frame.append(canvas);
-  new ResizeObserver((_, observer) => (canvas.isConnected ? fit(canvas, image) : observer.disconnect())).observe(frame);
-  fit(canvas, image);
+  new ResizeObserver((_, observer) => (canvas.isConnected ? fit(canvas, image) : observer.disconnect())).observe(frame); // also before it is painted first
 }
 
 /** Lay the canvas exactly over what the picture really covers of its box. */

@@ -19,7 +19,7 @@ export class Search {
   /**
    * @param {{results: import("./results.js").Results, filters: import("./filters.js").Filters,
    *   detail: import("./detail.js").Detail, gallery: () => object | null, entered: () => void, changed: (items: number) => void,
-   *   shown: () => void, pins: () => void, moreByItself: () => boolean}} page
+   *   shown: () => void, pins: () => void, unasked: () => boolean}} page
    */
   constructor(page) {
     this.page = page;
@@ -30,7 +30,7 @@ export class Search {
     this.settled = false; // whether what is shown is what was asked for
     part("more").addEventListener("click", () => void this.more());
     for (const button of document.querySelectorAll("[data-export]")) button.addEventListener("click", () => void this.take(button));
-    this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page.moreByItself() && void this.more(), { rootMargin: "300px" });
+    this.nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && page.unasked() && void this.more(), { rootMargin: "300px" });
     part("more").addEventListener("focus", () => this.nearEnd.disconnect()); // who tabs to the button presses it, or goes on
   }
 

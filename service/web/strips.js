@@ -39,18 +39,21 @@ function askFor(place, title, come) {
 }
 
 async function fill(place, id, kind, title, onOpen, signal) {
+  const show = (content) => {
+    if (signal.aborted) return;
+    place.replaceChildren(element("h3", {}, title), content);
+    place.hidden = false;
+  };
+  const say = (words) => show(element("p", { className: "hint" }, words));
   let found;
   try {
     found = await fetchNeighbours(id, kind, signal);
   } catch (error) {
-    if (signal.aborted) return;
-    place.replaceChildren(element("h3", {}, title), element("p", { className: "hint" }, `Not known: ${error.message}`));
-    place.hidden = false;
+    say(`Not known: ${error.message}`);
     return; // the person itself is shown all the same
   }
-  if (signal.aborted) return;
   if (!found.neighbours.length) {
-    place.replaceChildren(...(place.hidden ? [] : [element("h3", {}, title), element("p", { className: "hint" }, "Nobody.")]));
+    if (!place.hidden) say("Nobody."); // who asked for it is answered
     return;
   }
   const people = kind === "similar" ? found.neighbours : found.neighbours.toSorted((one, other) => (one.seen_at ?? "").localeCompare(other.seen_at ?? ""));
@@ -64,6 +67,5 @@ async function fill(place, id, kind, title, onOpen, signal) {
     button.addEventListener("click", () => onOpen(item));
     return element("li", {}, button);
   });
-  place.replaceChildren(element("h3", {}, title), element("ul", {}, ...cards));
-  place.hidden = false;
+  show(element("ul", {}, ...cards));
 }

@@ -36,6 +36,11 @@ class Visitor:
         if not request.url.startswith(self.stage.url):
             self.troubles.append(f"request to elsewhere: {request.url}")
 
+    @property
+    def searches(self) -> int:
+        """How many searches were asked for."""
+        return sum("v1/search" in url for url in self.requests)
+
     def ask(self, words: str) -> None:
         """Type a description, press Enter and wait for hits."""
         self.submit(words)
