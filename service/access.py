@@ -17,6 +17,8 @@ from service.errors import NO_KEY, BadKey, BudgetSpent, Forbidden, RequestError
 from service.observing.request_ids import request_id
 from service.scopes import ANYONE, Caller, Scope
 
+PEOPLE_LEFT = "Cskt-People-Left"
+
 
 @dataclass(frozen=True)
 class Access:
@@ -151,6 +153,8 @@ async def _recorded(
     record.status = response.status_code
     if response.status_code < 400:
         await _write(request, record)
+        if shows_people:
+            await _say_what_is_left(request, record, response)
     return response
 
 
@@ -182,6 +186,13 @@ async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int
         return
     item_of = request.app.state.searcher.upkeep.serving.gallery.get
     record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
+
+
+async def _say_what_is_left(request: Request, record: Record, response: Response) -> None:
+    """In a header of the answer: how many further people this key may be shown today."""
+    budget: Budget | None = request.app.state.budget
+    if budget is not None:
+        response.headers[PEOPLE_LEFT] = str(await asyncio.to_thread(budget.left, record.key))
 
 
 def _admit(request: Request, record: Record) -> None:

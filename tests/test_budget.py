@@ -48,6 +48,7 @@ def test_nobody_is_shown_more_people_a_day(tmp_path_factory, requests: list, mos
         if len(after) <= most:
             budget.spend(key, ids, item_of)
             seen[key] = after
+            assert budget.left(key) == most - len(after)
         else:
             with pytest.raises(BudgetSpent, match=f"has {most - len(before)} left") as refused:
                 budget.spend(key, ids, item_of)
@@ -116,7 +117,8 @@ def test_a_service_in_casework_keeps_to_it_and_records_the_refusal(tmp_path: Pat
 
         while client.get("/v1/gallery").status_code != 401:  # until the keys have been noticed
             pass
-        assert search("blue dress", 4).status_code == 200
+        answer = search("blue dress", 4)
+        assert (answer.status_code, answer.headers["cskt-people-left"]) == (200, "1")
         refused = search("red cap", 8)
         assert refused.status_code == 429
         assert refused.json()["type"] == "urn:cskt:problem:budget-spent"

@@ -70,6 +70,7 @@ async def get_session(request: Request, caller: TheCaller) -> SessionResponse:
     """Name and scopes of the caller, the case and the purpose it works for, and the service's profile."""
     return SessionResponse(
         name=caller.name,
+        key=caller.key,
         scopes=sorted(caller.scopes),
         cameras=None if caller.cameras is None else sorted(caller.cameras),
         case=request.state.case,

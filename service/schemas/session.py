@@ -26,6 +26,7 @@ class SessionResponse(Contract):
     """Who is asking."""
 
     name: str
+    key: str = Field(description="the id of the key, as `cskt key list` says it; empty without keys")
     scopes: list[str]
     cameras: list[str] | None = Field(description="the cameras it may see; null: all of them")
     case: str
