@@ -154,7 +154,7 @@ async def _recorded(
     if response.status_code < 400:
         await _write(request, record)
         if shows_people:
-            await _say_what_is_left(request, record, response)
+            await say_what_is_left(request, caller_of(request), response)
     return response
 
 
@@ -188,11 +188,11 @@ async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int
     record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
 
 
-async def _say_what_is_left(request: Request, record: Record, response: Response) -> None:
-    """In a header of the answer: how many further people this key may be shown today."""
+async def say_what_is_left(request: Request, caller: Caller, response: Response) -> None:
+    """In a header of the answer: how many further people the caller may be shown today."""
     budget: Budget | None = request.app.state.budget
     if budget is not None:
-        response.headers[PEOPLE_LEFT] = str(await asyncio.to_thread(budget.left, record.key))
+        response.headers[PEOPLE_LEFT] = str(await asyncio.to_thread(budget.left, caller.key))
 
 
 def _admit(request: Request, record: Record) -> None:

@@ -70,7 +70,7 @@ class Budget:
     def left(self, key: str) -> int:
         """How many further people `key` may be shown today."""
         ((seen,),) = self._file.read(_COUNT, (self._clock().date().isoformat(), key))
-        return max(0, self._most - seen)
+        return max(0, self._most - int(seen))
 
     def spend_what_is_left(
         self, key: str, ids: Iterable[int], item_of: Callable[[int], GalleryItem | None]

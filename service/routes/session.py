@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.access import GuardedRoute, refuse_on_record
+from service.access import GuardedRoute, refuse_on_record, say_what_is_left
 from service.audit.record import Record
 from service.errors import BadKey, NoSession, RequestError
 from service.routes.reach import TheCaller, problems
@@ -66,8 +66,9 @@ async def end_session(request: Request) -> Response:
 
 
 @router.get("/session", responses=problems(401, 429), summary="Who is asking")
-async def get_session(request: Request, caller: TheCaller) -> SessionResponse:
+async def get_session(request: Request, response: Response, caller: TheCaller) -> SessionResponse:
     """Name and scopes of the caller, the case and the purpose it works for, and the service's profile."""
+    await say_what_is_left(request, caller, response)
     return SessionResponse(
         name=caller.name,
         key=caller.key,

@@ -3,7 +3,7 @@
 // stands there by its name only (pictures.js), because addresses are kept in histories and sent around.
 
 export const FIRST_HITS = 24;
-const MORE_HITS = 200;
+export const MORE_HITS = 200;
 export const MOST_PARTS = 16; // of one query: its words, its picture, and each row that it should be like or not
 const LIKE = 1;
 const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen
@@ -75,9 +75,10 @@ export function addressOf(query) {
 /**
  * The body of POST /v1/search for a query.
  * @param {string | null} picture its picture as base64, null where it has none or it is lost
+ * @param {number} hits how many are wanted, from `offset` on
  */
-export function searchBody(query, picture, offset = 0) {
-  const body = { ...whom(query, picture), top_k: offset ? MORE_HITS : FIRST_HITS };
+export function searchBody(query, picture, hits, offset = 0) {
+  const body = { ...whom(query, picture), top_k: hits };
   if (offset) body.offset = offset;
   if (query.byTrack) body.group_by = "track";
   const filter = filterOf(query);

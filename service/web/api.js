@@ -5,6 +5,7 @@ import { askForKey } from "./signin.js";
 
 const PATIENCE_MS = 60_000;
 const CASE = "cskt.case";
+const PEOPLE_LEFT = "cskt-people-left";
 const CASE_REQUIRED = "urn:cskt:problem:case-required";
 
 /** Why an answer did not come. `kind` is "offline" (nobody answered) or "refused" (the service said why). */
@@ -18,6 +19,18 @@ export class Problem extends Error {
     this.status = status;
     this.needsCase = needsCase; // in casework: no case is chosen, or the chosen one is not open
   }
+}
+
+let peopleLeft = Infinity;
+
+/** How many further people one may be shown today, as the last answer said; Infinity: there is no such limit. */
+export function peopleLeftToday() {
+  return peopleLeft;
+}
+
+/** Why something failed, in whole sentences: for where no title stands above them. */
+export function reasonOf(error) {
+  return error.kind === "offline" ? `${error.title}. ${error.message}` : error.message;
 }
 
 /** The case that this tab works on at a service without keys, or "". Where somebody signed in, the session says it. */
@@ -111,6 +124,7 @@ async function exchange(path, options) {
   const headers = { ...(/^[\x21-\x7e]+$/.test(worked) ? { "cskt-case": worked } : {}), ...options.headers };
   try {
     const response = await fetch(path, { ...options, headers, signal });
+    if (response.headers.has(PEOPLE_LEFT)) peopleLeft = Number(response.headers.get(PEOPLE_LEFT));
     return { response, blob: await response.blob() };
   } catch (error) {
     if (options.signal?.aborted) throw error;

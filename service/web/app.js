@@ -1,7 +1,7 @@
 // The page as a whole: its views (search, cases, gallery), what they share, and how it begins. README.md names the files.
 
 import { addressOf, asksForSomebody, emptyQuery, readAddress } from "./address.js";
-import { fetchGallery, signOut } from "./api.js";
+import { fetchGallery, reasonOf, signOut } from "./api.js";
 import { CasesView } from "./cases.js";
 import { CaseChoice } from "./choose.js";
 import { fillDescribe } from "./describe.js";
@@ -11,9 +11,10 @@ import { Filters } from "./filters.js";
 import { GalleryView } from "./gallery.js";
 import { listenToKeys } from "./keys.js";
 import { listenToPictures } from "./offered.js";
+import { pictureUrl } from "./pictures.js";
 import { Results } from "./results.js";
 import { counted, Search, showMessage } from "./search.js";
-import { beginAnew } from "./signin.js";
+import { beginAnew, listenToSigningIn, wasUsed } from "./signin.js";
 import { dateSpan } from "./times.js";
 import { hush, tell } from "./toast.js";
 import { Work } from "./work.js";
@@ -26,7 +27,7 @@ const EXAMPLES = [
 ]; // in the demo gallery the first three find somebody convincing; the last is too little said for that
 const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
 const VIEWS = ["cases", "gallery"];
-const CHECK_MS = 5000; // how long somebody may stay on a screen whose case was closed
+const CHECK_MS = 5000; // how long somebody may stay on a screen whose session is over or whose case was closed
 const TO_THE_CASES = ["Go to the cases", () => toTheCases()];
 const part = (id) => document.getElementById(id);
 
@@ -83,7 +84,7 @@ function markNot(id) {
 /** What is searched for, as the file of a case takes it down: words, and whether there was more to it. */
 function asking() {
   const { text, picture, like, not } = search.query;
-  return { query: text, asked: picture || like.length || not.length ? "words and more" : "words" };
+  return { query: text, asked: pictureUrl(picture) || like.length || not.length ? "words and more" : "words" };
 }
 
 // ---- the case that is worked on -----------------------------------------------------------------------------------
@@ -94,8 +95,19 @@ async function workOn(id) {
     await work.on(id);
     showView();
   } catch (error) {
-    tell(error.message);
+    tell(reasonOf(error));
   }
+}
+
+async function leaveCase() {
+  try {
+    await work.on("");
+  } catch (error) {
+    return tell(reasonOf(error));
+  }
+  if (!work.inCasework) return showView();
+  clearScreen();
+  tell("You work on no case now, and so nobody is shown.", ["Choose a case", () => void choice.open()]);
 }
 
 /** The head of the page names the case. What was searched for in another one is not asked for again in this. */
@@ -105,7 +117,8 @@ function showCase(another) {
   part("case-name").textContent = id;
   document.querySelector("[data-nav=cases]").href = id ? `?view=cases&case=${encodeURIComponent(id)}` : "?view=cases";
   document.body.classList.toggle("has-case", Boolean(id));
-  part("sign-out").hidden = !work.session?.needs_key;
+  part("sign-out").hidden = part("who").hidden = !work.session?.needs_key;
+  part("who").textContent = work.session?.name ?? "";
   results.markPinned(work.pinned);
   if (another) forgetSearch();
 }
@@ -117,13 +130,16 @@ function forgetSearch() {
   if (!part("results").hidden) goTo("./");
 }
 
-/** The case is closed: in casework nobody stays on the screen. */
+/** Nobody stays on the screen. */
+function clearScreen() {
+  detail.dialog.close();
+  forgetSearch();
+  if (!part("cases-view").hidden) goTo("?view=cases");
+}
+
+/** The case is closed. */
 function loseCase(sentence) {
-  if (work.inCasework) {
-    detail.dialog.close();
-    forgetSearch();
-    if (!part("cases-view").hidden) goTo("?view=cases");
-  }
+  if (work.inCasework) clearScreen();
   tell(sentence, TO_THE_CASES);
 }
 
@@ -217,22 +233,50 @@ async function loadGallery() {
   if (document.body.dataset.view === "start") search.showStart();
 }
 
+/** False where the page begins anew: what this tab holds is somebody else's. */
 async function loadSession(tries = 5) {
   try {
-    await work.begin();
+    if (!(await work.look())) return false;
   } catch (error) {
-    if (error.status === 401 || tries === 1) return undefined; // signing in begins the page anew
+    if (error.status === 401 || tries === 1) return true; // once there is a key, it is asked again
     await new Promise((go) => setTimeout(go, error.startsIn ?? 1000));
     return loadSession(tries - 1);
   }
-  if (work.inCasework && work.searches && !work.case) void choice.open();
+  void work.read.then(() => work.inCasework && work.searches && !work.case && choice.open());
+  return true;
+}
+
+/** Nobody is signed in (any more): nobody stays on the screen. */
+function lock() {
+  for (const open of document.querySelectorAll("dialog[open]")) open.close();
+  search.stop();
+  results.clear();
+  cases.clear();
+  document.body.classList.add("locked");
+}
+
+/** Somebody signed in. Who was here before goes on where he was. */
+async function unlock() {
+  known = loadSession();
+  if (!(await known)) return;
+  document.body.classList.remove("locked");
+  void loadGallery();
+  if (part("results").hidden) showView();
+  else void search.answer();
+}
+
+/** Look whether somebody may still stay on this screen. */
+async function watch() {
+  if (document.hidden || part("signin").open || !work.session) return;
+  if (work.session.needs_key && !(await work.look())) return;
+  if (work.inCasework && work.case) await work.check();
 }
 
 async function leaveSession() {
   try {
     await signOut();
   } catch (error) {
-    if (error.status !== 401) return tell(error.message);
+    if (error.status !== 401) return tell(reasonOf(error));
   }
   beginAnew();
 }
@@ -269,6 +313,7 @@ function listenToWords() {
     search.ask({});
     if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
   });
+  part("text").addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault()); // the browser would clear it
   part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
   part("clear").addEventListener("click", () => {
     typed("");
@@ -278,25 +323,27 @@ function listenToWords() {
 
 function begin() {
   for (const link of document.querySelectorAll("[data-nav]")) link.addEventListener("click", go);
-  part("case-leave").addEventListener("click", () => void workOn(""));
+  part("case-leave").addEventListener("click", () => void leaveCase());
   part("sign-out").addEventListener("click", () => void leaveSession());
   addEventListener("popstate", () => detail.popped() || showView());
   addEventListener("pageshow", (event) => event.persisted && location.reload()); // kept from before somebody signed out
-  document.addEventListener("visibilitychange", () => !document.hidden && work.session?.needs_key && void work.look().catch(() => {}));
-  setInterval(() => !document.hidden && work.inCasework && work.case && void work.check().catch(() => {}), CHECK_MS);
+  document.addEventListener("visibilitychange", () => void watch().catch(() => {}));
+  setInterval(() => void watch().catch(() => {}), CHECK_MS);
   addEventListener("online", () => document.querySelector("main:not([hidden]) #retry")?.click());
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.querySelector("main:not([hidden])").focus();
   });
   listenToWords();
-  listenToPictures({ ask: (picture) => search.ask({ picture }), add: (files) => void galleryView.add(files) });
+  listenToPictures({ ask: (picture) => search.ask({ picture }), add: (files) => galleryView.adding.hold(files) });
   listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id, asked) });
   search.query = { ...emptyQuery(), ...readAddress(location) };
   if (!search.query.text && !ON_A_TOUCH_SCREEN.matches) part("text").focus();
+  listenToSigningIn({ locked: lock, entered: () => void unlock() });
   void loadGallery();
   known = loadSession();
-  showView();
+  if (wasUsed()) void known.then((goesOn) => goesOn && showView()); // nothing is asked for again in another's name
+  else showView();
 }
 
 begin();

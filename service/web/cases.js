@@ -1,6 +1,6 @@
 // Cases: what is being looked for and why; who was pinned, what people decided and noted; a report to print.
 
-import { addEntry, closeCase, fetchCase, fetchCases, fetchReport, openCase } from "./api.js";
+import { addEntry, closeCase, fetchCase, fetchCases, fetchReport, openCase, reasonOf } from "./api.js";
 import { inFull } from "./detail.js";
 import { element } from "./element.js";
 import { emptyCases, problem } from "./messages.js";
@@ -43,8 +43,7 @@ export class CasesView {
   async show(id, told = "") {
     if (id !== this.id) this.keepDraft(id);
     this.id = id;
-    part("case-file").hidden = true;
-    part("case-people").replaceChildren();
+    this.clear();
     part("case-told").textContent = "";
     part("case-trouble").replaceChildren();
     part("cases-told").textContent = told;
@@ -64,6 +63,12 @@ export class CasesView {
       return;
     }
     if (id) await this.showFile(id);
+  }
+
+  /** Show nobody; what is half written stays. */
+  clear() {
+    part("case-file").hidden = true;
+    part("case-people").replaceChildren();
   }
 
   /** A note that is half written stays with its case. */
@@ -239,7 +244,7 @@ export class CasesView {
       if (work.searches && !work.inCasework) await work.on(id);
       await this.go(id, `The case ${id} is open.`);
     } catch (error) {
-      part("case-problem").textContent = error.message;
+      part("case-problem").textContent = reasonOf(error);
     }
   }
 
@@ -259,11 +264,11 @@ export class CasesView {
       if (this.page.work.case === id) await this.page.work.on("");
       await this.go("", `The case ${id} is closed: nobody is shown for it any more.`);
     } catch (error) {
-      part("cases-told").textContent = error.message;
+      part("cases-told").textContent = reasonOf(error);
     }
   }
 
   complain(error) {
-    part("case-told").textContent = error.message;
+    part("case-told").textContent = reasonOf(error);
   }
 }

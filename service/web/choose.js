@@ -1,6 +1,6 @@
 // In casework: which case one works on, and why. Asked after signing in, and wherever the service asks for it.
 
-import { fetchCases } from "./api.js";
+import { fetchCases, reasonOf } from "./api.js";
 import { element } from "./element.js";
 
 const part = (id) => document.getElementById(id);
@@ -29,7 +29,7 @@ export class CaseChoice {
       part("choice-fields").disabled = cases.length === 0;
       if (!cases.length) this.say("No case is open to your key. Ask whoever opens cases to open one for you.");
     } catch (error) {
-      this.say(error.message);
+      this.say(reasonOf(error));
     }
   }
 
@@ -38,7 +38,7 @@ export class CaseChoice {
     try {
       await this.page.work.on(id, purpose);
     } catch (error) {
-      this.say(error.needsCase ? "This case is not open to you any more, or the purpose is too short: say it in a few words." : error.message);
+      this.say(error.needsCase ? "This case is not open to you any more, or the purpose is too short: say it in a few words." : reasonOf(error));
       return;
     }
     part("choice-form").reset();

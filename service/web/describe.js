@@ -87,7 +87,11 @@ export function fillDescribe(panel, box, onChange) {
   panel.prepend(...rows);
   const chosen = () => Object.fromEntries(selects.map((select) => [select.name, select.value]));
   let written = "";
-  const write = () => {
+  const write = (event) => {
+    if (event && written && !box.value.includes(written)) { // another sentence stands there: what was chosen before was somebody else
+      for (const select of selects) if (select !== event.target) select.value = "";
+      written = "";
+    }
     const before = written;
     written = sentence(chosen());
     onChange(rewritten(box.value, before, written));
@@ -95,6 +99,6 @@ export function fillDescribe(panel, box, onChange) {
   panel.addEventListener("change", write);
   return () => {
     for (const select of selects) select.value = "";
-    write();
+    write(null);
   };
 }

@@ -145,7 +145,7 @@ export class Detail {
     const hit = this.hits[index];
     this.index = index;
     this.beside = null;
-    this.fill(hit, `Hit ${index + 1} of ${this.hits.length}`, [score(hit, this.judgement)]);
+    this.fill(hit, `Hit ${index + 1} of ${this.hits.length} shown`, [score(hit, this.judgement)]);
     part("detail-previous").setAttribute("aria-disabled", String(index === 0));
     part("detail-next").setAttribute("aria-disabled", String(index === this.hits.length - 1));
   }

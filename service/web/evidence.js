@@ -1,6 +1,6 @@
 // Which region of a picture answers which phrase of the query: an aid for looking, no proof.
 
-import { fetchEvidence } from "./api.js";
+import { fetchEvidence, reasonOf } from "./api.js";
 import { element } from "./element.js";
 
 const STRONGEST = 0.8; // opacity
@@ -28,7 +28,7 @@ async function show(box, start, told, frame, id, text, signal) {
   try {
     ({ phrases } = await fetchEvidence(id, text, signal));
   } catch (error) {
-    told.textContent = error.message;
+    told.textContent = reasonOf(error);
     return;
   }
   if (signal.aborted) return;

@@ -58,6 +58,7 @@ export class FactsMenu {
       for (const choice of choices) choice.hidden = !all && !choice.querySelector(".choice-name").textContent.toLowerCase().includes(wanted);
       group.hidden = choices.every((choice) => choice.hidden);
     }
+    part("facts-none").hidden = [...part("facts").children].some((group) => !group.hidden);
   }
 
   group(name, values) {

@@ -1,4 +1,4 @@
-// What narrows a search: cameras and attributes (chosen at once), a time range (chosen with Apply), one hit for each passage.
+// What narrows a search: cameras, attributes, a brushed time (chosen at once), a typed time (with Apply), one hit for each passage.
 
 import { fetchTimeline } from "./api.js";
 import { element } from "./element.js";
@@ -18,7 +18,7 @@ export class Filters {
       this.describe();
       onChange();
     });
-    this.histogram = new Histogram(part("histogram"), part("time-axis"), (from, until) => this.setTimes(from, until));
+    this.histogram = new Histogram(part("histogram"), part("time-axis"), (from, until) => this.setTimes(from, until), onChange);
     part("time-menu").addEventListener("toggle", () => part("time-menu").open && this.drawHistogram());
     part("by-track").addEventListener("change", onChange);
     this.chosen = [];

@@ -1,11 +1,11 @@
 // What the gallery holds and how it grows: counts, encoder, index jobs as they run, rejected files, pictures dropped in.
 
-import { addPictures, reasonsOf } from "./adding.js";
-import { fetchGallery, fetchJobs, fetchRejected } from "./api.js";
+import { Adding } from "./adding.js";
+import { fetchGallery, fetchJobs, fetchRejected, reasonOf } from "./api.js";
 import { element } from "./element.js";
 import { problem } from "./messages.js";
 import { counted } from "./search.js";
-import { fromField, longTime, shortTime } from "./times.js";
+import { longTime, shortTime } from "./times.js";
 
 const POLL_MS = 1000;
 const FAILED = 3; // looks in a row after which it is said
@@ -18,9 +18,9 @@ export class GalleryView {
     this.page = page;
     this.timer = null;
     this.looks = 0; // how often the counts are to be looked at again
-    part("drop-files").addEventListener("change", () => {
-      void this.add([...part("drop-files").files]);
-      part("drop-files").value = "";
+    this.adding = new Adding(() => {
+      page.added();
+      return this.look();
     });
   }
 
@@ -72,7 +72,7 @@ export class GalleryView {
       this.failed = 0;
     } catch (error) {
       this.failed = (this.failed ?? 0) + 1; // once may pass
-      if (this.failed === FAILED) part("gallery-trouble").replaceChildren(element("p", { className: "hint", role: "status" }, `This is not up to date: ${error.message}`));
+      if (this.failed === FAILED) part("gallery-trouble").replaceChildren(element("p", { className: "hint", role: "status" }, `This is not up to date: ${reasonOf(error)}`));
     }
   }
 
@@ -90,7 +90,8 @@ export class GalleryView {
     const withheld = this.page.session()?.cameras ? ["Rejected files", "Last indexed", "Seen"] : []; // from whom may see some cameras only
     const known = facts.filter(([name, value]) => value && value !== ": " && !withheld.includes(name));
     part("gallery-list").replaceChildren(...known.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
-    part("gallery-cameras").replaceChildren(...bars(gallery.cameras));
+    const unnamed = gallery.items - Object.values(gallery.cameras).reduce((sum, count) => sum + count, 0);
+    part("gallery-cameras").replaceChildren(...bars(gallery.cameras), ...bars(unnamed > 0 ? { "No camera": unnamed } : {}));
     part("gallery-sources").replaceChildren(...bars(gallery.sources));
   }
 
@@ -102,20 +103,6 @@ export class GalleryView {
   drawJobs(jobs) {
     part("jobs-box").hidden = jobs.length === 0;
     part("jobs").replaceChildren(...jobs.map(jobRow));
-  }
-
-  /** Add the files of pictures, and say what became of each. */
-  async add(files) {
-    const told = part("drop-told");
-    const facts = { camera: part("drop-camera").value.trim() || null, seen_at: fromField(part("drop-time").value) || null };
-    part("drop-reasons").replaceChildren();
-    const outcomes = await addPictures(files, facts, (begun) => (told.textContent = `Adding ${begun} of ${files.length} …`));
-    const count = (wanted) => outcomes.filter(({ status }) => status === wanted).length;
-    told.textContent = `${counted(count("stored"), "image")} added, ${count("known")} known already, ${count("rejected")} not used.`;
-    part("drop-reasons").replaceChildren(...reasonsOf(outcomes).map((reason) => element("li", {}, reason)));
-    if (!count("stored")) return;
-    this.page.added();
-    await this.look();
   }
 }
 

@@ -7,9 +7,10 @@ export class Histogram {
   /**
    * @param {HTMLElement} box
    * @param {HTMLElement} axis what stands below it: first and last time, the highest count
-   * @param {(from: string, until: string) => void} onChoose ISO times, told while and after brushing
+   * @param {(from: string, until: string) => void} onChoose ISO times, told while brushing
+   * @param {() => void} onChosen told at the end of it
    */
-  constructor(box, axis, onChoose) {
+  constructor(box, axis, onChoose, onChosen) {
     this.box = box;
     this.axis = axis;
     this.onChoose = onChoose;
@@ -17,7 +18,11 @@ export class Histogram {
     this.began = null;
     box.addEventListener("pointerdown", (event) => this.begin(event));
     box.addEventListener("pointermove", (event) => this.move(event));
-    for (const end of ["pointerup", "pointercancel"]) box.addEventListener(end, () => (this.began = null));
+    for (const end of ["pointerup", "pointercancel"])
+      box.addEventListener(end, () => {
+        if (this.began !== null) onChosen();
+        this.began = null;
+      });
   }
 
   /** Draw counts between edges; fewer than two bars say nothing and are not drawn. */

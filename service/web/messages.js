@@ -43,7 +43,7 @@ export function problem(error, onRetry) {
 export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }, filtered) {
   const rule = `A hit convinces from ${Math.ceil(100 * threshold)} % on: then of searches for people who are not there ${100 * rate} % at most find somebody. Measured on ${people}.`;
   const how = element("details", {}, element("summary", {}, "How likely is likely enough?"), element("p", {}, rule));
-  const shown = notice(`Nobody here fits your words well enough; the nearest are shown. Say more of what can be seen${filtered ? ", or allow more cameras and times" : ""}.`);
+  const shown = notice(`Nobody stands out: many may fit so few words, or nobody does. The nearest are shown. Say more of what can be seen${filtered ? ", or allow more cameras and times" : ""}.`);
   shown.classList.add("not-convincing");
   shown.querySelector("span").prepend(element("strong", {}, "No convincing match. "));
   shown.querySelector("span").append(how);

@@ -1,7 +1,7 @@
 // One query in, one ranking out: asks, shows what comes, shows more of it. Only the newest search may change the page.
 
-import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFiltered, MOST_PARTS, readAddress, searchBody } from "./address.js";
-import { exportSearch, Problem, search } from "./api.js";
+import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFiltered, MORE_HITS, MOST_PARTS, readAddress, searchBody } from "./address.js";
+import { exportSearch, peopleLeftToday, Problem, reasonOf, search } from "./api.js";
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
 import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem, unanswered } from "./messages.js";
@@ -10,9 +10,11 @@ import { tell } from "./toast.js";
 
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
 const SLOW_MS = 4000;
-const MOST_EXPORTED = { csv: 10_000, "contact-sheet": 200 };
+const DEEPEST = 10_000; // further down the service does not rank
+const MOST_EXPORTED = { csv: DEEPEST, "contact-sheet": 200 };
 const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a picture, people marked). Take one off before you add another.`;
 const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
+const WITHOUT_PICTURE = "This tab does not have the picture that was searched with: these hits are without it.";
 const part = (id) => document.getElementById(id);
 
 export class Search {
@@ -98,7 +100,7 @@ export class Search {
     waits.push(setTimeout(() => say("Still searching: the service is slow just now …"), SLOW_MS));
     part("grid").setAttribute("aria-busy", "true");
     try {
-      const found = await search(searchBody(this.query, image), mine.signal);
+      const found = await search(searchBody(this.query, image, this.step(FIRST_HITS)), mine.signal);
       if (mine !== this.running) return;
       this.showHits(found);
       this.settled = true;
@@ -128,7 +130,7 @@ export class Search {
     const focused = document.activeElement === part("more") ? results.hits.length : null;
     try {
       const image = pictureBase64(this.query.picture);
-      const found = await search(searchBody(this.query, image, this.next), mine.signal);
+      const found = await search(searchBody(this.query, image, this.step(MORE_HITS), this.next), mine.signal);
       if (mine !== this.running) return;
       const known = new Set(results.hits.map((hit) => hit.id)); // the gallery may have grown in between
       results.append(found.hits.filter((hit) => !known.has(hit.id)));
@@ -138,10 +140,15 @@ export class Search {
     } catch (error) {
       if (mine !== this.running) return;
       this.nearEnd.disconnect(); // whoever wants them presses the button
-      tell(`No more could be shown: ${error.message}`);
+      tell(`No more could be shown: ${reasonOf(error)}`);
     } finally {
       part("more").removeAttribute("aria-busy");
     }
+  }
+
+  /** How many to ask for at once: in casework each is on record, and counts. */
+  step(hits) {
+    return this.page.unasked() ? hits : Math.max(1, Math.min(FIRST_HITS, peopleLeftToday()));
   }
 
   /** Show more by itself when the end comes near, also if it is near already. */
@@ -157,10 +164,10 @@ export class Search {
     const shown = this.page.results.hits.length;
     const held = Math.min(MOST_EXPORTED[kind], shown);
     try {
-      save(await exportSearch(searchBody(this.query, image), kind, Math.max(1, held)), kind === "csv" ? "hits.csv" : "contact-sheet.html");
+      save(await exportSearch(searchBody(this.query, image, FIRST_HITS), kind, Math.max(1, held)), kind === "csv" ? "hits.csv" : "contact-sheet.html");
       tell(held < shown ? `The file holds the first ${held} of the ${shown} that are shown: a contact sheet holds no more, a table does.` : `The file holds ${held === 1 ? "the one" : `all ${held}`} shown.`);
     } catch (error) {
-      part("notices").append(notice(`Nothing was taken along: ${error.message}`));
+      part("notices").append(notice(`Nothing was taken along: ${reasonOf(error)}`));
     }
   }
 
@@ -196,6 +203,7 @@ export class Search {
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered)] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
+      ...(this.query.picture && !pictureBase64(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
@@ -207,13 +215,15 @@ export class Search {
   tell(found) {
     const count = this.page.results.hits.length;
     const convinces = this.judgement.convincing !== false;
-    const words = this.query.byTrack ? counted(count, "passage") : convinces ? `${count} best ${count === 1 ? "match" : "matches"}` : null;
     const images = counted(found.gallery.items, "image");
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
+    const left = peopleLeftToday();
+    part("more").textContent = left < Infinity ? `Show ${this.step(FIRST_HITS)} more` : "Show more";
+    part("people-left").textContent = left < Infinity ? `Your key may be shown ${counted(left, "further person", "further people")} today.` : "";
     part("take").hidden = count === 0;
-    const whole = this.next === null ? `All ${count}` : `Showing the first ${count}`;
-    if (words) say(words, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, found.took_ms.total);
+    const whole = this.next === null && count < DEEPEST ? `All ${count.toLocaleString("en")}` : `The first ${count.toLocaleString("en")}`;
+    if (this.query.byTrack || convinces) say(`${whole} ${this.query.byTrack ? noun(count, "passage") : noun(count, "match", "matches")}`, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, found.took_ms.total);
     else if (isFiltered(this.query)) say(`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`, found.took_ms.total);
     else say(this.next === null ? `All ${images}` : `${whole} of ${images}`, "nearest first", found.took_ms.total);
     this.page.shown();
@@ -241,8 +251,12 @@ export class Search {
 }
 
 /** "1,234 images". */
-export function counted(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count, one, several) {
+  return `${count.toLocaleString("en")} ${noun(count, one, several)}`;
+}
+
+function noun(count, one, several = `${one}s`) {
+  return count === 1 ? one : several;
 }
 
 /** Let the browser save a file. */
@@ -268,6 +282,7 @@ function sayOnly(status) {
   say(status);
   part("notices").replaceChildren();
   part("more").hidden = true;
+  part("people-left").textContent = "";
   part("take").hidden = true;
 }
 

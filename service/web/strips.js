@@ -1,6 +1,6 @@
 // What stands beside a person: the rest of the passage, what the camera saw around then, who looks alike.
 
-import { fetchNeighbours } from "./api.js";
+import { fetchNeighbours, reasonOf } from "./api.js";
 import { element } from "./element.js";
 import { picture } from "./results.js";
 import { shortTime } from "./times.js";
@@ -49,7 +49,7 @@ async function fill(place, id, kind, title, onOpen, signal) {
   try {
     found = await fetchNeighbours(id, kind, signal);
   } catch (error) {
-    say(`Not known: ${error.message}`);
+    say(`Not known: ${reasonOf(error)}`);
     return; // the person itself is shown all the same
   }
   if (!found.neighbours.length) {

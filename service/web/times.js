@@ -3,7 +3,9 @@
 const LANGUAGE = navigator.language.startsWith("en") ? navigator.language : "en-GB";
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const DAY = { day: "numeric", month: "short", year: "numeric" };
-const MINUTE = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const MINUTE = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", ...HOUR });
+const MINUTE_WITH_YEAR = new Intl.DateTimeFormat(LANGUAGE, { ...DAY, ...HOUR });
 const SHORT = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", ...CLOCK });
 const SHORT_WITH_YEAR = new Intl.DateTimeFormat(LANGUAGE, { ...DAY, ...CLOCK });
 const LONG = new Intl.DateTimeFormat(LANGUAGE, { weekday: "short", ...DAY, ...CLOCK, timeZoneName: "short" });
@@ -11,18 +13,17 @@ const DATE = new Intl.DateTimeFormat(LANGUAGE, DAY);
 
 /** "1 May, 14:03:12" (with the year when it is another one); the text itself when it is no time. */
 export function shortTime(iso) {
-  const thisYear = new Date().getFullYear();
-  return written(iso, (time) => (time.getFullYear() === thisYear ? SHORT : SHORT_WITH_YEAR).format(time));
+  return written(iso, (time) => (isThisYear(time) ? SHORT : SHORT_WITH_YEAR).format(time));
 }
 
-/** "1 May, 14:03". */
+/** "1 May, 14:03" (with the year when it is another one). */
 export function minuteTime(iso) {
-  return written(iso, (time) => MINUTE.format(time));
+  return written(iso, (time) => (isThisYear(time) ? MINUTE : MINUTE_WITH_YEAR).format(time));
 }
 
 /** "1 May, 14:03 – 15:00": as short as the two times allow. */
 export function minuteSpan(from, until) {
-  return written(from, (first) => written(until, (last) => MINUTE.formatRange(first, last)));
+  return written(from, (first) => written(until, (last) => (isThisYear(first) && isThisYear(last) ? MINUTE : MINUTE_WITH_YEAR).formatRange(first, last)));
 }
 
 /** "Fri, 1 May 2026, 14:03:12 CEST". */
@@ -52,6 +53,10 @@ export function toField(iso) {
 export function fromField(value) {
   const time = new Date(value);
   return value && !Number.isNaN(time.getTime()) ? time.toISOString() : "";
+}
+
+function isThisYear(time) {
+  return time.getFullYear() === new Date().getFullYear();
 }
 
 function written(iso, write) {

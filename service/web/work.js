@@ -1,7 +1,7 @@
 // Who asks, and the case that is worked on: with a key the session says which, without one this tab keeps it.
 
-import { addEntry, changeSession, currentCase, fetchCase, fetchCases, fetchSession, workOn } from "./api.js";
-import { beginAnew } from "./signin.js";
+import { addEntry, changeSession, currentCase, fetchCase, fetchCases, fetchSession, reasonOf, workOn } from "./api.js";
+import { beginAnew, isSomebodyElses } from "./signin.js";
 
 /** Whether an entry still means the row that has its number now. */
 const isSame = (one) => one.missing !== "another";
@@ -18,28 +18,30 @@ const OUTCOMES = {
 export class Work {
   /**
    * @param {{changed: (another: boolean) => void, taken: (file: object) => void, lost: (sentence: string) => void}} page
-   *   changed: the case is another one; `another`: and it was one before. taken: there is a newer file of the case.
+   *   changed: it is known who asks, or the case is another one; `another`: and there was one before. taken: there is a newer file of the case.
    */
   constructor(page) {
     this.page = page;
     this.session = null;
     this.file = null; // of the case that is worked on, once it is there
+    this.last = ""; // the case that was worked on last
+    this.read = Promise.resolve(); // once that file was read
   }
 
-  /** Ask who one is. */
-  async begin() {
-    this.session = await fetchSession();
-    this.page.changed(false);
-    await this.refresh();
-  }
-
-  /** Ask it again: in another tab somebody may have signed in or chosen another case. */
+  /**
+   * Ask who one is, and again now and then: elsewhere somebody may sign in or choose another case. False where the
+   * page begins anew, because this tab holds the work of somebody else.
+   */
   async look() {
     const before = this.session;
-    const now = await fetchSession();
-    if (now.name !== before.name) return beginAnew();
-    this.session = now;
-    if (now.case !== before.case) await this.changed(before.case);
+    const session = await fetchSession();
+    if (isSomebodyElses(session.key)) {
+      beginAnew();
+      return false;
+    }
+    this.session = session;
+    if (session.case !== before?.case) this.read = this.changed().catch(() => {}); // it may pass
+    return true;
   }
 
   /** Leave a case that was closed meanwhile. */
@@ -67,17 +69,19 @@ export class Work {
 
   /** Work on a case from now on, "" for none. Throws a Problem where that is not open to this key. */
   async on(id, purpose = "") {
-    const before = this.case;
     if (this.session?.needs_key) {
       await changeSession({ case: id, purpose });
       this.session = await fetchSession(); // the case may narrow what is seen
     } else workOn(id);
-    await this.changed(before);
+    await this.changed();
   }
 
-  async changed(before) {
+  async changed() {
+    const id = this.case;
+    const another = Boolean(id && this.last && id !== this.last);
+    if (id) this.last = id;
     this.file = null;
-    this.page.changed(Boolean(before && this.case && before !== this.case));
+    this.page.changed(another);
     await this.refresh();
   }
 
@@ -118,7 +122,7 @@ export class Work {
       this.take(await addEntry(this.case, entry));
       return "";
     } catch (error) {
-      return error.message;
+      return reasonOf(error);
     }
   }
 

@@ -80,13 +80,24 @@ def kept(browser, tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def casework(browser, tmp_path: Path) -> Iterator[Casework]:
     """A service in casework with two open cases, and the keys of two people, an admin and an auditor."""
+    yield from open_casework(tmp_path)
+
+
+@pytest.fixture
+def scarce(browser, tmp_path: Path) -> Iterator[Casework]:
+    """The same where a key is shown 26 people a day."""
+    yield from open_casework(tmp_path, people_per_day=26)
+
+
+def open_casework(tmp_path: Path, **further: object) -> Iterator[Casework]:
+    """A stage in casework with these settings."""
     store = KeyStore(tmp_path)
     scopes = {"one": Scope.SEARCH, "other": Scope.SEARCH, "admin": Scope.ADMIN, "auditor": Scope.AUDIT}
     keys = {name: store.create(name, [scope])[1] for name, scope in scopes.items()}
     store.close()
     for id in ("case-7", "case-8"):
         CaseStore(tmp_path).begin(id, f"report {id[-1]}/26", "2999-01-01T00:00:00.000Z")
-    settings = {"profile": "casework"}
+    settings = {"profile": "casework", **further}
     with open_stage(tmp_path / "gallery", people=True, state=str(tmp_path), **settings) as stage:
         yield Casework(stage, keys, tmp_path)
 

@@ -29,7 +29,7 @@ def test_a_search_ranks_people_and_shows_what_is_known(visit, filled):
         cards[0].query_selector("img").evaluate("image => image.decode().then(() => image.naturalHeight)")
         == 128
     )
-    assert visitor.page.text_content("#status").startswith("24 best matches · of 30 images")
+    assert visitor.page.text_content("#status").startswith("The first 24 matches · of 30 images")
     assert "synthetic people" in visitor.page.text_content("#caveat")
     assert "not proof of identity" in visitor.page.text_content("footer")
 
@@ -103,7 +103,7 @@ def test_everything_works_by_keyboard(visit, filled):
     press("ArrowUp")
     press("Enter")
     assert page.is_visible("dialog#detail")
-    assert page.text_content("#detail-title") == "Hit 2 of 24"
+    assert page.text_content("#detail-title") == "Hit 2 of 24 shown"
     facts = page.inner_text("#detail-facts")
     for fact in (
         "0.63",
@@ -116,11 +116,11 @@ def test_everything_works_by_keyboard(visit, filled):
     ):
         assert fact in facts
     press("ArrowRight")
-    assert page.text_content("#detail-title") == "Hit 3 of 24"
+    assert page.text_content("#detail-title") == "Hit 3 of 24 shown"
     press("ArrowLeft")
     press("k")
     press("k")
-    assert page.text_content("#detail-title") == "Hit 1 of 24"
+    assert page.text_content("#detail-title") == "Hit 1 of 24 shown"
     assert page.get_attribute("#detail-previous", "aria-disabled") == "true"
     press("Escape")
     assert not page.is_visible("dialog#detail")

@@ -1,5 +1,7 @@
 """Casework on the page, in a real browser: who signs in works for the case chosen, and for no other."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 from playwright.sync_api import expect
@@ -221,3 +223,46 @@ def test_what_is_withheld_from_some_cameras_is_not_called_nothing(visit, casewor
     assert not {"Rejected files", "Last indexed", "Seen"} & set(
         visitor.page.locator("#gallery-list dt").all_inner_texts()
     )
+
+
+def test_more_people_come_by_few_and_it_is_said_how_many_are_left(visit, scarce) -> None:
+    visitor = visit(scarce.stage)
+    page = visitor.page
+    sign_in(visitor, scarce.keys["one"])
+    visitor.ask("red jacket")
+    expect(page.locator("#people-left")).to_have_text("Your key may be shown 2 further people today.")
+    page.click("text=Show 2 more")
+    visitor.wait_for_hits(26)
+    expect(page.locator("#people-left")).to_have_text("Your key may be shown 0 further people today.")
+    page.click("text=Show 1 more")
+    page.wait_for_selector("#toast:has-text('has 0 left until midnight UTC')")
+    visitor.expect_failed_request()
+    assert len(visitor.ids()) == 26
+
+
+def test_the_case_is_left_and_nobody_stays_on_the_screen(visit, casework) -> None:
+    visitor = visit(casework.stage)
+    page = visitor.page
+    sign_in(visitor, casework.keys["one"])
+    visitor.ask("red jacket")
+    page.click("#case-leave")
+    page.wait_for_selector("#toast:has-text('You work on no case now')")
+    assert visitor.ids() == []
+    assert not page.is_visible("#choice")
+    page.click("#toast >> text=Choose a case")
+    choose_case(visitor, "case-8")
+    assert visitor.ids() == []  # who was searched for in the other case is not searched for in this
+    visitor.troubles.clear()  # pictures that were still on their way
+
+
+def test_nobody_stays_on_the_screen_when_the_case_runs_out(visit, casework) -> None:
+    visitor = visit(casework.stage)
+    end = datetime.now(UTC) + timedelta(seconds=8)
+    CaseStore(casework.state).begin("short", "report", end.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    sign_in(visitor, casework.keys["one"], "short")
+    visitor.ask("red jacket")
+    visitor.page.wait_for_selector(
+        "#toast:has-text('The case short is not open to you any more.')", timeout=20_000
+    )
+    assert visitor.ids() == []
+    visitor.troubles.clear()  # what was on its way

@@ -92,7 +92,9 @@ def names_to_the_end(page) -> Iterator[str]:
         if at_end and page.locator("#more").is_hidden():
             return
         page.evaluate("scrollBy(0, innerHeight / 2)")
-        page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")  # it is drawn
+        page.evaluate(
+            "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+        )  # it is drawn
 
 
 def test_a_thousand_hostile_names_run_nothing(visit, browser, tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_ten_thousand_hits_scroll(visit, browser, tmp_path: Path) -> None:
         stage.writer.add([EmbeddedItem(item, vector, picture) for item in items])
         visitor = visit(stage, "?q=red+jacket")
         page = visitor.page
-        while "10000 best" not in page.inner_text("#status"):
+        while "10,000 matches" not in page.inner_text("#status"):
             page.evaluate("scrollTo(0, document.body.scrollHeight)")
             page.wait_for_timeout(20)
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -169,7 +171,7 @@ def test_ten_thousand_hits_scroll(visit, browser, tmp_path: Path) -> None:
         page.keyboard.press("k")
         visitor.wait_for_focus(9_999)
         page.keyboard.press("Enter")
-        assert page.text_content("#detail-title") == "Hit 9999 of 10000"
+        assert page.text_content("#detail-title") == "Hit 9999 of 10000 shown"
         page.keyboard.press("Escape")
         page.keyboard.press("Home")
         visitor.wait_for_focus(1)

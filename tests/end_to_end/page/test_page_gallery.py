@@ -67,6 +67,7 @@ def test_pictures_are_added_by_choosing_or_dropping_them(visit, growing) -> None
             {"name": "two.png", "mimeType": "image/png", "buffer": b"no picture at all"},
         ],
     )
+    page.click("text=Add 2 pictures")
     page.wait_for_selector("text=1 image added, 0 known already, 1 not used.")
     assert "two.png:" in page.inner_text("#drop-reasons")
     page.wait_for_selector("#gallery-cameras >> text=gate")
@@ -79,6 +80,7 @@ def test_pictures_are_added_by_choosing_or_dropping_them(visit, growing) -> None
                 new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
         }"""
     )
+    page.click("text=Add 1 picture")
     page.wait_for_selector("text=1 image added, 0 known already, 0 not used.")
     page.click("[data-nav=search]")
     visitor.ask("green")

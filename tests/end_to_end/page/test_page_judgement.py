@@ -59,6 +59,6 @@ def test_nobody_convincing_is_said_above_the_nearest(visit, calibrated):
     assert not visitor.page.locator("#notices details p").is_visible()  # figures are there for who wants them
     assert len(visitor.ids()) == 24
     assert violations(visitor.page) == []
-    assert visitor.page.text_content("#status").startswith("Showing the first 24 of 80 images")
+    assert visitor.page.text_content("#status").startswith("The first 24 of 80 images")
     visitor.ask("red jacket")
     assert visitor.page.text_content("#notices") == ""

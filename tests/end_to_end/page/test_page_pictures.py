@@ -73,12 +73,17 @@ def test_every_file_that_is_added_is_accounted_for(visit, writing) -> None:
     large = ("large.jpg", "image/jpeg", base64.b64encode(bytes(10 * 1024 * 1024 + 1)).decode())
     again = ("again.jpg", *PICTURE[1:])
     assert not offer(visitor, "drop", "#gallery-list", PICTURE, WORDS, DAMAGED, large)
+    assert not [url for url in visitor.requests if url.endswith("/v1/items")]
+    page.click("#drop-add")
     page.wait_for_selector("text=1 image added, 0 known already, 3 not used.")
     offer(visitor, "drop", "#drop", again)
+    page.click("#drop-add")
     page.wait_for_selector("text=0 images added, 1 known already, 0 not used.")
     assert visitor.texts("#drop-reasons li") == ["again.jpg: known already"]
     page.route("**/v1/items", lambda route: route.fulfill(status=500, json={"detail": "It broke."}))
-    offer(visitor, "drop", "#drop", PICTURE, again, WORDS, large)
+    offer(visitor, "drop", "#drop", PICTURE, again, WORDS)
+    offer(visitor, "drop", "#drop", large)
+    page.click("text=Add 4 pictures")
     page.wait_for_selector("text=0 images added, 0 known already, 4 not used.")
     assert visitor.texts("#drop-reasons li") == [
         "me.txt: not a picture; take JPEG, PNG or WebP",
@@ -86,6 +91,12 @@ def test_every_file_that_is_added_is_accounted_for(visit, writing) -> None:
         "me.jpg, again.jpg: It broke.",
     ]
     visitor.expect_failed_request()
+    page.unroute("**/v1/items")
+    page.click("text=Add 2 pictures")  # what did not get through is tried again
+    page.wait_for_selector("text=0 images added, 2 known already, 0 not used.")
+    offer(visitor, "drop", "#drop", PICTURE)
+    page.click("#drop-away")
+    assert not page.is_visible("#drop-add")
 
 
 def test_a_picture_that_was_removed_for_good_is_not_called_known(visit, writing) -> None:
@@ -93,9 +104,11 @@ def test_a_picture_that_was_removed_for_good_is_not_called_known(visit, writing)
     page = visitor.page
     page.wait_for_selector("#drop")
     offer(visitor, "drop", "#drop", PICTURE)
+    page.click("#drop-add")
     page.wait_for_selector("text=1 image added")
     assert page.evaluate("fetch('v1/items/31', { method: 'DELETE' }).then((answer) => answer.status)") == 204
     offer(visitor, "drop", "#drop", PICTURE)
+    page.click("#drop-add")
     page.wait_for_selector("text=0 images added, 0 known already, 1 not used.")
     assert visitor.texts("#drop-reasons li") == ["me.jpg: was removed for good"]
 
@@ -121,6 +134,7 @@ def test_pictures_are_sent_in_pieces_that_the_service_takes(visit, writing) -> N
             document.getElementById("drop").dispatchEvent(new DragEvent("drop", more));
         }"""
     )
+    page.click("#drop-add")
     page.wait_for_selector("text=6 images added", timeout=60_000)
     assert page.evaluate("sent") == [4, 2]  # 36 MB are 48 MB as they are sent; 64 MB are taken at once
 

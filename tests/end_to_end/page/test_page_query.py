@@ -219,7 +219,7 @@ def test_passages_stand_for_their_crops(visit, grouped):
     visitor.wait_for_hits(3)
     assert visitor.texts(".others") == ["+2"]
     assert asked(visitor)["by"] == ["track"]
-    assert visitor.page.text_content("#status").startswith("3 passages")
+    assert visitor.page.text_content("#status").startswith("All 3 passages")
     visitor.page.click(".hit >> nth=0")
     visitor.page.wait_for_selector(".strip >> text=The rest of this passage")
     strip = visitor.page.locator(".strip", has_text="The rest of this passage").locator(".strip-hit")
@@ -227,7 +227,7 @@ def test_passages_stand_for_their_crops(visit, grouped):
     strip.first.click()
     assert visitor.page.text_content("#detail-title").startswith("Number ")
     visitor.page.click("text=Back to the hit")
-    assert visitor.page.text_content("#detail-title") == "Hit 1 of 3"
+    assert visitor.page.text_content("#detail-title") == "Hit 1 of 3 shown"
 
 
 def test_hits_are_taken_along(visit, filled, tmp_path):

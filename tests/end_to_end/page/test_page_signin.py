@@ -61,3 +61,53 @@ def test_a_key_opens_the_page_and_stays_out_of_reach_of_scripts(visit, keyed):
     visitor.page.wait_for_selector("#signin[open]")
     visitor.page.goto("about:blank")  # nothing more is asked
     refused_only(visitor)
+
+
+def test_who_signs_out_elsewhere_is_gone_from_this_screen_too(visit, keyed):
+    from playwright.sync_api import expect
+
+    stage, key, store = keyed
+    visitor = visit(stage)
+    sign_in(visitor, key)
+    visitor.page.wait_for_selector("#sign-out:not([hidden])")
+    expect(visitor.page.locator("#who")).to_have_text("front desk")
+    visitor.ask("red jacket")
+    visitor.page.click(".hit >> nth=0")
+    other = visitor.page.context.new_page()
+    other.goto(stage.url)
+    other.click("#sign-out")
+    other.wait_for_selector("#signin[open]")
+    visitor.page.wait_for_selector("#signin[open]")
+    assert visitor.ids() == []
+    assert not visitor.page.is_visible("#detail")
+    assert not visitor.page.is_visible("#text")
+    other.close()
+
+    somebody = store.create("somebody else", [Scope.SEARCH])[1]
+    visitor.page.wait_for_timeout(1100)  # until the service has noticed the key
+    sign_in(visitor, somebody)
+    visitor.page.wait_for_selector("body[data-view=start]")
+    expect(visitor.page.locator("#who")).to_have_text("somebody else")
+    assert visitor.page.url == stage.url
+    assert visitor.page.input_value("#text") == ""
+    refused_only(visitor)
+
+
+def test_who_signs_in_again_goes_on_where_he_was(visit, keyed):
+    stage, key, _ = keyed
+    visitor = visit(stage, "?q=green+shirt")  # a link that somebody sent
+    sign_in(visitor, key)
+    visitor.page.wait_for_selector("#grid:not([aria-busy]) .hit")
+    assert visitor.page.input_value("#text") == "green shirt"
+    visitor.page.fill("#text", "green shirt and a bac")
+    visitor.page.evaluate("fetch('v1/session', { method: 'DELETE' })")  # as if it had run out
+    visitor.page.wait_for_selector("#signin[open]")
+    assert visitor.ids() == []
+    sign_in(visitor, key)
+    visitor.page.wait_for_selector("#grid:not([aria-busy]) .hit")
+    assert visitor.page.input_value("#text") == "green shirt and a bac"
+    assert visitor.page.url.endswith("?q=green+shirt")
+    visitor.page.press("#text", "Escape")
+    assert visitor.page.input_value("#text") == "green shirt and a bac"
+    visitor.page.click("[data-nav=gallery]")
+    refused_only(visitor)
