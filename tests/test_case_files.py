@@ -300,6 +300,9 @@ def test_a_spent_budget_stops_no_note_and_hides_who_is_too_many(tmp_path: Path) 
         shown |= {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"}
         while client.get("/v1/gallery").status_code != 401:
             pass
+        unasked = client.get("/v1/cases/case-7?people=false", headers=shown)
+        assert unasked.headers["cskt-people-left"] == "3"
+        assert [(pin["item"], pin["missing"]) for pin in unasked.json()["pins"]] == [(None, "unasked")] * 5
         file = client.get("/v1/cases/case-7", headers=shown).json()
         assert [pin["missing"] for pin in file["pins"]] == [None, None, None, "budget", "budget"]
         assert client.get("/v1/cases/case-7/report", headers=shown).text.count("data:image/jpeg") == 3

@@ -21,15 +21,19 @@ def rows_open_to(file: CaseFile, caller: Caller) -> list[int]:
 
 
 def case_answer(
-    case: Case, file: CaseFile, caller: Caller, shown: Collection[int], people_needed: int
+    case: Case, file: CaseFile, caller: Caller, shown: Collection[int] | None, people_needed: int
 ) -> CaseResponse:
-    """The case and its file as the caller may know them; `shown`: the rows whose facts are told."""
+    """The case and its file as the caller may know them.
+
+    `shown`: the rows whose facts are told; None: nobody's, because they were not asked for.
+    """
     mine = _open_to(file, caller)
-    facts = {id: item_facts(id, file.rows[id]) for id in shown if id in file.rows}
+    facts = {id: item_facts(id, file.rows[id]) for id in shown or () if id in file.rows}
+    why: Literal["budget", "unasked"] = "unasked" if shown is None else "budget"
     return CaseResponse(
         **case_summary(case).model_dump(),
-        pins=[_pinned(one, file, facts) for one in mine if isinstance(one, Entry)],
-        findings=[_judged(one, file, facts, caller) for one in mine if isinstance(one, Finding)],
+        pins=[_pinned(one, file, facts, why) for one in mine if isinstance(one, Entry)],
+        findings=[_judged(one, file, facts, why, caller) for one in mine if isinstance(one, Finding)],
         notes=[Noted(words=note.words, by=note.name, at=note.at) for note in file.notes],
         people_needed=people_needed,
         withheld=len(file.pins) + len(file.findings) - len(mine),
@@ -50,12 +54,14 @@ def _gone(one: Entry | Finding, file: CaseFile) -> Literal["gone", "another"] | 
     return None if fits(one.mark, row) else "another"
 
 
-def _pinned(pin: Entry, file: CaseFile, shown: Mapping[int, Item]) -> Pinned:
+def _pinned(
+    pin: Entry, file: CaseFile, shown: Mapping[int, Item], why: Literal["budget", "unasked"]
+) -> Pinned:
     gone, item = _gone(pin, file), pin.item or 0
     return Pinned(
         id=item,
         item=None if gone else shown.get(item),
-        missing=gone or (None if item in shown else "budget"),
+        missing=gone or (None if item in shown else why),
         checked=pin.mark != "",
         query=pin.query,
         asked=pin.asked,
@@ -64,13 +70,19 @@ def _pinned(pin: Entry, file: CaseFile, shown: Mapping[int, Item]) -> Pinned:
     )
 
 
-def _judged(found: Finding, file: CaseFile, shown: Mapping[int, Item], caller: Caller) -> Judged:
+def _judged(
+    found: Finding,
+    file: CaseFile,
+    shown: Mapping[int, Item],
+    why: Literal["budget", "unasked"],
+    caller: Caller,
+) -> Judged:
     gone = _gone(found, file)
     own = [one.query for one in found.decisions if _is_by(one, caller)]
     return Judged(
         id=found.item,
         item=None if gone else shown.get(found.item),
-        missing=gone or (None if found.item in shown else "budget"),
+        missing=gone or (None if found.item in shown else why),
         checked=found.checked,
         query=own[0] if own else found.query,
         asked=found.asked,

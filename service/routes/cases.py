@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.access import GuardedRoute, spend, spend_what_is_left
 from service.casework.answers import case_answer, case_summary, rows_open_to
@@ -30,6 +30,11 @@ from service.searcher import Searcher
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["cases"])
 REFUSALS = problems(401, 403, 404, 422, 429, 503)
 AnId = Annotated[str, Path(max_length=500, alias="id", description="the name of a case")]
+
+WithPeople = Annotated[
+    bool,
+    Query(alias="people", description="false: no facts of anybody, and so nobody counts as shown"),
+]
 
 
 @router.get("/cases", responses=REFUSALS, summary="The cases that are open")
@@ -60,11 +65,17 @@ async def close_case(id: AnId, desk: TheDesk, record: TheRecord) -> Response:
 
 @router.get("/cases/{id}", responses=REFUSALS, summary="A case and its file")
 async def get_case(
-    request: Request, id: AnId, desk: TheDesk, searcher: TheSearcher, caller: TheCaller, record: TheRecord
+    request: Request,
+    id: AnId,
+    desk: TheDesk,
+    searcher: TheSearcher,
+    caller: TheCaller,
+    record: TheRecord,
+    with_people: WithPeople = True,
 ) -> CaseResponse:
     """Who is pinned, what was decided, what was noted."""
     case, caller = await _open(request, desk, id, caller)
-    return await _whole(request, desk, case, searcher, caller, record)
+    return await _whole(request, desk, case, searcher, caller, record, with_people=with_people)
 
 
 @router.post(
@@ -81,6 +92,7 @@ async def add_entry(
     searcher: TheSearcher,
     caller: TheCaller,
     record: TheRecord,
+    with_people: WithPeople = True,
 ) -> CaseResponse:
     """Pin somebody, note something, or decide whether a row shows the person searched for."""
     case, caller = await _open(request, desk, id, caller)
@@ -90,7 +102,7 @@ async def add_entry(
         await spend(request, record)  # refused before it is written, not after
     entry = Entry(key=caller.key, name=caller.name, mark=mark, **body.model_dump())
     await asyncio.to_thread(desk.write, id, entry)
-    return await _whole(request, desk, case, searcher, caller, record)
+    return await _whole(request, desk, case, searcher, caller, record, with_people=with_people)
 
 
 @router.get(
@@ -125,10 +137,19 @@ async def _open(request: Request, desk: Desk, id: str, caller: Caller) -> tuple[
 
 
 async def _whole(
-    request: Request, desk: Desk, case: Case, searcher: Searcher, caller: Caller, record: TheRecord
+    request: Request,
+    desk: Desk,
+    case: Case,
+    searcher: Searcher,
+    caller: Caller,
+    record: TheRecord,
+    *,
+    with_people: bool = True,
 ) -> CaseResponse:
     """The case as it stands; people beyond the budget of this key are left without facts."""
     entries = await asyncio.to_thread(desk.entries, case.id)
     file = await searcher.read(case_file, entries, desk.people_needed, searcher.upkeep.serving.gallery.get)
+    if not with_people:
+        return case_answer(case, file, caller, None, desk.people_needed)
     await spend_what_is_left(request, record, rows_open_to(file, caller))
     return case_answer(case, file, caller, record.shown, desk.people_needed)

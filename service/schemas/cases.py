@@ -105,10 +105,10 @@ class CasesResponse(Contract):
 
 
 Missing = Annotated[
-    Literal["gone", "another", "budget"] | None,
+    Literal["gone", "another", "budget", "unasked"] | None,
     Field(
         description="why `item` is null: the row is not there any more; another one has its id now; this key "
-        "is shown no more people today"
+        "is shown no more people today; people were not asked for"
     ),
 ]
 Checked = Annotated[

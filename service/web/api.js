@@ -70,14 +70,14 @@ export const exportSearch = (body, format, rows) => file("v1/search/export", { s
 
 /** The open cases. */
 export const fetchCases = () => get("v1/cases");
-/** A case and its file. */
-export const fetchCase = (id) => get(`v1/cases/${encodeURIComponent(id)}`);
+/** A case and its file; without `people` nobody in it counts as shown. */
+export const fetchCase = (id, people = true) => get(`v1/cases/${encodeURIComponent(id)}?people=${people}`);
 /** Open a case. */
 export const openCase = (body) => post("v1/cases", body);
 /** Close a case. */
 export const closeCase = (id) => request(`v1/cases/${encodeURIComponent(id)}`, { method: "DELETE" });
-/** Write into the file of a case; the answer is the file. */
-export const addEntry = (id, entry) => post(`v1/cases/${encodeURIComponent(id)}/entries`, entry);
+/** Write into the file of a case; the answer is the file, as with fetchCase. */
+export const addEntry = (id, entry, people = true) => post(`v1/cases/${encodeURIComponent(id)}/entries?people=${people}`, entry);
 /** The file of a case, to be printed. */
 export const fetchReport = (id) => file(`v1/cases/${encodeURIComponent(id)}/report`);
 

@@ -144,7 +144,9 @@ export class CasesView {
 
   /** There is a newer file: show it where it is the one on the page. */
   taken(file) {
-    if (file.id === this.id && !part("case-file").hidden) this.draw(file);
+    if (file.id !== this.id || part("case-file").hidden) return;
+    if ([...file.pins, ...file.findings].some(({ missing }) => missing === "unasked")) void this.showFile(this.id);
+    else this.draw(file);
   }
 
   draw(file) {

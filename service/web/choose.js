@@ -38,12 +38,17 @@ export class CaseChoice {
     try {
       await this.page.work.on(id, purpose);
     } catch (error) {
-      this.say(error.needsCase ? "This case is not open to you any more, or the purpose is too short: say it in a few words." : reasonOf(error));
-      return;
+      return this.say(error.needsCase ? await this.whyNot(id) : reasonOf(error));
     }
     part("choice-form").reset();
     this.dialog.close();
     this.page.chosen();
+  }
+
+  async whyNot(id) {
+    const open = await fetchCases().catch(() => null);
+    if (open?.cases.some((one) => one.id === id)) return "The purpose is too short: say it in a few words.";
+    return "This case is not open to you any more.";
   }
 
   say(sentence) {

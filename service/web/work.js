@@ -90,7 +90,7 @@ export class Work {
     const id = this.case;
     if (!id || !this.searches) return;
     try {
-      this.take(await fetchCase(id));
+      this.take(await fetchCase(id, false));
     } catch (error) {
       if (id !== this.case || ![403, 404].includes(error.status)) return;
       await this.lose(id);
@@ -119,7 +119,7 @@ export class Work {
   /** Write a line into the file; returns "" or why it was not written. */
   async write(entry) {
     try {
-      this.take(await addEntry(this.case, entry));
+      this.take(await addEntry(this.case, entry, false));
       return "";
     } catch (error) {
       return reasonOf(error);

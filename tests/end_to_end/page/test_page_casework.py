@@ -60,7 +60,7 @@ def test_a_case_is_asked_for_until_one_is_chosen(visit, casework) -> None:
     assert page.is_visible("#choice")
     page.fill("#choice-form [name=purpose]", "...")
     page.click("#choice-form >> text=Work on this case")
-    expect(page.locator("#choice-problem")).to_contain_text("the purpose is too short")
+    expect(page.locator("#choice-problem")).to_contain_text("The purpose is too short")
     page.click("#choice-later")
     visitor.submit("red jacket")
     page.wait_for_selector("#message:has-text('For which case?')")
@@ -125,11 +125,11 @@ def test_a_case_is_left_when_it_is_closed_and_not_when_something_fails_for_once(
     visitor = visit(casework.stage)
     page = visitor.page
     sign_in(visitor, casework.keys["one"], "case-7")
-    page.route("**/v1/cases/case-7", lambda route: route.fulfill(status=503, json={"detail": "Starting."}))
+    page.route("**/v1/cases/case-7?*", lambda route: route.fulfill(status=503, json={"detail": "Starting."}))
     page.reload(wait_until="networkidle")
     assert page.inner_text("#case-name") == "case-7"
     visitor.expect_failed_request()
-    page.unroute("**/v1/cases/case-7")
+    page.unroute("**/v1/cases/case-7?*")
     CaseStore(casework.state).end("case-7")
     page.wait_for_timeout(1100)  # a service may go on for half a second with what it knew
     page.goto(f"{casework.stage.url}?view=gallery", wait_until="networkidle")
@@ -266,3 +266,21 @@ def test_nobody_stays_on_the_screen_when_the_case_runs_out(visit, casework) -> N
     )
     assert visitor.ids() == []
     visitor.troubles.clear()  # what was on its way
+
+
+def test_who_is_in_the_file_counts_as_shown_when_the_file_is_looked_at_and_not_before(
+    visit, casework
+) -> None:
+    visitor = visit(casework.stage)
+    page = visitor.page
+    sign_in(visitor, casework.keys["one"])
+    visitor.ask("red jacket")
+    pin(visitor, 2)
+    page.wait_for_selector("#toast:has-text('Number 2 is pinned')")
+    page.goto(casework.stage.url, wait_until="networkidle")
+    shown = [one["shown"] for one in records(casework) if one["action"].startswith("case view")]
+    assert shown
+    assert not any(shown)
+    page.click("[data-nav=cases]")
+    page.wait_for_selector(".person-open img")
+    assert [2] in [one["shown"] for one in records(casework) if one["action"] == "case view"]
