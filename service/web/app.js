@@ -118,6 +118,8 @@ function showCase(another) {
   document.querySelector("[data-nav=cases]").href = id ? `?view=cases&case=${encodeURIComponent(id)}` : "?view=cases";
   document.body.classList.toggle("has-case", Boolean(id));
   part("sign-out").hidden = part("who").hidden = !work.session?.needs_key;
+  part("work").hidden = !id && !work.session?.needs_key;
+  document.body.classList.toggle("has-work", !part("work").hidden);
   part("who").textContent = work.session?.name ?? "";
   results.markPinned(work.pinned);
   if (another) forgetSearch();

@@ -55,7 +55,7 @@ def test_a_decision_that_was_not_kept_does_not_look_made(visit, kept) -> None:
     visitor = searched(visit, kept)
     page = visitor.page
     page.click(".hit >> nth=0")
-    page.route("**/entries", lambda route: route.fulfill(status=503, json={"detail": "The log is full."}))
+    page.route("**/entries?*", lambda route: route.fulfill(status=503, json={"detail": "The log is full."}))
     assert decide(visitor, "same") == "Not kept: The log is full."
     expect(page.locator("[data-verdict=same]")).to_have_attribute("aria-pressed", "false")
     visitor.expect_failed_request()
