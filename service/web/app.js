@@ -44,12 +44,15 @@ const detail = new Detail({
   not: (id) => (asksForSomebody(search.query) ? detail.leave(() => markNot(id)) : markNot(id)),
   pin: (id, words) => void pin(id, words),
   decide: (id, words, verdict) => work.decide(id, words, verdict),
+  hits: () => results.hits,
+  more: () => search.more(),
+  hasMore: () => unasked() && search.next !== null,
   working: () => Boolean(work.case),
   unasked,
   known: (id, words) => ({ pinned: work.pinned.has(id), verdict: work.verdict(id, words) }),
 });
 const results = new Results(part("grid"), {
-  open: (index) => detail.open(results.hits, index, search.judgement, asked),
+  open: (index) => detail.open(index, search.judgement, asked),
   like: (id) => search.mark(id, true),
   not: (id) => markNot(id),
   pin: (id) => void pin(id, asked),

@@ -22,12 +22,12 @@ export class Detail {
   /**
    * @param {{closed: (index: number) => void, like: (id: number) => void, not: (id: number) => void,
    *   pin: (id: number, asked: Asked) => void, decide: (id: number, asked: Asked, verdict: string) => Promise<string>,
-   *   working: () => boolean, known: (id: number, asked: Asked) => {pinned: boolean, verdict: string | null}}} actions
+   *   hits: () => object[], more: () => Promise<void>, hasMore: () => boolean, working: () => boolean, known: (id: number, asked: Asked) => {pinned: boolean, verdict: string | null}}} actions
    */
   constructor(actions) {
     this.actions = actions;
     this.dialog = part("detail");
-    this.hits = [];
+    this.walks = false; // whether the one shown is of the ranking
     this.index = 0;
     this.asked = { query: "", asked: "words" };
     this.beside = null; // an item that is shown but is not of the ranking
@@ -51,9 +51,14 @@ export class Detail {
     this.dialog.addEventListener("keydown", (event) => this.onKey(event));
   }
 
+  /** What can be walked: the ranking as it is behind this view, which may grow. */
+  get hits() {
+    return this.walks ? this.actions.hits() : [];
+  }
+
   /** Show one of the hits. */
-  open(hits, index, judgement, asked) {
-    this.hits = hits;
+  open(index, judgement, asked) {
+    this.walks = true;
     this.judgement = judgement;
     this.asked = asked;
     this.show(index);
@@ -62,7 +67,7 @@ export class Detail {
 
   /** Show one that is not of a ranking: pinned in a case, say, and found there by other words than the last search's. */
   openItem(item, asked) {
-    this.hits = [];
+    this.walks = false;
     this.index = 0;
     this.asked = asked;
     this.showBeside(item);
@@ -95,7 +100,11 @@ export class Detail {
       this.stray = false;
       return true;
     }
-    if (!this.pushed) return false;
+    if (!this.pushed) {
+      this.stray = Boolean(history.state?.detail); // a step forward to somebody who was closed: it is taken back
+      if (this.stray) history.back();
+      return this.stray;
+    }
     const { then } = this;
     const stays = location.href === this.address; // before what comes next changes it
     this.then = null;
@@ -125,6 +134,14 @@ export class Detail {
   step(by) {
     const index = this.index + by;
     if (index >= 0 && index < this.hits.length) this.show(index);
+    else if (index > 0 && this.actions.hasMore()) void this.goOn(index);
+  }
+
+  /** Beyond the last hit that is there: those behind it come first. */
+  async goOn(index) {
+    const { item } = this;
+    await this.actions.more();
+    if (item === this.item && index < this.hits.length) this.show(index);
   }
 
   onKey(event) {
@@ -147,7 +164,7 @@ export class Detail {
     this.beside = null;
     this.fill(hit, `Hit ${index + 1} of ${this.hits.length} shown`, [score(hit, this.judgement)]);
     part("detail-previous").setAttribute("aria-disabled", String(index === 0));
-    part("detail-next").setAttribute("aria-disabled", String(index === this.hits.length - 1));
+    part("detail-next").setAttribute("aria-disabled", String(index === this.hits.length - 1 && !this.actions.hasMore()));
   }
 
   showBeside(item) {

@@ -180,3 +180,37 @@ def test_a_table_keeps_the_mark_at_its_beginning(visit, kept, tmp_path) -> None:
         visitor.page.click("text=Table (CSV)")
     table.value.save_as(tmp_path / "hits.csv")
     assert (tmp_path / "hits.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_who_walks_beyond_the_last_hit_gets_the_next_ones(visit, kept) -> None:
+    visitor = visit(kept)
+    page = visitor.page
+    visitor.ask("red jacket")
+    page.click(".hit >> nth=0")
+    for _ in range(24):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#detail-title")).to_have_text("Hit 25 of 30 shown")
+    assert page.get_attribute("#detail-next", "aria-disabled") == "false"
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#detail-title")).to_have_text("Hit 30 of 30 shown")
+    assert page.get_attribute("#detail-next", "aria-disabled") == "true"
+
+
+def test_a_step_forward_to_somebody_who_was_closed_changes_nothing(visit, kept) -> None:
+    visitor = visit(kept)
+    page = visitor.page
+    visitor.ask("red jacket")
+    page.click(".hit >> nth=3")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail", state="hidden")
+    asked = visitor.searches
+    page.go_forward()
+    page.wait_for_timeout(300)
+    assert not page.is_visible("#detail")
+    page.click(".hit >> nth=1")
+    expect(page.locator("#detail-title")).to_have_text("Hit 2 of 24 shown")
+    page.go_back()
+    page.wait_for_selector("#detail", state="hidden")
+    assert visitor.searches == asked
+    assert page.url.endswith("?q=red+jacket")
