@@ -56,6 +56,9 @@ def test_each_attribute_has_a_column_and_each_row_says_what_was_asked(many) -> N
         assert row["attribute number"] == row["id"]
         assert row["attribute hat"] == ("true" if int(row["id"]) % 2 == 0 else "false")
         assert row["attribute upper"] == "coat"
+        assert row["filter"] == ""
+    hats = table(take(many, {"top_k": 40, "filter": {"attributes": {"hat": True}}}))
+    assert {row["filter"] for row in hats} == {'{"attributes":{"hat":true}}'}
 
 
 def test_a_contact_sheet_has_what_paper_takes_and_says_so(many) -> None:

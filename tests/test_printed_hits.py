@@ -7,7 +7,7 @@ import io
 import pytest
 
 from service.printed.hits import _hit, hits_csv
-from service.schemas.search import SearchHit, SearchResponse
+from service.schemas.search import Judgement, SearchHit, SearchResponse
 
 
 @pytest.mark.parametrize("hostile", ["=cmd|'/c calc'!A1", "+1", "@sum", "-1", 'a,"b"\nc'])
@@ -26,14 +26,15 @@ def test_a_table_is_read_back_as_it_was_and_holds_no_formula(hostile: str) -> No
                 probability=None,
                 others=[],
             )
-        ]
+        ],
+        judgement=Judgement.model_construct(threshold=0.6),
     )
-    text = hits_csv(found, hostile).decode("utf-8-sig")
+    text = hits_csv(found, hostile, hostile).decode("utf-8-sig")
     ((row,)) = csv.DictReader(io.StringIO(text, newline=""))
-    for column in ("camera", "attribute a", "searched_for"):
+    for column in ("camera", "attribute a", "searched_for", "filter"):
         assert row[column].removeprefix("'") == hostile
         assert not row[column].startswith(("=", "+", "-", "@"))
-    assert (row["rank"], row["id"], row["score"]) == ("1", "7", "-0.25")
+    assert (row["rank"], row["id"], row["score"], row["convincing_from"]) == ("1", "7", "-0.25", "0.6")
 
 
 @pytest.mark.parametrize(

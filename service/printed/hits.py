@@ -7,24 +7,28 @@ from collections.abc import Mapping
 from service.printed.sheet import people, person, printed, seen, sheet
 from service.schemas.search import SearchHit, SearchResponse
 
-COLUMNS = ("rank", "id", "score", "probability", "camera", "seen_at", "track", "source", "searched_for")
+COLUMNS = (
+    *("rank", "id", "score", "probability", "convincing_from", "camera", "seen_at", "track", "source"),
+    *("searched_for", "filter"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def hits_csv(found: SearchResponse, asked: str, first: int = 1) -> bytes:
+def hits_csv(found: SearchResponse, asked: str, filtered: str = "", first: int = 1) -> bytes:
     """RFC 4180, UTF-8 with a mark, so that spreadsheets read it; one row for each hit.
 
-    `asked` is what was searched for in words, the same in each row; each attribute has a column; `first` is
-    the rank of the first hit.
+    `asked` is what was searched for in words, `filtered` what narrowed it, the same in each row, as is the
+    probability from which a hit convinces; each attribute has a column; `first` is the rank of the first hit.
     """
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     names = sorted({name for hit in found.hits for name in hit.attributes})
     rows.writerow((*COLUMNS, *(f"attribute {name}" for name in names)))
     for rank, hit in enumerate(found.hits, first):
-        told = (hit.camera, hit.seen_at, hit.track, hit.source, asked)
+        likely = (hit.probability, found.judgement.threshold)
+        told = (hit.camera, hit.seen_at, hit.track, hit.source, asked, filtered)
         attributes = (hit.attributes.get(name) for name in names)
-        rows.writerow([rank, hit.id, hit.score, *map(_cell, (hit.probability, *told, *attributes))])
+        rows.writerow([rank, hit.id, hit.score, *map(_cell, (*likely, *told, *attributes))])
     return "\ufeff".encode() + text.getvalue().encode()
 
 

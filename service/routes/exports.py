@@ -49,7 +49,9 @@ async def export_search(
     answer = to_response(found, question, searcher, caller, started)
     first = question.offset + 1
     if body.format == "csv":
-        return _file(hits_csv(answer, record.words, first), "text/csv; charset=utf-8", "hits.csv")
+        return _file(
+            hits_csv(answer, record.words, record.filter, first), "text/csv; charset=utf-8", "hits.csv"
+        )
     pictures = {hit.id: await searcher.image(hit.id) for hit in answer.hits}
     by = caller.name if caller.key else ""
     facts = [("Filter", record.filter or "none")]
