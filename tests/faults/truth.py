@@ -150,7 +150,10 @@ def perform(gallery, operation):
 
 def traces(folder, truth):
     """What is left of erased items in any file."""
-    vectors = {held.vector.tobytes() for held in truth.entries()}
+    kept = {*truth.live, *truth.removed} - {
+        *truth.erased
+    }  # removed without erasing: in files until they are rewritten
+    vectors = {entry(number).vector.tobytes() for number in kept}
     contents = {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
     found = []
     for number in truth.erased:
