@@ -5,7 +5,6 @@ A gallery of random unit vectors is made and served by a real `cskt serve` on a 
 """
 
 import argparse
-import asyncio
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -83,6 +82,8 @@ def run_bench_serve(arguments: argparse.Namespace) -> int:
 
 
 def _measure(arguments: argparse.Namespace, embedder: "Embedder", place: Path) -> list[Result]:
+    import uvloop
+
     from indexer.gallery import open_gallery
     from service.bench_clients import WARM_UP, measure
     from service.bench_clients import results_of as results_of_clients
@@ -105,7 +106,7 @@ def _measure(arguments: argparse.Namespace, embedder: "Embedder", place: Path) -
                 times = measure(served, embedder, gallery, asked)
             results += results_of_clients(times, arguments.items)
         if arguments.part in (None, LOAD):
-            load = asyncio.run(measure_load(served, asked, order))
+            load = uvloop.run(measure_load(served, asked, order))
             results += results_of_load(load, order)
         if arguments.part == PAGE:
             results += results_of_page(measure_page(served.port, asked[: queries // 5], visits=PAGE_VISITS))

@@ -5,7 +5,6 @@ flat FAISS index, in an environment of its own, with a text tower of the same si
 same vectors. It does less: no keys, audit, filters or deadlines. Both run at once; they are asked in turn.
 """
 
-import asyncio
 import json
 import os
 import socket
@@ -43,6 +42,8 @@ def beside_rival(
     python: Path,
 ) -> list[Result]:
     """Queries a second and milliseconds of both. Raises ServeError when the rival does not start."""
+    import uvloop
+
     from model.embedder import open_encoder
 
     backbone = open_encoder(embedder.name).encoder.config.backbone
@@ -56,7 +57,7 @@ def beside_rival(
         place = Path(name)
         _write_inputs(place, size, items)
         with _running(python, place, size) as port:
-            return asyncio.run(_compare(served.port, port, requests_of(sentences, order), order.seconds))
+            return uvloop.run(_compare(served.port, port, requests_of(sentences, order), order.seconds))
 
 
 def _write_inputs(place: Path, size: dict[str, int], items: int) -> None:
