@@ -6,6 +6,7 @@ Every app has a registry of its own. Nothing here holds words, keys, paths or an
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 
 from opentelemetry.trace import NoOpTracerProvider, TracerProvider
@@ -46,38 +47,45 @@ class Metrics:
         self._tracer = (traces or NoOpTracerProvider()).get_tracer("cskt")
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._requests = Counter(
+        requests = Counter(
             "cskt_requests", "requests by operation and status", ("operation", "status"), registry=registry
         )
-        self._request_seconds = Histogram(
+        request_seconds = Histogram(
             "cskt_request_seconds",
             "seconds of a request",
             ("operation",),
             registry=registry,
             buckets=_SECONDS,
         )
-        self._stage_seconds = Histogram(
+        stage_seconds = Histogram(
             "cskt_stage_seconds", "seconds of a stage", ("stage",), registry=registry, buckets=_SECONDS
         )
-        self._batch_size = Histogram(
+        batch_size = Histogram(
             "cskt_batch_size", "queries worked on together", ("stage",), registry=registry, buckets=_SIZES
         )
-        self._refusals = Counter(
+        refusals = Counter(
             "cskt_refusals", "requests refused, by type of problem", ("problem",), registry=registry
         )
-        self._waiting = Gauge("cskt_waiting", "queries waiting", ("stage",), registry=registry)
+        waiting = Gauge("cskt_waiting", "queries waiting", ("stage",), registry=registry)
         self._ready = Gauge("cskt_ready", "1 when searches are answered", registry=registry)
         self._items = Gauge("cskt_gallery_items", "items that can be found", registry=registry)
         self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
         self._generation = Gauge("cskt_gallery_generation", "state of the gallery", registry=registry)
         self._encoder = Info("cskt_encoder", "the encoder that answers", registry=registry)
+        # the look-up of a label takes longer than the counting itself: each is looked up once
+        self._requests_of = cache(requests.labels)
+        self._request_seconds_of = cache(request_seconds.labels)
+        self._stage_seconds_of = cache(stage_seconds.labels)
+        self._batch_size_of = cache(batch_size.labels)
+        self._refusals_of = cache(refusals.labels)
+        self._waiting_of = cache(waiting.labels)
         for stage in STAGES:  # so that a graph shows zero, not nothing
-            self._stage_seconds.labels(stage)
+            self._stage_seconds_of(stage)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what happens inside, also when it fails, and trace it."""
-        seconds, started = self._stage_seconds.labels(name), perf_counter()
+        seconds, started = self._stage_seconds_of(name), perf_counter()
         with self._tracer.start_as_current_span(
             f"cskt.{name}", record_exception=False, set_status_on_exception=False
         ):
@@ -88,25 +96,25 @@ class Metrics:
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Note a request that is over; `operation` is the name of its route."""
-        self._requests.labels(operation, status).inc()
-        self._request_seconds.labels(operation).observe(seconds)
+        self._requests_of(operation, status).inc()
+        self._request_seconds_of(operation).observe(seconds)
 
     def refused(self, problem: str) -> None:
         """Note a problem by the last part of its type, such as `too-many-requests`."""
-        self._refusals.labels(problem).inc()
+        self._refusals_of(problem).inc()
 
     def batch(self, stage: str, size: int, seconds: float) -> None:
         """Note a batch: how many queries, and how long it took."""
-        self._batch_size.labels(stage).observe(size)
-        self._stage_seconds.labels(stage).observe(seconds)
+        self._batch_size_of(stage).observe(size)
+        self._stage_seconds_of(stage).observe(seconds)
 
     def waiting(self, stage: str, queries: int) -> None:
         """Note how many queries wait for a stage now."""
-        self._waiting.labels(stage).set(queries)
+        self._waiting_of(stage).set(queries)
 
     def waited(self, seconds: float) -> None:
         """Note how long one query waited until a worker took it."""
-        self._stage_seconds.labels("queue").observe(seconds)
+        self._stage_seconds_of("queue").observe(seconds)
 
     def state(self, ready: bool, facts: GalleryFacts | None) -> None:
         """Note what is served; `facts` None while that is not known yet."""
