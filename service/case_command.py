@@ -136,6 +136,7 @@ def _report(settings: "Settings", case: "Case") -> tuple[bytes, list[int]]:
     from service.casework.case_file import case_file
     from service.casework.desk import CONFIRMING, people_needed_in
     from service.casework.entries import Entries
+    from service.labels import encoder_label
     from service.printed.case_report import case_report
     from service.scopes import LOCAL
 
@@ -145,9 +146,11 @@ def _report(settings: "Settings", case: "Case") -> tuple[bytes, list[int]]:
         file = case_file(kept.of_case(case.id), needed, gallery.get)
         rows = rows_open_to(file, reader)
         found = {id: gallery.thumbnail(id) for id in rows}
+        encoder = encoder_label(gallery.stats().encoder)
     pictures = {id: picture for id, picture in found.items() if picture is not None}
     answer = case_answer(case, file, reader, rows, needed)
-    return case_report(answer, pictures, system_user(), case.closed), list(pictures)
+    page = case_report(answer, pictures, system_user(), encoder=encoder, closed=case.closed)
+    return page, list(pictures)
 
 
 def run_case_forget(arguments: argparse.Namespace) -> int:

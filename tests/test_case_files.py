@@ -101,6 +101,9 @@ def test_a_report_holds_everything_and_runs_nothing(service) -> None:
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     for word in ("Not the person searched for", "other shoes", "camera-1", "Pinned"):
         assert word in page
+    assert re.search(r"<dt>Encoder of the gallery now</dt><dd>[^<]+</dd>", page)
+    shown = one | {"Cskt-Purpose": "for the court"}
+    assert "<dd>for the court</dd>" in client.get("/v1/cases/case-7/report", headers=shown).text
 
 
 def test_who_was_decided_on_is_printed_once_and_times_are_for_people(service) -> None:

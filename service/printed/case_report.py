@@ -22,17 +22,29 @@ VERDICTS = {"same": "same person", "not": "not the person", "unsure": "unsure"}
 
 
 def case_report(
-    case: CaseResponse, pictures: Mapping[int, bytes], printed_by: str, closed: str | None = None
+    case: CaseResponse,
+    pictures: Mapping[int, bytes],
+    printed_by: str,
+    *,
+    encoder: str,
+    purpose: str = "",
+    closed: str | None = None,
 ) -> bytes:
-    """HTML; `pictures` by the ids of rows; `closed`: when it was, None: it is open, or has expired."""
+    """HTML; `pictures` by the ids of rows; `closed`: when it was, None: it is open, or has expired.
+
+    `encoder`: what ranks people now; `purpose`: of whoever prints it, where that is known.
+    """
     facts = [
         ("Ground", case.basis),
         ("Opened", moment(case.opened)),
         ("Closed", moment(closed)) if closed else ("Open until", moment(case.expires)),
         ("Cameras", ", ".join(case.cameras) if case.cameras else "all"),
         ("People who must agree", str(case.people_needed)),
+        ("Encoder of the gallery now", encoder),
         printed(printed_by),
     ]
+    if purpose:
+        facts.append(("Purpose", purpose))
     if case.withheld:
         facts.append(("Left out", f"{case.withheld} pins and findings on people not open to this key"))
     return sheet(

@@ -13,6 +13,7 @@ from service.casework.desk import Desk
 from service.casework.entries import Entry
 from service.casework.row_marks import row_mark
 from service.errors import UnknownCase
+from service.labels import encoder_label
 from service.printed.case_report import case_report
 from service.routes.reach import TheCaller, TheDesk, TheRecord, TheSearcher, problems
 from service.schemas.cases import (
@@ -121,8 +122,15 @@ async def get_report(
     plain = "".join(
         c for c in case.id if c.isascii() and (c.isalnum() or c in "._-")
     )  # cases of old may differ
+    page = case_report(
+        whole,
+        pictures,
+        caller.name if caller.key else "",
+        encoder=encoder_label(searcher.stats.encoder),
+        purpose=request.state.purpose,
+    )
     return Response(
-        case_report(whole, pictures, caller.name if caller.key else ""),
+        page,
         media_type="text/html; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="case-{plain}.html"'},
     )
