@@ -112,9 +112,10 @@ class Budget:
     def _spent(self, before: int, moment: datetime) -> BudgetSpent:
         midnight = datetime(moment.year, moment.month, moment.day, tzinfo=UTC) + timedelta(days=1)
         left = max(0, self._most - before)
+        fewer = "ask for fewer, or " if left else ""
         error = BudgetSpent(
             f"This key may be shown {self._most} different people a day and has {left} left until midnight "
-            "UTC; ask for fewer, or go on tomorrow."
+            f"UTC; {fewer}go on tomorrow."
         )
         error.retry_after = max(1, round((midnight - moment).total_seconds()))
         return error

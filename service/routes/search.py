@@ -162,7 +162,9 @@ def check_texts(request: Request, record: Record, texts: Sequence[str]) -> None:
 def note_question(record: Record, body: SearchRequest) -> None:
     """What the audit log is to know of a search, before it is answered."""
     texts = [body.text or "", *(part.text or "" for part in body.parts)]
-    rows = [f"item {part.item}" for part in body.parts if part.item is not None]
+    rows = [
+        f"{'not ' if part.weight < 0 else ''}item {part.item}" for part in body.parts if part.item is not None
+    ]
     pictures = sum(image is not None for image in (body.image, *(part.image for part in body.parts)))
     said = [*filter(None, texts), *rows, *(["a picture"] * pictures)]
     record.words = "; ".join(filter(None, (record.words, *said)))

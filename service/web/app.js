@@ -71,6 +71,7 @@ const search = new Search({
   },
   pins: () => results.markPinned(work.pinned),
   unasked,
+  cameras: () => work.session?.cameras ?? null,
 });
 const cases = new CasesView({ work, known: () => known, workOn: (id) => void workOn(id), show: (item, words) => detail.openItem(item, words) });
 const galleryView = new GalleryView({ session: () => work.session, known: () => known, added: () => void loadGallery() });
@@ -123,7 +124,7 @@ function showCase(another) {
   part("sign-out").hidden = part("who").hidden = !work.session?.needs_key;
   part("work").hidden = !id && !work.session?.needs_key;
   document.body.classList.toggle("has-work", !part("work").hidden);
-  part("who").textContent = work.session?.name ?? "";
+  part("who").textContent = [work.session?.name, ...(work.session?.cameras ? [`sees ${work.session.cameras.join(", ")} only`] : [])].join(" · ");
   results.markPinned(work.pinned);
   if (another) forgetSearch();
 }
@@ -142,7 +143,7 @@ function clearScreen() {
   if (!part("cases-view").hidden) goTo("?view=cases");
 }
 
-/** The case is closed. */
+/** The case is closed, or was left in another tab. */
 function loseCase(sentence) {
   if (work.inCasework) clearScreen();
   tell(sentence, TO_THE_CASES);

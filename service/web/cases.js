@@ -23,6 +23,7 @@ const STATES = {
 };
 const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
 const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
+const DRAFT = "cskt.note.";
 const part = (id) => document.getElementById(id);
 
 export class CasesView {
@@ -33,7 +34,7 @@ export class CasesView {
    */
   constructor(page) {
     this.page = page;
-    this.drafts = new Map(); // notes half written, by case
+    part("note-words").addEventListener("input", () => keepDraft(this.id, part("note-words").value));
     part("case-form").addEventListener("submit", (event) => void this.begin(event));
     part("note-form").addEventListener("submit", (event) => void this.note(event));
     part("case-report").addEventListener("click", () => void this.report());
@@ -41,7 +42,7 @@ export class CasesView {
 
   /** Show the list, and the file of one case if one is named. */
   async show(id, told = "") {
-    if (id !== this.id) this.keepDraft(id);
+    if (id !== this.id) part("note-words").value = draftOf(id);
     this.id = id;
     this.clear();
     part("case-told").textContent = "";
@@ -69,13 +70,6 @@ export class CasesView {
   clear() {
     part("case-file").hidden = true;
     part("case-people").replaceChildren();
-  }
-
-  /** A note that is half written stays with its case. */
-  keepDraft(next) {
-    const words = part("note-words");
-    this.drafts.set(this.id, words.value);
-    words.value = this.drafts.get(next) ?? "";
   }
 
   /** Show the file of a case, or beside the list why it is not shown. */
@@ -229,8 +223,8 @@ export class CasesView {
     if (!written.trim()) return;
     button.disabled = true;
     if (await this.write({ kind: "note", words: written.trim() })) {
-      if (id !== this.id) this.drafts.delete(id);
-      else if (place.value === written) place.value = "";
+      if (id === this.id && place.value === written) place.value = "";
+      if (draftOf(id) === written) keepDraft(id, "");
     }
     button.disabled = false;
   }
@@ -272,5 +266,22 @@ export class CasesView {
 
   complain(error) {
     part("case-told").textContent = reasonOf(error);
+  }
+}
+
+/** What is half written stays in this tab, with its case, until it is sent or somebody else signs in. */
+function keepDraft(id, words) {
+  try {
+    sessionStorage.setItem(DRAFT + id, words);
+  } catch {
+    // storage can be full or forbidden: then it lasts as long as the view
+  }
+}
+
+function draftOf(id) {
+  try {
+    return sessionStorage.getItem(DRAFT + id) ?? "";
+  } catch {
+    return ""; // see keepDraft
   }
 }

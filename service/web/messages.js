@@ -3,11 +3,17 @@
 import { element, icon } from "./element.js";
 
 /** Nothing in the gallery passes the filters (a ranking itself always finds somebody). */
-export function nothingFound(filtered, onClear) {
+export function nothingFound(filtered, cameras, onClear) {
   if (!filtered) return message("person", "Nothing found", "No image in this gallery could be ranked for these words.");
   const button = element("button", { type: "button", className: "secondary" }, "Search without filters");
   button.addEventListener("click", onClear);
-  return message("person", "Nothing found", "No image in this gallery passes the chosen cameras, times and attributes.", button);
+  const whose = cameras ? `No image of the cameras open to you (${cameras.join(", ")})` : "No image in this gallery";
+  return message("person", "Nothing found", `${whose} passes the chosen cameras, times and attributes.`, button);
+}
+
+/** There may be images, and none of them may be seen. */
+export function noneOpen(cameras) {
+  return message("person", "No image is open to you", `Your key or this case may see these cameras only: ${cameras.join(", ")}. The gallery holds no image of them.`);
 }
 
 /** The search was for a picture that only another tab has. */

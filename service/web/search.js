@@ -4,7 +4,7 @@ import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFilte
 import { exportSearch, peopleLeftToday, Problem, reasonOf, search } from "./api.js";
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
-import { emptyGallery, lostPicture, notConvincing, notice, nothingFound, problem, unanswered } from "./messages.js";
+import { emptyGallery, lostPicture, noneOpen, notConvincing, notice, nothingFound, problem, unanswered } from "./messages.js";
 import { pictureBase64 } from "./pictures.js";
 import { tell } from "./toast.js";
 
@@ -14,6 +14,7 @@ const DEEPEST = 10_000; // further down the service does not rank
 const MOST_EXPORTED = { csv: DEEPEST, "contact-sheet": 200 };
 const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a picture, people marked). Take one off before you add another.`;
 const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
+const ONLY_ORDERED = "With pictures or people marked, similarity only orders the hits: how likely one is cannot be said. A picture should show one person, cut out.";
 const WITHOUT_PICTURE = "This tab does not have the picture that was searched with: these hits are without it.";
 const part = (id) => document.getElementById(id);
 
@@ -21,7 +22,7 @@ export class Search {
   /**
    * @param {{results: import("./results.js").Results, filters: import("./filters.js").Filters,
    *   detail: import("./detail.js").Detail, gallery: () => object | null, entered: () => void, changed: (items: number) => void,
-   *   shown: () => void, pins: () => void, unasked: () => boolean}} page
+   *   shown: () => void, pins: () => void, unasked: () => boolean, cameras: () => string[] | null}} page
    */
   constructor(page) {
     this.page = page;
@@ -183,7 +184,13 @@ export class Search {
   showStart() {
     this.page.results.clear();
     sayOnly("");
-    showMessage(this.page.gallery()?.items === 0 ? emptyGallery() : []);
+    showMessage(this.page.gallery()?.items === 0 ? this.nobody() : []);
+  }
+
+  /** There is no image: none at all, or none that may be seen. */
+  nobody() {
+    const cameras = this.page.cameras();
+    return cameras ? noneOpen(cameras) : emptyGallery();
   }
 
   showLoading() {
@@ -204,9 +211,10 @@ export class Search {
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered)] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
       ...(this.query.picture && !pictureBase64(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
+      ...(hits.length && found.judgement.convincing === null && countParts(this.query) > Number(Boolean(this.query.text)) ? [notice(ONLY_ORDERED)] : []),
     );
     if (hits.length) showMessage([]);
-    else showMessage(items === 0 ? emptyGallery() : nothingFound(filtered, () => this.page.filters.clear()));
+    else showMessage(items === 0 ? this.nobody() : nothingFound(filtered, this.page.cameras(), () => this.page.filters.clear()));
     this.watchEnd();
     this.page.changed(items);
   }
@@ -214,18 +222,20 @@ export class Search {
   /** Say how many are shown, and whether there are more. */
   tell(found) {
     const count = this.page.results.hits.length;
-    const convinces = this.judgement.convincing !== false;
+    const convinces = this.judgement.convincing === true;
     const images = counted(found.gallery.items, "image");
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
     const left = peopleLeftToday();
+    const few = left < FIRST_HITS ? `${counted(left, "new person", "new people")} left for your key today` : "";
     part("more").textContent = left < Infinity ? `Show ${this.step(FIRST_HITS)} more` : "Show more";
     part("people-left").textContent = left < Infinity ? `Your key may be shown ${counted(left, "further person", "further people")} today.` : "";
     part("take").hidden = count === 0;
-    const whole = this.next === null && count < DEEPEST ? `All ${count.toLocaleString("en")}` : `The first ${count.toLocaleString("en")}`;
-    if (this.query.byTrack || convinces) say(`${whole} ${this.query.byTrack ? noun(count, "passage") : noun(count, "match", "matches")}`, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, found.took_ms.total);
-    else if (isFiltered(this.query)) say(`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`, found.took_ms.total);
-    else say(this.next === null ? `All ${images}` : `${whole} of ${images}`, "nearest first", found.took_ms.total);
+    const all = this.next === null && count < DEEPEST;
+    const whole = all ? `All ${count.toLocaleString("en")}` : `The first ${count.toLocaleString("en")}`;
+    if (this.query.byTrack || convinces) say(`${whole} ${this.query.byTrack ? noun(count, "passage") : noun(count, "match", "matches")}`, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, few, found.took_ms.total);
+    else if (isFiltered(this.query)) say(`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`, few, found.took_ms.total);
+    else say(all ? `All ${images}` : `${whole} of ${images}`, "nearest first", few, found.took_ms.total);
     this.page.shown();
   }
 
@@ -286,7 +296,7 @@ function sayOnly(status) {
   part("take").hidden = true;
 }
 
-function say(text, aside = "", milliseconds = null) {
+function say(text, aside = "", few = "", milliseconds = null) {
   const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
-  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
+  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${[aside, few].filter(Boolean).join(" · ")}`, took)] : []));
 }

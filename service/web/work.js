@@ -40,7 +40,9 @@ export class Work {
       return false;
     }
     this.session = session;
-    if (session.case !== before?.case) this.read = this.changed().catch(() => {}); // it may pass
+    if (session.case === before?.case) return true;
+    this.read = this.changed().catch(() => {}); // it may pass
+    if (before?.case && this.inCasework) this.page.lost(`The case ${before.case} is over, or another tab left it.`);
     return true;
   }
 

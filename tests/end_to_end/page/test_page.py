@@ -29,7 +29,7 @@ def test_a_search_ranks_people_and_shows_what_is_known(visit, filled):
         cards[0].query_selector("img").evaluate("image => image.decode().then(() => image.naturalHeight)")
         == 128
     )
-    assert visitor.page.text_content("#status").startswith("The first 24 matches · of 30 images")
+    assert visitor.page.text_content("#status").startswith("The first 24 of 30 images · nearest first")
     assert "synthetic people" in visitor.page.text_content("#caveat")
     assert "not proof of identity" in visitor.page.text_content("footer")
 

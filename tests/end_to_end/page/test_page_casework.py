@@ -231,6 +231,7 @@ def test_more_people_come_by_few_and_it_is_said_how_many_are_left(visit, scarce)
     sign_in(visitor, scarce.keys["one"])
     visitor.ask("red jacket")
     expect(page.locator("#people-left")).to_have_text("Your key may be shown 2 further people today.")
+    assert "2 new people left for your key today" in page.inner_text("#status")
     page.click("text=Show 2 more")
     visitor.wait_for_hits(26)
     expect(page.locator("#people-left")).to_have_text("Your key may be shown 0 further people today.")
@@ -284,3 +285,34 @@ def test_who_is_in_the_file_counts_as_shown_when_the_file_is_looked_at_and_not_b
     page.click("[data-nav=cases]")
     page.wait_for_selector(".person-open img")
     assert [2] in [one["shown"] for one in records(casework) if one["action"] == "case view"]
+
+
+def test_every_tab_is_cleared_when_the_case_is_over(visit, casework) -> None:
+    visitor = visit(casework.stage)
+    page = visitor.page
+    cases = CaseStore(casework.state)
+    cases.begin("short", "report", "2999-01-01T00:00:00.000Z")
+    sign_in(visitor, casework.keys["one"], "short")
+    page.click("[data-nav=cases]")
+    page.wait_for_selector("#case-title")
+    page.fill("#note-words", "half a note")
+    page.reload(wait_until="networkidle")
+    expect(page.locator("#note-words")).to_have_value("half a note")
+    other = page.context.new_page()
+    other.goto(f"{casework.stage.url}?q=red+jacket", wait_until="networkidle")
+    cases.end("short")
+    for tab in (other, page):
+        tab.wait_for_selector("#toast:has-text('The case short is')", timeout=20_000)
+        assert not tab.is_visible("#case-file")
+        assert tab.locator(".hit").count() == 0
+    other.close()
+    visitor.troubles.clear()  # what was on its way
+
+
+def test_who_may_see_no_camera_that_is_there_is_not_told_the_gallery_is_empty(visit, casework) -> None:
+    CaseStore(casework.state).begin("typo", "report", "2999-01-01T00:00:00.000Z", cameras=["entrence"])
+    visitor = visit(casework.stage)
+    sign_in(visitor, casework.keys["one"], "typo")
+    visitor.submit("red jacket")
+    visitor.page.wait_for_selector("#message:has-text('No image is open to you')")
+    assert "sees entrence only" in visitor.page.inner_text("#who")

@@ -148,7 +148,7 @@ def test_ten_thousand_hits_scroll(visit, browser, tmp_path: Path) -> None:
         stage.writer.add([EmbeddedItem(item, vector, picture) for item in items])
         visitor = visit(stage, "?q=red+jacket")
         page = visitor.page
-        while "10,000 matches" not in page.inner_text("#status"):
+        while "10,000 of 10,000" not in page.inner_text("#status"):
             page.evaluate("scrollTo(0, document.body.scrollHeight)")
             page.wait_for_timeout(20)
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
