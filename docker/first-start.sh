@@ -5,6 +5,17 @@ set -eu
 cd "$(dirname "$0")"
 compose=${COMPOSE:-docker compose}
 [ -f .env ] || cp env.example .env
+names() { grep -o '^[A-Za-z_][A-Za-z0-9_]*=' "$1" | sort -u; }
+unknown=$(names .env | grep -v -x -F "$(names env.example)" | tr '\n' ' ' || true)
+if [ -n "$unknown" ]; then
+    echo "first-start: .env sets what env.example does not know, and so nothing would come of it: $unknown" >&2
+    exit 1
+fi
+if [ -f secrets/metrics_key ] && [ ! -f secrets/audit_key ]; then
+    echo "first-start: secrets/audit_key is gone. Bring it back from where you keep it: with another one the audit log would" >&2
+    echo "be called false for good. If it is lost, see docker/README.md." >&2
+    exit 1
+fi
 mkdir -p secrets
 chmod 700 secrets
 
@@ -21,16 +32,19 @@ keep() {
 [ -f secrets/grafana_password ] || random | keep grafana_password
 [ -f secrets/metrics_key ] || echo none yet | keep metrics_key # compose asks for the file before it runs anything
 
-key() { $compose --profile jobs run --rm indexer key create --gallery /data/gallery "$@"; }
+job() { $compose --profile jobs run --rm indexer "$@"; }
+key() { job key create --gallery /data/gallery "$@"; }
 
-if grep -q "^none yet" secrets/metrics_key; then
-    metrics=$(key --name prometheus --scopes metrics | grep -o 'cskt_[0-9a-f]*_[A-Za-z0-9_-]*' | head -n 1)
-    if [ -z "$metrics" ]; then
-        echo "first-start: no key could be made; what $compose said stands above. Mend it and start again." >&2
-        exit 1
-    fi
-    echo "$metrics" | keep metrics_key
-    echo "The first key for searching, and one for the audit log; they are not shown again:"
-    key --name "first investigator" --scopes search
-    key --name "first auditor" --scopes audit
+if job key list --gallery /data/gallery 2>/dev/null | grep -q prometheus; then
+    echo "Secrets and keys are there already; make further ones with: $compose run --rm indexer key create --help"
+    exit 0
 fi
+metrics=$(key --name prometheus --scopes metrics | grep -o 'cskt_[0-9a-f]*_[A-Za-z0-9_-]*' | head -n 1)
+if [ -z "$metrics" ]; then
+    echo "first-start: no key could be made; what $compose said stands above. Mend it and start again." >&2
+    exit 1
+fi
+echo "$metrics" | keep metrics_key
+echo "The first key for searching, and one for the audit log; they are not shown again:"
+key --name "first investigator" --scopes search
+key --name "first auditor" --scopes audit
