@@ -31,7 +31,7 @@ started=$(date +%s)
 for one in $new; do
     until $engine exec "$one" python -m service.probe; do
         if [ $(($(date +%s) - started)) -ge "$patience" ] || [ "$($engine inspect -f '{{.State.Running}}' "$one")" != true ]; then
-            $engine logs --tail 20 "$one" >&2 || true
+            $engine logs --tail 3 "$one" >&2 || true
             drop "$new"
             echo "upgrade: a new replica is not ready, its last words stand above. It is gone; the old ones answer as before." >&2
             exit 1

@@ -2,18 +2,18 @@
 
 import { element } from "./element.js";
 
-const COLOURS = ["black", "white", "grey", "red", "blue", "green", "yellow", "orange", "brown", "beige", "pink", "purple"];
-const MANY = ["trousers", "jeans", "shorts", "leggings", "glasses", "shoes", "boots", "trainers", "sandals"];
+const COLOURS = ["black", "white", "grey", "red", "blue", "green", "yellow", "orange", "brown", "beige", "pink", "purple", "navy", "light blue"];
+const MANY = ["trousers", "jeans", "shorts", "leggings", "glasses", "sunglasses", "shoes", "boots", "trainers", "sandals"];
 
 /** Each row: what it is about, and its choices; [colour, kind] where a thing has a colour. */
 const ROWS = [
   { name: "Person", choices: { person: ["a person", "a woman", "a man", "a girl", "a boy"] } },
   { name: "Hair", choices: { hairLength: ["long", "short", "shoulder-length"], hairColour: ["black", "brown", "blond", "grey", "red"] } },
-  { name: "Upper body", choices: { topColour: COLOURS, top: ["t-shirt", "shirt", "pullover", "jacket", "coat", "hoodie", "dress"] } },
+  { name: "Upper body", choices: { topColour: COLOURS, top: ["t-shirt", "shirt", "pullover", "sweater", "jacket", "coat", "hoodie", "dress"] } },
   { name: "Lower body", choices: { bottomColour: COLOURS, bottom: ["trousers", "jeans", "shorts", "skirt", "leggings"] } },
   { name: "Shoes", choices: { shoeColour: COLOURS, shoes: ["shoes", "boots", "trainers", "sandals"] } },
   { name: "Carrying", choices: { bagColour: COLOURS, bag: ["backpack", "handbag", "shoulder bag", "suitcase", "umbrella"] } },
-  { name: "Also", choices: { head: ["hat", "cap", "hood", "helmet", "headscarf"], eyes: ["glasses"] } },
+  { name: "Also", choices: { head: ["hat", "cap", "hood", "helmet", "headscarf"], eyes: ["glasses", "sunglasses"] } },
 ];
 const LABELS = { hairLength: "Hair: length", hairColour: "Hair: colour", eyes: "Eyes", head: "Head", top: "Upper body: kind", bottom: "Lower body: kind", bag: "Bag: kind", shoes: "Shoes: kind", person: "Person" };
 

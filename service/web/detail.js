@@ -182,7 +182,7 @@ export class Detail {
     part("detail-toast").textContent = ""; // it was about somebody else
     part("detail-back").hidden = this.beside === null || this.hits.length === 0;
     part("detail-picture").replaceChildren(picture(item, { alt: `Picture of ${title.toLowerCase()}`, width: 256, height: 512 }));
-    part("detail-facts").replaceChildren(...first, this.buttons(), part("detail-evidence"), facts(item), part("detail-strips"), ...attributes(item), link(item));
+    part("detail-facts").replaceChildren(...first, this.buttons(), part("detail-evidence"), link(item), facts(item), part("detail-strips"), ...attributes(item));
     part("detail-facts").scrollTop = 0;
     offerEvidence(part("detail-evidence"), part("detail-picture"), item.id, this.asked.query, this.reading.signal);
     showStrips(part("detail-strips"), item.id, { onOpen: (other) => this.showBeside(other), signal: this.reading.signal, unasked: this.actions.unasked() });

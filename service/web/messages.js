@@ -2,6 +2,8 @@
 
 import { element, icon } from "./element.js";
 
+const MANY_WORDS = 12;
+
 /** Nothing in the gallery passes the filters (a ranking itself always finds somebody). */
 export function nothingFound(filtered, cameras, onClear) {
   if (!filtered) return message("person", "Nothing found", "No image in this gallery could be ranked for these words.");
@@ -46,10 +48,11 @@ export function problem(error, onRetry) {
 }
 
 /** Nobody reaches the threshold: said above the nearest ones, with what could be tried. */
-export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }, filtered) {
+export function notConvincing({ false_alarm_rate: rate, threshold, calibrated_on: people }, filtered, words) {
   const rule = `A hit convinces from ${Math.ceil(100 * threshold)} % on: then of searches for people who are not there ${100 * rate} % at most find somebody. Measured on ${people}.`;
   const how = element("details", {}, element("summary", {}, "How likely is likely enough?"), element("p", {}, rule));
-  const shown = notice(`Nobody stands out: many may fit so few words, or nobody does. The nearest are shown. Say more of what can be seen${filtered ? ", or allow more cameras and times" : ""}.`);
+  const said = words > MANY_WORDS ? "Nobody stands out for all these words; the nearest are shown. Leave out what is uncertain" : "Nobody stands out: many may fit so few words, or nobody does. The nearest are shown. Say more of what can be seen";
+  const shown = notice(`${said}${filtered ? ", or choose fewer filters" : ""}.`);
   shown.classList.add("not-convincing");
   shown.querySelector("span").prepend(element("strong", {}, "No convincing match. "));
   shown.querySelector("span").append(how);

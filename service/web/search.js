@@ -208,7 +208,7 @@ export class Search {
     this.tell(found);
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
-      ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered)] : []),
+      ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered, this.query.text.split(/\s+/).length)] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
       ...(this.query.picture && !pictureBase64(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
       ...(hits.length && found.judgement.convincing === null && countParts(this.query) > Number(Boolean(this.query.text)) ? [notice(ONLY_ORDERED)] : []),
