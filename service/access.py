@@ -144,7 +144,7 @@ async def _recorded(
             _admit(request, record)
         response = await handle(request)
         if shows_people and response.status_code < 400:
-            await spend(request, record)
+            say_what_is_left(response, await spend(request, record))
     except RequestError as error:
         if record.refusal:
             record.status = error.status
@@ -153,8 +153,6 @@ async def _recorded(
     record.status = response.status_code
     if response.status_code < 400:
         await _write(request, record)
-        if shows_people:
-            await say_what_is_left(request, caller_of(request), response)
     return response
 
 
@@ -165,14 +163,17 @@ async def refuse_on_record(request: Request, record: Record, refusal: RequestErr
     raise refusal
 
 
-async def spend(request: Request, record: Record) -> None:
-    """Take who is about to be shown off the budget of this key. Raises BudgetSpent, on record."""
+async def spend(request: Request, record: Record) -> int | None:
+    """Take who is about to be shown off the budget of this key; returns how many people are left today.
+
+    None where there is no budget. Raises BudgetSpent, on record.
+    """
     budget: Budget | None = request.app.state.budget
-    if budget is None or not record.shown:
-        return
+    if budget is None:
+        return None
     item_of = request.app.state.searcher.upkeep.serving.gallery.get
     try:
-        await asyncio.to_thread(budget.spend, record.key, record.shown, item_of)
+        return await asyncio.to_thread(budget.spend, record.key, record.shown, item_of)
     except BudgetSpent as error:
         record.shown, record.refusal = [], str(error)
         raise
@@ -188,11 +189,10 @@ async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int
     record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
 
 
-async def say_what_is_left(request: Request, caller: Caller, response: Response) -> None:
+def say_what_is_left(response: Response, left: int | None) -> None:
     """In a header of the answer: how many further people the caller may be shown today."""
-    budget: Budget | None = request.app.state.budget
-    if budget is not None:
-        response.headers[PEOPLE_LEFT] = str(await asyncio.to_thread(budget.left, caller.key))
+    if left is not None:
+        response.headers[PEOPLE_LEFT] = str(left)
 
 
 def _admit(request: Request, record: Record) -> None:

@@ -46,8 +46,8 @@ class Budget:
         """Let go of the file."""
         self._file.close()
 
-    def spend(self, key: str, ids: Iterable[int], item_of: Callable[[int], GalleryItem | None]) -> None:
-        """Count the rows that `key` is about to be shown, durably.
+    def spend(self, key: str, ids: Iterable[int], item_of: Callable[[int], GalleryItem | None]) -> int:
+        """Count the rows that `key` is about to be shown, durably; returns how many people are left today.
 
         Raises BudgetSpent when they are too many, and then counts none of them; BudgetProblem.
         """
@@ -55,17 +55,18 @@ class Budget:
         day = moment.date().isoformat()
         new = self._new(day, key, ids, item_of)
         if not new:
-            return
+            return self.left(key)
 
-        def count(connection: sqlite3.Connection) -> None:
+        def count(connection: sqlite3.Connection) -> int:
             connection.execute("DELETE FROM seen WHERE day <> ?", (day,))
             ((before,),) = connection.execute(_COUNT, (day, key))
             connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", new)
             ((after,),) = connection.execute(_COUNT, (day, key))
             if after > max(before, self._most):
                 raise self._spent(before, moment)
+            return max(0, self._most - int(after))
 
-        self._file.change(count)
+        return self._file.change(count)
 
     def left(self, key: str) -> int:
         """How many further people `key` may be shown today."""

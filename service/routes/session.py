@@ -1,9 +1,12 @@
 """/v1/session: a browser signs in with a key, says for which case, and signs out."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from service.access import GuardedRoute, refuse_on_record, say_what_is_left
 from service.audit.record import Record
+from service.casework.budget import Budget
 from service.errors import BadKey, NoSession, RequestError
 from service.routes.reach import TheCaller, problems
 from service.schemas.session import SessionCase, SessionRequest, SessionResponse
@@ -68,7 +71,9 @@ async def end_session(request: Request) -> Response:
 @router.get("/session", responses=problems(401, 429), summary="Who is asking")
 async def get_session(request: Request, response: Response, caller: TheCaller) -> SessionResponse:
     """Name and scopes of the caller, the case and the purpose it works for, and the service's profile."""
-    await say_what_is_left(request, caller, response)
+    budget: Budget | None = request.app.state.budget
+    if budget is not None:
+        say_what_is_left(response, await asyncio.to_thread(budget.left, caller.key))
     return SessionResponse(
         name=caller.name,
         key=caller.key,

@@ -1,10 +1,11 @@
 // The service's answers, and its refusals as one kind of error: Problem. Addresses are relative, so the page also
 // works below a path prefix.
 
+import { keep, kept } from "./kept.js";
 import { askForKey } from "./signin.js";
 
 const PATIENCE_MS = 60_000;
-const CASE = "cskt.case";
+const CASE = "case";
 const PEOPLE_LEFT = "cskt-people-left";
 const CASE_REQUIRED = "urn:cskt:problem:case-required";
 
@@ -35,20 +36,12 @@ export function reasonOf(error) {
 
 /** The case that this tab works on at a service without keys, or "". Where somebody signed in, the session says it. */
 export function currentCase() {
-  try {
-    return sessionStorage.getItem(CASE) ?? "";
-  } catch {
-    return ""; // storage can be forbidden; then there is none
-  }
+  return kept(CASE) ?? "";
 }
 
 /** Work on a case from now on; "" for none. The audit log then knows what for. */
 export function workOn(id) {
-  try {
-    sessionStorage.setItem(CASE, id);
-  } catch {
-    // see currentCase
-  }
+  keep(CASE, id);
 }
 
 /** What the gallery holds: items, cameras, times, encoder. */

@@ -11,7 +11,6 @@ import { Filters } from "./filters.js";
 import { GalleryView } from "./gallery.js";
 import { listenToKeys } from "./keys.js";
 import { listenToPictures } from "./offered.js";
-import { pictureUrl } from "./pictures.js";
 import { Results } from "./results.js";
 import { counted, Search, showMessage } from "./search.js";
 import { beginAnew, listenToSigningIn, wasUsed } from "./signin.js";
@@ -87,8 +86,7 @@ function markNot(id) {
 
 /** What is searched for, as the file of a case takes it down: words, and whether there was more to it. */
 function asking() {
-  const { text, picture, like, not } = search.query;
-  return { query: text, asked: pictureUrl(picture) || like.length || not.length ? "words and more" : "words" };
+  return { query: search.query.text, asked: search.asksBeyondWords() ? "words and more" : "words" };
 }
 
 // ---- the case that is worked on -----------------------------------------------------------------------------------
@@ -258,6 +256,8 @@ function lock() {
   search.stop();
   results.clear();
   cases.clear();
+  left = null;
+  work.session = null; // who signs in again goes on with what was asked for, once a case is chosen
   document.body.classList.add("locked");
 }
 

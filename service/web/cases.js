@@ -3,6 +3,7 @@
 import { addEntry, closeCase, fetchCase, fetchCases, fetchReport, openCase, reasonOf } from "./api.js";
 import { inFull } from "./detail.js";
 import { element } from "./element.js";
+import { keep, kept } from "./kept.js";
 import { emptyCases, problem } from "./messages.js";
 import { picture } from "./results.js";
 import { save } from "./search.js";
@@ -23,7 +24,7 @@ const STATES = {
 };
 const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
 const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
-const DRAFT = "cskt.note.";
+const DRAFT = "note."; // a note that is half written stays with its case
 const part = (id) => document.getElementById(id);
 
 export class CasesView {
@@ -34,7 +35,7 @@ export class CasesView {
    */
   constructor(page) {
     this.page = page;
-    part("note-words").addEventListener("input", () => keepDraft(this.id, part("note-words").value));
+    part("note-words").addEventListener("input", () => keep(DRAFT + this.id, part("note-words").value));
     part("case-form").addEventListener("submit", (event) => void this.begin(event));
     part("note-form").addEventListener("submit", (event) => void this.note(event));
     part("case-report").addEventListener("click", () => void this.report());
@@ -42,7 +43,7 @@ export class CasesView {
 
   /** Show the list, and the file of one case if one is named. */
   async show(id, told = "") {
-    if (id !== this.id) part("note-words").value = draftOf(id);
+    if (id !== this.id) part("note-words").value = kept(DRAFT + id) ?? "";
     this.id = id;
     this.clear();
     part("case-told").textContent = "";
@@ -224,7 +225,7 @@ export class CasesView {
     button.disabled = true;
     if (await this.write({ kind: "note", words: written.trim() })) {
       if (id === this.id && place.value === written) place.value = "";
-      if (draftOf(id) === written) keepDraft(id, "");
+      if (kept(DRAFT + id) === written) keep(DRAFT + id, "");
     }
     button.disabled = false;
   }
@@ -266,22 +267,5 @@ export class CasesView {
 
   complain(error) {
     part("case-told").textContent = reasonOf(error);
-  }
-}
-
-/** What is half written stays in this tab, with its case, until it is sent or somebody else signs in. */
-function keepDraft(id, words) {
-  try {
-    sessionStorage.setItem(DRAFT + id, words);
-  } catch {
-    // storage can be full or forbidden: then it lasts as long as the view
-  }
-}
-
-function draftOf(id) {
-  try {
-    return sessionStorage.getItem(DRAFT + id) ?? "";
-  } catch {
-    return ""; // see keepDraft
   }
 }

@@ -100,11 +100,7 @@ export class Detail {
       this.stray = false;
       return true;
     }
-    if (!this.pushed) {
-      this.stray = Boolean(history.state?.detail); // a step forward to somebody who was closed: it is taken back
-      if (this.stray) history.back();
-      return this.stray;
-    }
+    if (!this.pushed) return this.takeBack(); // a step forward to somebody who was closed
     const { then } = this;
     const stays = location.href === this.address; // before what comes next changes it
     this.then = null;
@@ -125,8 +121,14 @@ export class Detail {
   onClose() {
     if (!this.pushed) return;
     this.finish();
+    this.takeBack();
+  }
+
+  /** Step back where the history stands at this view, which is closed; whether it does. */
+  takeBack() {
     this.stray = Boolean(history.state?.detail);
     if (this.stray) history.back();
+    return this.stray;
   }
 
   // ---- walking ------------------------------------------------------------------------------------------------------

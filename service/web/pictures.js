@@ -1,10 +1,11 @@
 // Pictures as queries: made small in the browser (which also takes off what a camera wrote into them), kept for this
 // tab only. Their names are hashes, so that an address can say which one is meant without holding it.
 
+import { keep, kept } from "./kept.js";
+
 const LONGEST_SIDE = 512;
 const QUALITY = 0.9;
-const KEPT = "cskt.picture.";
-const known = new Map(); // name -> data URL
+const PICTURE = "picture.";
 
 /**
  * Take up the file of a picture; returns its name. Throws an Error with a sentence where it is none.
@@ -14,26 +15,13 @@ export async function takePicture(file) {
   const url = await reduced(file);
   const bytes = new TextEncoder().encode(url);
   const name = hashed(bytes);
-  known.set(name, url);
-  try {
-    sessionStorage.setItem(KEPT + name, url);
-  } catch {
-    // storage can be full or forbidden: the picture then lasts until the page is left
-  }
+  keep(PICTURE + name, url);
   return name;
 }
 
 /** The data URL of a picture, or null where this tab does not know it. */
 export function pictureUrl(name) {
-  if (!known.has(name)) {
-    try {
-      const kept = sessionStorage.getItem(KEPT + name);
-      if (kept) known.set(name, kept);
-    } catch {
-      // see takePicture
-    }
-  }
-  return known.get(name) ?? null;
+  return kept(PICTURE + name);
 }
 
 /** The picture of a name as base64, or null where this tab does not know it. */

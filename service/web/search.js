@@ -5,7 +5,7 @@ import { exportSearch, peopleLeftToday, Problem, reasonOf, search } from "./api.
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
 import { emptyGallery, lostPicture, noneOpen, notConvincing, notice, nothingFound, problem, unanswered } from "./messages.js";
-import { pictureBase64 } from "./pictures.js";
+import { pictureBase64, pictureUrl } from "./pictures.js";
 import { tell } from "./toast.js";
 
 const PATIENCE_BEFORE_SKELETONS_MS = 150;
@@ -57,6 +57,12 @@ export class Search {
     if (address !== addressOf(readAddress(location)) || new URLSearchParams(location.search).has("view")) history.pushState(null, "", address);
     this.showQuery();
     void this.answer();
+  }
+
+  /** Whether there is more to the question than words: a picture that is here, people marked. */
+  asksBeyondWords() {
+    const { picture, like, not } = this.query;
+    return Boolean(pictureUrl(picture) || like.length || not.length);
   }
 
   /** More like a row, or not like it; false where there is nobody to be searched for. */
@@ -210,8 +216,8 @@ export class Search {
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered, this.query.text.split(/\s+/).length)] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
-      ...(this.query.picture && !pictureBase64(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
-      ...(hits.length && found.judgement.convincing === null && countParts(this.query) > Number(Boolean(this.query.text)) ? [notice(ONLY_ORDERED)] : []),
+      ...(this.query.picture && !pictureUrl(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
+      ...(hits.length && found.judgement.convincing === null && this.asksBeyondWords() ? [notice(ONLY_ORDERED)] : []),
     );
     if (hits.length) showMessage([]);
     else showMessage(items === 0 ? this.nobody() : nothingFound(filtered, this.page.cameras(), () => this.page.filters.clear()));
@@ -222,21 +228,28 @@ export class Search {
   /** Say how many are shown, and whether there are more. */
   tell(found) {
     const count = this.page.results.hits.length;
-    const convinces = this.judgement.convincing === true;
-    const images = counted(found.gallery.items, "image");
+    const left = peopleLeftToday();
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
-    const left = peopleLeftToday();
-    const few = left < FIRST_HITS ? `${counted(left, "new person", "new people")} left for your key today` : "";
     part("more").textContent = left < Infinity ? `Show ${this.step(FIRST_HITS)} more` : "Show more";
     part("people-left").textContent = left < Infinity ? `Your key may be shown ${counted(left, "further person", "further people")} today.` : "";
     part("take").hidden = count === 0;
-    const all = this.next === null && count < DEEPEST;
-    const whole = all ? `All ${count.toLocaleString("en")}` : `The first ${count.toLocaleString("en")}`;
-    if (this.query.byTrack || convinces) say(`${whole} ${this.query.byTrack ? noun(count, "passage") : noun(count, "match", "matches")}`, `${isFiltered(this.query) ? "filtered from" : "of"} ${images}`, few, found.took_ms.total);
-    else if (isFiltered(this.query)) say(`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`, few, found.took_ms.total);
-    else say(all ? `All ${images}` : `${whole} of ${images}`, "nearest first", few, found.took_ms.total);
+    const few = left < FIRST_HITS ? ` · ${counted(left, "new person", "new people")} left for your key today` : "";
+    const [text, aside] = this.words(count, counted(found.gallery.items, "image"));
+    say(text, aside + few, found.took_ms.total);
     this.page.shown();
+  }
+
+  /** What so many of so many images are, and what narrows it. Only a ranking that convinces is one of matches. */
+  words(count, images) {
+    const all = this.next === null && count < DEEPEST;
+    const whole = `${all ? "All" : "The first"} ${count.toLocaleString("en")}`;
+    const filtered = isFiltered(this.query);
+    const aside = `${filtered ? "filtered from" : "of"} ${images}`;
+    if (this.query.byTrack) return [`${whole} ${noun(count, "passage")}`, aside];
+    if (this.judgement.convincing) return [`${whole} ${noun(count, "match", "matches")}`, aside];
+    if (filtered) return [`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`];
+    return [all ? `All ${images}` : `${whole} of ${images}`, "nearest first"];
   }
 
   /** Nobody answered: the hits that were there stay, and above them it is said that they are not the new ones. */
@@ -296,7 +309,7 @@ function sayOnly(status) {
   part("take").hidden = true;
 }
 
-function say(text, aside = "", few = "", milliseconds = null) {
+function say(text, aside = "", milliseconds = null) {
   const took = milliseconds === null ? null : element("span", { className: "took" }, ` · ${Math.round(milliseconds)} ms`);
-  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${[aside, few].filter(Boolean).join(" · ")}`, took)] : []));
+  part("status").replaceChildren(text, ...(aside ? [element("span", { className: "aside" }, ` · ${aside}`, took)] : []));
 }

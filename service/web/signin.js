@@ -1,6 +1,8 @@
 // Signing in: a key is typed once, a cookie that no script can read stands for it afterwards.
 
-const WHOSE = "cskt.key"; // the id of the key that this tab was last used with
+import { forgetAll, keep, kept } from "./kept.js";
+
+const WHOSE = "key"; // the id of the key that this tab was last used with
 const dialog = document.getElementById("signin");
 const form = document.getElementById("signin-form");
 const told = document.getElementById("signin-problem");
@@ -20,37 +22,21 @@ export function askForKey() {
 
 /** Whether this tab was used by somebody before. */
 export function wasUsed() {
-  return kept() !== null;
+  return kept(WHOSE) !== null;
 }
 
 /** Whether this tab holds the work of somebody else than who has this key; from now on it is the key's. */
 export function isSomebodyElses(key) {
-  const before = kept();
+  const before = kept(WHOSE);
   if (before !== null && before !== key) return true;
-  try {
-    sessionStorage.setItem(WHOSE, key);
-  } catch {
-    // see beginAnew
-  }
+  keep(WHOSE, key);
   return false;
 }
 
 /** Forget what this tab keeps of somebody's work, and begin anew: whoever comes next searches for somebody else. */
 export function beginAnew() {
-  try {
-    for (const name of Object.keys(sessionStorage)) if (name.startsWith("cskt.")) sessionStorage.removeItem(name);
-  } catch {
-    // storage can be forbidden; then nothing is kept
-  }
+  forgetAll();
   location.replace("./");
-}
-
-function kept() {
-  try {
-    return sessionStorage.getItem(WHOSE);
-  } catch {
-    return null; // see beginAnew
-  }
 }
 
 form.addEventListener("submit", async (event) => {

@@ -150,9 +150,8 @@ def perform(gallery, operation):
 
 def traces(folder, truth):
     """What is left of erased items in any file."""
-    kept = {*truth.live, *truth.removed} - {
-        *truth.erased
-    }  # removed without erasing: in files until they are rewritten
+    # what was removed without erasing may stand in files until they are rewritten
+    kept = {*truth.live, *truth.removed} - {*truth.erased}
     vectors = {entry(number).vector.tobytes() for number in kept}
     contents = {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
     found = []

@@ -114,13 +114,18 @@ def test_back_closes_a_person_and_asks_nothing_again(visit, kept) -> None:
     expect(page.locator("#text")).to_have_value("red jacket")
 
 
+def walk(visitor, steps: int) -> None:
+    """Search, open the best hit and walk on from there."""
+    visitor.ask("red jacket")
+    visitor.page.click(".hit >> nth=0")
+    for _ in range(steps):
+        visitor.page.keyboard.press("ArrowRight")
+
+
 def test_who_walked_far_comes_back_to_the_last_one_seen(visit, kept) -> None:
     visitor = visit(kept)
     page = visitor.page
-    visitor.ask("red jacket")
-    page.click(".hit >> nth=0")
-    for _ in range(23):
-        page.keyboard.press("ArrowRight")
+    walk(visitor, 23)
     expect(page.locator("#detail-title")).to_have_text("Hit 24 of 24 shown")
     page.keyboard.press("Escape")
     last = page.locator(".hit >> nth=23")
@@ -185,10 +190,7 @@ def test_a_table_keeps_the_mark_at_its_beginning(visit, kept, tmp_path) -> None:
 def test_who_walks_beyond_the_last_hit_gets_the_next_ones(visit, kept) -> None:
     visitor = visit(kept)
     page = visitor.page
-    visitor.ask("red jacket")
-    page.click(".hit >> nth=0")
-    for _ in range(24):
-        page.keyboard.press("ArrowRight")
+    walk(visitor, 24)
     expect(page.locator("#detail-title")).to_have_text("Hit 25 of 30 shown")
     assert page.get_attribute("#detail-next", "aria-disabled") == "false"
     for _ in range(9):
