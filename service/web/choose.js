@@ -21,6 +21,7 @@ export class CaseChoice {
   /** Offer the open cases, one of them chosen. */
   async open(id = "") {
     this.say("");
+    part("choice-case").replaceChildren(); // what was open before may not be open now, and would go while one chooses
     if (!this.dialog.open) this.dialog.showModal();
     try {
       const { cases } = await fetchCases();
