@@ -179,14 +179,13 @@ async def spend(request: Request, record: Record) -> int | None:
         raise
 
 
-async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int]) -> None:
-    """Of these rows note as shown those that the budget of this key still allows, and count them."""
+async def spend_what_is_left(request: Request, record: Record, ids: Sequence[int]) -> list[int]:
+    """Of these rows those that the budget of this key still allows, now counted."""
     budget: Budget | None = request.app.state.budget
     if budget is None:
-        record.shown = list(dict.fromkeys(ids))
-        return
+        return list(dict.fromkeys(ids))
     item_of = request.app.state.searcher.upkeep.serving.gallery.get
-    record.shown = await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
+    return await asyncio.to_thread(budget.spend_what_is_left, record.key, ids, item_of)
 
 
 def say_what_is_left(response: Response, left: int | None) -> None:

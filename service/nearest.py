@@ -1,7 +1,7 @@
 """The nearest rows of questions that are searched for together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,12 @@ class Ranking:
     def hits(self) -> list[Hit]:
         """The best hit of each group."""
         return [group.best for group in self.groups]
+
+    def first(self, groups: int) -> "Ranking":
+        """Its first groups only, when there are more."""
+        probabilities = self.judgement.probabilities[:groups]
+        judgement = replace(self.judgement, probabilities=probabilities)
+        return Ranking(self.groups[:groups], self.more or groups < len(self.groups), judgement)
 
 
 def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:

@@ -119,14 +119,19 @@ def test_a_service_in_casework_keeps_to_it_and_records_the_refusal(tmp_path: Pat
             pass
         answer = search("blue dress", 4)
         assert (answer.status_code, answer.headers["cskt-people-left"]) == (200, "1")
-        refused = search("red cap", 8)
+        rows = [hit["id"] for hit in answer.json()["hits"]]
+        cut = search("blue dress", 8)  # the fifth is new and the last one; the sixth would be one too many
+        assert [hit["id"] for hit in cut.json()["hits"]][:4] == rows
+        assert (len(cut.json()["hits"]), cut.json()["next_offset"]) == (5, 5)
+        assert cut.headers["cskt-people-left"] == "0"
+        assert search("blue dress", 4).json()["hits"] == answer.json()["hits"]
+        refused = client.post("/v1/search", json={"text": "blue dress", "offset": 5}, headers=shown)
         assert refused.status_code == 429
         assert refused.json()["type"] == "urn:cskt:problem:budget-spent"
         assert int(refused.headers["retry-after"]) > 0
-        assert search("blue dress", 4).status_code == 200
-        rows = {hit["id"] for hit in search("blue dress", 4).json()["hits"]}
-        others = [id for id in range(1, 13) if id not in rows]
-        assert client.get(f"/v1/images/{others[0]}", headers=shown).status_code == 200
+        rows = [hit["id"] for hit in cut.json()["hits"]]
+        others = [0, *(id for id in range(1, 13) if id not in rows)]
+        assert client.get(f"/v1/images/{rows[4]}", headers=shown).status_code == 200
         assert client.get(f"/v1/images/{others[1]}", headers=shown).status_code == 429
         assert client.get(f"/v1/items/{others[1]}", headers=shown).status_code == 429
         records = client.get("/v1/audit", headers=auditor).json()["records"]

@@ -159,5 +159,5 @@ async def _whole(
     file = await searcher.read(case_file, entries, desk.people_needed, searcher.upkeep.serving.gallery.get)
     if not with_people:
         return case_answer(case, file, caller, None, desk.people_needed)
-    await spend_what_is_left(request, record, rows_open_to(file, caller))
+    record.shown = await spend_what_is_left(request, record, rows_open_to(file, caller))
     return case_answer(case, file, caller, record.shown, desk.people_needed)

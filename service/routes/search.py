@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -10,7 +12,7 @@ from indexer.filter_text import parse_filter
 from indexer.filters import Filter, all_of, from_choices
 from indexer.grouping import Group
 from indexer.judging import Judgement as Judged
-from service.access import GuardedRoute
+from service.access import GuardedRoute, spend_what_is_left
 from service.audit.record import Record
 from service.errors import ProtectedTrait
 from service.labels import encoder_label, sources_of
@@ -60,6 +62,7 @@ async def search(
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
+    found = await as_far_as_allowed(request, record, found)
     note_answer(record, found, searcher)
     answer = to_response(found, question, searcher, caller, started)
     return Response(answer.model_dump_json(), media_type="application/json")
@@ -173,9 +176,25 @@ def note_question(record: Record, body: SearchRequest) -> None:
         record.filter = " ".join(filter(None, filters))
 
 
+async def as_far_as_allowed(request: Request, record: Record, found: Found) -> Found:
+    """The answer up to the first person beyond the budget of this key.
+
+    Where that is the very first, only it is left, and is refused with its reason when all are counted.
+    """
+    groups = found.ranking.groups
+    allowed = set(await spend_what_is_left(request, record, shown_by(groups)))
+    held = sum(1 for _ in takewhile(lambda group: group.best.id in allowed, groups))
+    return found if held == len(groups) else replace(found, ranking=found.ranking.first(max(1, held)))
+
+
+def shown_by(groups: Sequence[Group]) -> list[int]:
+    """The rows of these groups, in order."""
+    return [hit.id for group in groups for hit in (group.best, *group.others)]
+
+
 def note_answer(record: Record, found: Found, searcher: Searcher) -> None:
     """And what it showed."""
-    record.shown += [hit.id for group in found.ranking.groups for hit in (group.best, *group.others)]
+    record.shown += shown_by(found.ranking.groups)
     record.encoder, record.generation = found.fingerprint, searcher.stats.generation
 
 
@@ -184,6 +203,7 @@ def to_response(
 ) -> SearchResponse:
     """The answer as sent; `started` is when the request began (perf_counter)."""
     stats = searcher.stats
+    end = question.offset + len(found.ranking.groups)
     texts = [PartEcho(text=w.text, tokens=w.tokens, truncated=w.truncated) for w in found.words]
     first = texts[0] if texts else PartEcho(text="", tokens=0, truncated=False)
     return SearchResponse(
@@ -195,7 +215,7 @@ def to_response(
                 found.ranking.groups, found.ranking.judgement.probabilities, strict=True
             )
         ],
-        next_offset=question.depth if found.ranking.more and question.depth < MAX_DEPTH else None,
+        next_offset=end if found.ranking.more and end < MAX_DEPTH else None,
         gallery=GalleryState(
             items=count_open_to(caller, stats),
             generation=stats.generation,

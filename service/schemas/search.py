@@ -177,7 +177,10 @@ class SearchResponse(Contract):
 
     query: QueryEcho
     judgement: Judgement
-    hits: list[SearchHit]
+    hits: list[SearchHit] = Field(
+        description="fewer than asked for on the last page, and where the next person is one too many for "
+        "the daily budget of the key; then there is a next page"
+    )
     next_offset: int | None = Field(description="the offset of the next page; null on the last one")
     gallery: GalleryState
     took_ms: Timing

@@ -155,7 +155,7 @@ export class Search {
 
   /** How many to ask for at once: in casework each is on record, and counts. */
   step(hits) {
-    return this.page.unasked() ? hits : Math.max(1, Math.min(FIRST_HITS, peopleLeftToday()));
+    return this.page.unasked() ? hits : FIRST_HITS;
   }
 
   /** Show more by itself when the end comes near, also if it is near already. */
@@ -231,7 +231,6 @@ export class Search {
     const left = peopleLeftToday();
     this.next = found.hits.length ? found.next_offset : null;
     part("more").hidden = this.next === null;
-    part("more").textContent = left < Infinity ? `Show ${this.step(FIRST_HITS)} more` : "Show more";
     part("people-left").textContent = left < Infinity ? `Your key may be shown ${counted(left, "further person", "further people")} today.` : "";
     part("take").hidden = count === 0;
     const few = left < FIRST_HITS ? ` · ${counted(left, "new person", "new people")} left for your key today` : "";
