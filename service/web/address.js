@@ -56,6 +56,16 @@ export function readAddress(location) {
   };
 }
 
+/** What an address says that `readAddress` makes nothing of, as it stands there: a misspelt name, a time that is none. */
+export function unreadIn(location) {
+  const read = new URLSearchParams(addressOf(readAddress(location)).slice(1));
+  const names = [...new Set(new URLSearchParams(location.search).keys())];
+  return names.flatMap((name) => {
+    const said = [...new Set(new URLSearchParams(location.search).getAll(name))].filter(Boolean);
+    return said.length > read.getAll(name).length ? said.map((value) => `${name}=${value}`) : [];
+  });
+}
+
 /** The address of a query, relative to the page. */
 export function addressOf(query) {
   const given = new URLSearchParams();

@@ -1,6 +1,6 @@
 // One query in, one ranking out: asks, shows what comes, shows more of it. Only the newest search may change the page.
 
-import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFiltered, MORE_HITS, MOST_PARTS, readAddress, searchBody } from "./address.js";
+import { addressOf, asksForSomebody, countParts, emptyQuery, FIRST_HITS, isFiltered, MORE_HITS, MOST_PARTS, readAddress, searchBody, unreadIn } from "./address.js";
 import { exportSearch, peopleLeftToday, Problem, reasonOf, search } from "./api.js";
 import { showChips } from "./chips.js";
 import { element } from "./element.js";
@@ -16,6 +16,7 @@ const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a pic
 const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
 const ONLY_ORDERED = "With pictures or people marked, similarity only orders the hits: how likely one is cannot be said. A picture should show one person, cut out.";
 const WITHOUT_PICTURE = "This tab does not have the picture that was searched with: these hits are without it.";
+const notRead = (said) => `The address also asks for ${said.join(", ")}: that is not understood, and these hits are found without it.`;
 const part = (id) => document.getElementById(id);
 
 export class Search {
@@ -209,12 +210,14 @@ export class Search {
     const { hits } = found;
     const items = found.gallery.items;
     const filtered = isFiltered(this.query);
+    const unread = unreadIn(location);
     this.judgement = found.judgement;
     this.page.results.show(hits);
     this.tell(found);
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered, this.query.text.split(/\s+/).length)] : []),
+      ...(unread.length ? [notice(notRead(unread))] : []),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
       ...(this.query.picture && !pictureUrl(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
       ...(hits.length && found.judgement.convincing === null && this.asksBeyondWords() ? [notice(ONLY_ORDERED)] : []),

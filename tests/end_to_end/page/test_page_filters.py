@@ -57,3 +57,14 @@ def test_one_of_many_attributes_is_looked_for(visit, browser, tmp_path):
         page.check("#facts input[value=cap]")
         visitor.wait_for_hits(16)
         assert page.locator("#facts legend:visible").all_text_contents() == ["Hat"]
+
+
+def test_what_is_not_understood_of_an_address_is_said(visit, filled):
+    visitor = visit(filled, "?q=red+jacket&camra=hall&from=yesterday&like=2&like=x&camera=hall&camera=hall")
+    visitor.page.wait_for_selector(".hit")
+    notice = visitor.page.inner_text(".notice >> text=not understood")
+    assert "camra=hall, from=yesterday, like=2, like=x:" in notice
+    assert "camera=hall" not in notice
+    visitor.page.goto(filled.url + "?q=red+jacket&from=2026-05-01T08:00Z&camera=hall&is.carries=backpack")
+    visitor.page.wait_for_selector(".hit")
+    assert not visitor.page.is_visible("text=not understood")
