@@ -77,6 +77,14 @@ def test_in_casework_two_people_must_agree(service) -> None:
     alone = "confirmed" if profile == "open" else "one more"
     assert state(one, "same") == alone
     assert state(one, "same") == alone  # the same person a second time is no second person
+    (found,) = client.get("/v1/cases/case-7", headers=other).json()["findings"]
+    known = {(said["by"], said["verdict"]) for said in found["decisions"]}
+    hidden = profile == "casework"  # who looks next does not know what was decided before
+    assert (found["state"], known) == (
+        ("hidden", {("Ada Lovelace", None)}) if hidden else ("confirmed", {("Ada Lovelace", "same")})
+    )
+    page = client.get("/v1/cases/case-7/report", headers=other).text
+    assert ("Ada Lovelace: same person" in page) != hidden
     assert state(other, "same") == "confirmed"
     assert state(other, "not") == "disputed"
     assert state(one, "unsure") == "not"

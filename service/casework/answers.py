@@ -28,12 +28,16 @@ def case_answer(
     `shown`: the rows whose facts are told; None: nobody's, because they were not asked for.
     """
     mine = _open_to(file, caller)
+    judged = [one for one in mine if isinstance(one, Finding)]
     facts = {id: item_facts(id, file.rows[id]) for id in shown or () if id in file.rows}
     why: Literal["budget", "unasked"] = "unasked" if shown is None else "budget"
     return CaseResponse(
         **case_summary(case).model_dump(),
         pins=[_pinned(one, file, facts, why) for one in mine if isinstance(one, Entry)],
-        findings=[_judged(one, file, facts, why, caller) for one in mine if isinstance(one, Finding)],
+        findings=[
+            _unless_to_be_judged(one, _judged(one, file, facts, why, caller), caller, people_needed)
+            for one in judged
+        ],
         notes=[Noted(words=note.words, by=note.name, at=note.at) for note in file.notes],
         people_needed=people_needed,
         withheld=len(file.pins) + len(file.findings) - len(mine),
@@ -90,6 +94,15 @@ def _judged(
         decisions=[_decision(one, caller) for one in found.decisions],
         earlier=[_decision(one, caller) for one in found.earlier],
     )
+
+
+def _unless_to_be_judged(found: Finding, told: Judged, caller: Caller, people_needed: int) -> Judged:
+    """Without what others decided, where the caller may be the next one to decide."""
+    decided = len(found.decisions) >= people_needed or any(_is_by(one, caller) for one in found.decisions)
+    if decided or not caller.key:
+        return told
+    unsaid = [one.model_copy(update={"verdict": None, "words": ""}) for one in told.decisions]
+    return told.model_copy(update={"state": "hidden", "decisions": unsaid, "earlier": []})
 
 
 def _is_by(entry: Entry, caller: Caller) -> bool:

@@ -6,6 +6,7 @@ from service.printed.sheet import heading, moment, people, person, printed, quot
 from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 
 STATES = {
+    "hidden": "Decided by others: not shown to who has not decided",
     "confirmed": "Confirmed as the person searched for",
     "one more": "Waiting for another person to look",
     "disputed": "Disputed: people disagree",
@@ -18,7 +19,7 @@ MISSING = {
     "budget": "not shown: this key is shown no more people today",
 }
 UNCHECKED = "from an earlier version: not checked that this is the picture that was meant"
-VERDICTS = {"same": "same person", "not": "not the person", "unsure": "unsure"}
+VERDICTS = {None: "not shown", "same": "same person", "not": "not the person", "unsure": "unsure"}
 
 
 def case_report(

@@ -132,7 +132,7 @@ class Pinned(Contract):
 class Decision(Contract):
     """What one person decided."""
 
-    verdict: Verdict
+    verdict: Verdict | None = Field(description="null: hidden until the caller has decided")
     item: int = Field(description="the row that it was made on, one of the same passage")
     by: str
     at: str
@@ -141,7 +141,11 @@ class Decision(Contract):
 
 
 class Judged(Contract):
-    """What the decisions on a row and its passage come to. `one more`: another person has to agree first."""
+    """What the decisions on a row and its passage come to.
+
+    `one more`: another person has to agree first. `hidden`: others decided, fewer than are needed, and the
+    caller has not: whoever is to look next looks for themselves.
+    """
 
     id: int
     item: Item | None
@@ -149,7 +153,7 @@ class Judged(Contract):
     checked: Checked
     query: str
     asked: Asked
-    state: Literal["confirmed", "one more", "disputed", "not", "unsure"]
+    state: Literal["hidden", "confirmed", "one more", "disputed", "not", "unsure"]
     decisions: list[Decision] = Field(description="the last one of each person")
     earlier: list[Decision] = Field(description="before people changed their minds on this row")
 

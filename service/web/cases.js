@@ -16,6 +16,7 @@ const MISSING = {
 };
 const UNCHECKED = "written by an earlier version: whether this is still the same picture is not known";
 const STATES = {
+  hidden: "Look for yourself: what others decided is shown once you have decided",
   confirmed: "Confirmed as the person searched for",
   "one more": "Another person has to look",
   disputed: "Disputed: people disagree",
@@ -23,7 +24,7 @@ const STATES = {
   unsure: "Unsure",
 };
 const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
-const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict]}, ${shortTime(said.at)}`;
+const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict] ?? "decided"}, ${shortTime(said.at)}`;
 const DRAFT = "note."; // a note that is half written stays with its case
 const part = (id) => document.getElementById(id);
 

@@ -93,6 +93,11 @@ def test_in_casework_two_people_confirm(visit, casework) -> None:
     ):
         visitor = visit(casework.stage)
         sign_in(visitor, casework.keys[name])
+        if name == "other":  # who looks next does not know what was decided before
+            visitor.page.click("[data-nav=cases]")
+            visitor.page.wait_for_selector("text=Look for yourself")
+            assert "one: decided" in visitor.page.inner_text("#case-people")
+            visitor.page.click("[data-nav=search]")
         visitor.ask("red jacket")
         visitor.page.click(".hit >> nth=0")
         assert verdict in decide(visitor, "same")
