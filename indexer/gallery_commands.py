@@ -65,6 +65,11 @@ def _add_backup(
         metavar="PATH",
         help="a newer backup, or another copy of the gallery, that knows who was removed; may be repeated",
     )
+    restore.add_argument(
+        "--force",
+        action="store_true",
+        help="also where newer items are lost by it, or where nothing knows who was removed since",
+    )
     restore.set_defaults(run=run_restore)
     return backup, restore
 
@@ -148,10 +153,8 @@ def run_restore(arguments: argparse.Namespace) -> int:
     from indexer.local.backup import restore
 
     ledgers = [Path(path) for path in arguments.ledger]
-    report = restore(Path(arguments.file), local_folder(arguments.gallery), ledgers)
+    report = restore(Path(arguments.file), local_folder(arguments.gallery), ledgers, force=arguments.force)
     print(f"restored: the gallery holds {report.items} items; {report.removed_again} of it stay removed.")
-    if not report.replaced and not ledgers:
-        print("no gallery stood there to say who was removed since; newer backups can, with --ledger FILE.")
     if not report.indexed:
         print("another process writes to the gallery already and will build its index files.")
     return 0

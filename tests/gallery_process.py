@@ -23,7 +23,7 @@ ENGINE = f"indexer{os.sep}local{os.sep}"
 
 
 def put_back(file, folder):
-    restore(Path(file), Path(folder))
+    restore(Path(file), Path(folder), force=True)
 
 
 def erase(folder, key):

@@ -20,7 +20,7 @@ def test_a_backup_is_one_private_file_that_holds_everything(tmp_path):
     assert (report.items, report.removals, report.size) == (40, 0, file.stat().st_size)
     assert [path.name for path in file.parent.iterdir()] == ["one.db"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    report = restore(file, tmp_path / "new")
+    report = restore(file, tmp_path / "new", force=True)
     assert (report.items, report.removed_again, report.replaced, report.indexed) == (40, 0, False, True)
     assert_holds(tmp_path / "new", entries)
     facts = "SELECT id, added_at FROM item ORDER BY id"
@@ -50,7 +50,7 @@ def test_a_backup_leaves_another_one_that_is_being_made_alone(tmp_path, monkeypa
     back_up(tmp_path / "g", tmp_path / "first.db")
     assert {path.name for path in tmp_path.iterdir()} == {"g", "first.db", "second.db"}
     for name in ("first", "second"):
-        restore(tmp_path / f"{name}.db", tmp_path / name)
+        restore(tmp_path / f"{name}.db", tmp_path / name, force=True)
         assert_holds(tmp_path / name, entries)
 
 
@@ -77,7 +77,7 @@ def test_backups_of_a_gallery_that_is_written_hold_whole_batches(tmp_path):
     assert len(set(counts)) > 1
     for number, count in enumerate(counts):
         assert count % 10 == 0
-        restore(tmp_path / f"{number}.db", tmp_path / f"restored-{number}")
+        restore(tmp_path / f"{number}.db", tmp_path / f"restored-{number}", force=True)
         assert_holds(tmp_path / f"restored-{number}", make_items(0, count), number)
 
 
@@ -95,7 +95,7 @@ def test_a_backup_overwrites_nothing_and_lies_outside_the_gallery(tmp_path):
     assert (tmp_path / "mine").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g", "mine"]
     assert back_up(tmp_path / "g", tmp_path / "mine", force=True).items == 10
-    restore(tmp_path / "mine", tmp_path / "new")
+    restore(tmp_path / "mine", tmp_path / "new", force=True)
 
 
 def test_no_backup_is_kept_of_a_damaged_gallery(tmp_path):
@@ -111,7 +111,7 @@ def test_a_backup_of_another_gallery_is_refused(tmp_path):
     filled(tmp_path / "other", 20)
     back_up(tmp_path / "other", tmp_path / "b.db")
     with pytest.raises(GalleryError, match="another gallery"):
-        restore(tmp_path / "b.db", tmp_path / "g")
+        restore(tmp_path / "b.db", tmp_path / "g", force=True)
     with pytest.raises(GalleryError, match="another gallery"):
         restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / "g"])
     assert_holds(tmp_path / "g", entries)
@@ -144,7 +144,7 @@ def test_a_bad_backup_is_refused_and_the_gallery_stays(tmp_path, damage, said):
             file.write_text("a text that is longer than a header" * 9)
     for folder in ("g", "new"):
         with pytest.raises(GalleryError, match=said):
-            restore(file, tmp_path / folder)
+            restore(file, tmp_path / folder, force=True)
     assert_holds(tmp_path / "g", entries)
     assert not (tmp_path / "new").exists()
 
@@ -155,9 +155,9 @@ def test_a_damaged_gallery_is_replaced_only_when_it_was_moved_away(tmp_path):
     database = tmp_path / "g" / "gallery.db"
     database.write_bytes(b"noise" * 10_000)
     with pytest.raises(GalleryCorrupt, match="move gallery"):
-        restore(tmp_path / "b.db", tmp_path / "g")
+        restore(tmp_path / "b.db", tmp_path / "g", force=True)
     database.rename(tmp_path / "away.db")
-    assert restore(tmp_path / "b.db", tmp_path / "g").items == 40
+    assert restore(tmp_path / "b.db", tmp_path / "g", force=True).items == 40
     assert_holds(tmp_path / "g", entries)
 
 
@@ -166,7 +166,7 @@ def test_no_restoring_beside_a_writer(tmp_path):
     back_up(tmp_path / "g", tmp_path / "b.db")
     gallery = writer(tmp_path / "g")
     with pytest.raises(GalleryBusy, match="writing"):
-        restore(tmp_path / "b.db", tmp_path / "g")
+        restore(tmp_path / "b.db", tmp_path / "g", force=True)
     gallery.close()
 
 

@@ -103,7 +103,7 @@ def test_a_ledger_that_is_damaged_lets_nobody_return(tmp_path):
     gallery.close()
     sql(tmp_path / "g", "UPDATE removal SET key_hash = zeroblob(32)")
     with pytest.raises(GalleryCorrupt, match=r"cannot say who was removed.*move gallery\.db away"):
-        restore(tmp_path / "b.db", tmp_path / "g")
+        restore(tmp_path / "b.db", tmp_path / "g", force=True)
 
 
 def test_the_damaged_entry_of_a_file_costs_a_warning(tmp_path, caplog):

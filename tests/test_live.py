@@ -76,7 +76,7 @@ class Living:
 
         def put_back():
             self.gallery.close()
-            restore(self._file, self.folder)
+            restore(self._file, self.folder, force=True)
             self.gallery = open_gallery(self.folder, write=True)
 
         return [entry for entry in self._saved if entry.item.key not in self._removed], put_back

@@ -45,7 +45,7 @@ def test_restoring_brings_back_facts_and_loses_what_came_later(tmp_path):
     gallery.add(make_items(40, 10))
     gallery.build_generation()
     gallery.close()
-    restore(tmp_path / "b.db", tmp_path / "g")
+    restore(tmp_path / "b.db", tmp_path / "g", force=True)
     assert reader.refresh()
     assert_finds(reader, entries, queries(1), 50)
     reader.close()
@@ -62,6 +62,33 @@ def test_restoring_brings_back_facts_and_loses_what_came_later(tmp_path):
     sound = open_gallery(tmp_path / "g")
     assert sound.verify() == []
     sound.close()
+
+
+def test_what_came_later_is_lost_only_when_that_is_said(tmp_path):
+    entries = filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery = writer(tmp_path / "g")
+    gallery.remove(["key-3"])
+    gallery.add(make_items(40, 10))
+    gallery.close()
+    later = [*(entry for entry in entries if entry.item.key != "key-3"), *make_items(40, 10)]
+    with pytest.raises(GalleryError, match=r"holds 10 items that .*b\.db lacks.*--force"):
+        restore(tmp_path / "b.db", tmp_path / "g")
+    assert_holds(tmp_path / "g", later)
+    gallery = writer(tmp_path / "g")
+    gallery.remove([f"key-{number}" for number in range(40, 50)])
+    gallery.close()
+    restore(tmp_path / "b.db", tmp_path / "g")  # now nobody is lost by it
+    assert_holds(tmp_path / "g", later[:39])
+
+
+def test_where_nothing_knows_of_removals_it_has_to_be_said(tmp_path):
+    entries = filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    with pytest.raises(GalleryError, match=r"nothing at .* says who was removed since .*--ledger"):
+        restore(tmp_path / "b.db", tmp_path / "new")
+    assert restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / "g"]).items == 40
+    assert_holds(tmp_path / "new", entries)
 
 
 @pytest.mark.parametrize("erase", [False, True])
@@ -129,13 +156,14 @@ def test_a_reader_in_another_process_sees_old_or_new(tmp_path, other_process):
     folder, end = tmp_path / "0", tmp_path / "end"
     other_process.start("search_until", folder, 5, 8, end)
     assert other_process.line() == "searching"
-    for state in (1, 0) * 6:
-        restore(tmp_path / f"{state}.db", folder)
+    assert json.loads(other_process.line()) == answers[0]
+    restore(tmp_path / "1.db", folder, force=True)
+    assert json.loads(other_process.line()) == answers[1]
+    for state in (0, 1) * 6:
+        restore(tmp_path / f"{state}.db", folder, force=True)
         time.sleep(0.02)
     end.touch()
-    printed, status = other_process.wait()
-    assert status == 0
-    assert sorted(map(json.loads, printed)) == sorted(answers.values())
+    assert other_process.wait() == ([], 0)  # nothing but those two was ever found
 
 
 def test_killed_anywhere_while_restoring_it_is_the_old_or_the_new(tmp_path, other_process):
@@ -173,7 +201,7 @@ def test_a_backup_of_another_encoders_vectors_leaves_questions_whole(tmp_path):
     back_up(tmp_path / "other", tmp_path / "b.db")
     reader = open_gallery(tmp_path / "g")
     assert_finds(reader, entries, queries(2))
-    restore(tmp_path / "b.db", tmp_path / "g")
+    restore(tmp_path / "b.db", tmp_path / "g", force=True)
     assert_finds(reader, entries, queries(3))
     with pytest.raises(FingerprintMismatch, match="moved on to the encoder other"):
         reader.refresh()
@@ -191,7 +219,7 @@ def test_what_a_backup_knows_as_rejected_of_an_erased_key_goes_too(tmp_path):
     gallery.add([mended, kept])
     gallery.remove([mended.item.key], erase=True)
     gallery.close()
-    restore(tmp_path / "b.db", tmp_path / "g")
+    restore(tmp_path / "b.db", tmp_path / "g", force=True)
     assert b"torn/key-70" not in bytes_below(tmp_path / "g")
     assert b"torn/key-71" in bytes_below(tmp_path / "g")
 
@@ -202,7 +230,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "letter.txt").write_text("theirs")
     with pytest.raises(GalleryError, match="holds other files"):
-        restore(tmp_path / "b.db", tmp_path / "theirs")
+        restore(tmp_path / "b.db", tmp_path / "theirs", force=True)
     assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["letter.txt"]
 
 
@@ -211,7 +239,7 @@ def test_the_epoch_rises_above_both(tmp_path):
     back_up(tmp_path / "g", tmp_path / "b.db")
     epochs = []
     for _ in range(3):
-        restore(tmp_path / "b.db", tmp_path / "g")
+        restore(tmp_path / "b.db", tmp_path / "g", force=True)
         store = Store(tmp_path / "g")
         epochs.append(store.moment().epoch)
         store.close()

@@ -118,8 +118,8 @@ def test_rules_outlive_the_restoring_of_a_backup(tmp_path):
     back_up(tmp_path / "g", tmp_path / "b.db")
     gallery.set_retention("gate", 30 * DAY)
     gallery.close()
-    restore(tmp_path / "b.db", tmp_path / "g")
-    restore(tmp_path / "b.db", tmp_path / "new")
+    restore(tmp_path / "b.db", tmp_path / "g", force=True)
+    restore(tmp_path / "b.db", tmp_path / "new", force=True)
     for folder, days in (("g", 30), ("new", 90)):
         reader = open_gallery(tmp_path / folder)
         assert reader.retention() == {"gate": days * DAY}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from indexer.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryMissing
 from indexer.local.database import connect_reader, connect_writer, full_disk, reading, sentences, sync_folder
@@ -144,7 +145,7 @@ def _refuse_to_overwrite(file: Path, force: bool) -> None:
         raise GalleryError(f"{file} exists: give the backup a new name, or --force to replace it.")
 
 
-def restore(file: Path, folder: Path, ledgers: Sequence[Path] = ()) -> RestoreReport:
+def restore(file: Path, folder: Path, ledgers: Sequence[Path] = (), *, force: bool = False) -> RestoreReport:
     """Make the gallery in `folder` what it was when the backup `file` was made, except for who was removed.
 
     Everybody whom the gallery that stands there, or one of `ledgers` (further backups or galleries of the
@@ -152,7 +153,8 @@ def restore(file: Path, folder: Path, ledgers: Sequence[Path] = ()) -> RestoreRe
     as they stand. Readers go on: they see the old or the new gallery, never a mixture.
 
     GalleryCorrupt for a damaged backup, or a damaged gallery in the folder; GalleryBusy while another
-    process writes; GalleryError if the gallery in the folder is another one; GalleryFull.
+    process writes; GalleryError if the gallery in the folder is another one, and, unless `force`, if it holds
+    items that the backup lacks or if nothing knows who was removed since; GalleryFull.
     """
     with ExitStack() as stack:
         backup = stack.enter_context(closing(_opened(file)))
@@ -167,6 +169,8 @@ def restore(file: Path, folder: Path, ledgers: Sequence[Path] = ()) -> RestoreRe
         if standing:
             stack.enter_context(closing(standing))
             _refuse_strangers(backup, [standing])
+        if not force:
+            _refuse_to_forget(backup, folder, standing, known=bool(ledgers))
         with temporary_database(folder) as path:
             with sentences(path):
                 removed = prepare(backup, path, folder, standing, others)
@@ -231,6 +235,26 @@ def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:
                 f"{backup.path} is a backup of another gallery than {other.path}: restore it into "
                 "a new folder."
             )
+
+
+def _refuse_to_forget(backup: Store, folder: Path, standing: Store | None, *, known: bool) -> None:
+    """GalleryError where items would be lost, or where the removed would come back for want of a ledger."""
+    if standing is None:
+        if not known:
+            raise GalleryError(
+                f"nothing at {folder} says who was removed since {backup.path} was made, and they would come "
+                "back: name newer backups, or another copy of the gallery, with --ledger; or add --force."
+            )
+        return
+    with closing(connect_reader(standing.path)) as connection, sentences(standing.path):
+        connection.execute("ATTACH ? AS backup", [f"file:{quote(str(backup.path))}?mode=ro"])
+        missing = "SELECT count(*) FROM item WHERE key NOT IN (SELECT key FROM backup.item)"
+        ((lost,),) = connection.execute(missing)
+    if lost:
+        raise GalleryError(
+            f"the gallery at {folder} holds {lost} items that {backup.path} lacks, and would lose them: "
+            "restore into a new folder with this gallery as --ledger, or back it up first and add --force."
+        )
 
 
 def _built(folder: Path, removed: int, replaced: bool) -> RestoreReport:

@@ -20,7 +20,9 @@ def test_a_backup_made_while_it_serves_is_a_gallery_again(deployed, tmp_path):
     backups = (f"{tmp_path}:/backups",)
     deployed.indexer("gallery", "backup", "/backups/one.cskt", "--gallery", GALLERY, volumes=backups)
     assert deployed.search(SENTENCE).status_code == httpx.codes.OK
-    deployed.indexer("gallery", "restore", "/backups/one.cskt", "--gallery", "/data/again", volumes=backups)
+    deployed.indexer(
+        "gallery", "restore", "/backups/one.cskt", "--gallery", "/data/again", "--force", volumes=backups
+    )
     assert found(deployed, "/data/again") == found(deployed, GALLERY)
 
 
