@@ -248,7 +248,7 @@ class Searcher:
         if stats is not None:
             label = encoder_label(stats.encoder)
             facts = GalleryFacts(stats.items, stats.fresh, stats.generation or 0, label, stats.fingerprint)
-        self.metrics.state(self.ready, facts)
+        self.metrics.state(self.ready, facts, self.upkeep.behind)
 
     def check_ready(self) -> None:
         """Raises NotReady while nothing can be answered. Who is let in while it drains is answered."""

@@ -48,6 +48,7 @@ class Upkeep:
         self._facets: list[Facet] = []
         self._stock_due, self._stock_seconds = True, 0.0
         self._stock_at = -math.inf
+        self._behind_since: float | None = None
 
     async def start(self) -> None:
         """Count what is there; afterwards new rows are taken up by themselves."""
@@ -93,6 +94,11 @@ class Upkeep:
         """Attributes and their most common values, counted over a sample."""
         return self._facets
 
+    @property
+    def behind(self) -> float:
+        """Seconds since new rows, or another encoder, can no longer be taken up; 0 while they can."""
+        return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
+
     async def refresh_now(self) -> None:
         """Take up at once what was just written. Raises CsktError."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
@@ -103,8 +109,9 @@ class Upkeep:
             await asyncio.sleep(self._seconds)
             try:
                 await self.refresh_now()
-                trouble = ""
+                trouble, self._behind_since = "", None
             except Exception as error:  # the last good state goes on serving
+                self._behind_since = self._behind_since or time.monotonic()
                 if str(error) != trouble:
                     log.warning("cannot take up new rows: %s", error)
                 trouble = str(error)

@@ -178,6 +178,29 @@ def test_a_log_without_its_key_is_not_begun_anew(tmp_path):
     assert not places.key_file.exists()
 
 
+def test_a_log_is_not_gone_on_with_by_another_key(tmp_path):
+    places = Places.of(tmp_path)
+    BookLog(places).close_now()  # an empty book is enough
+    for record_first in (False, True):
+        if record_first:
+            log = BookLog(places)
+            log.write_now(record(1))
+            log.close_now()
+        key = places.key_file.read_text()
+        places.key_file.write_text("00" * 32)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        with pytest.raises(ServeError, match="is not that of the audit log"):
+            BookLog(places)
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        places.key_file.write_text(key)
+    head = places.head("book-0001")
+    head.write_bytes(head.read_bytes().replace(b'"seal":"', b'"seal":" '))
+    log = BookLog(places)  # a damaged head is not another key: the first record tells
+    log.write_now(record(2))
+    log.close_now()
+    assert places.names() == ["book-0001", "book-0002"]
+
+
 def test_all_files_are_for_their_owner_only(tmp_path):
     places = Places.of(tmp_path)
     BookLog(places).close_now()

@@ -159,6 +159,14 @@ def test_a_failing_refresh_leaves_the_last_good_state_serving(caplog: pytest.Log
         while rows.refreshed < before + 3:
             await asyncio.sleep(0.005)
         assert (await searcher.search(words("red coat", 1))).hits[0].id == 1
+        searcher.say_state()
+        assert searcher.metrics.registry.get_sample_value("cskt_gallery_behind_seconds") > 0
+        rows.refresh = lambda: False
+        await searcher.upkeep.refresh_now()
+        while searcher.upkeep.behind:
+            await asyncio.sleep(0.005)
+        searcher.say_state()
+        assert searcher.metrics.registry.get_sample_value("cskt_gallery_behind_seconds") == 0
 
     play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01)), scene)
     assert [record.getMessage() for record in caplog.records] == [

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.audit.chain import Head, sealed, unsealed
+from service.audit.chain import Head, beginning, following, parted, sealed, unsealed
 from service.errors import ServeError
 
 KEY_BYTES = 32
@@ -50,7 +50,7 @@ class Places:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def key(self) -> bytes:
-        """The key, made if there is neither a key nor a log. Raises ServeError, OSError."""
+        """The key, made if there is neither it nor a log. Raises OSError, ServeError (another log's key)."""
         if not self.key_file.exists():
             if self.names():
                 raise ServeError(
@@ -58,7 +58,24 @@ class Places:
                     "(CSKT_AUDIT_KEY_FILE names another place), or move the log away to begin a new one."
                 )
             _write_key(self.key_file)
-        return read_key(self.key_file)
+        key, names = read_key(self.key_file), self.names()
+        if names and not any(self._is_of(key, name) for name in names):
+            raise ServeError(
+                f"The key in {self.key_file} is not that of the audit log in {self.books}: nothing there was "
+                "written with it. Put the right one back, or move the log and its heads away to begin anew."
+            )
+        return key
+
+    def _is_of(self, key: bytes, name: str) -> bool:
+        """Whether this key sealed a book's head or, if that is damaged, its first record. Raises OSError."""
+        with suppress(ValueError, FileNotFoundError):
+            self.read_head(key, name)
+            return True
+        with suppress(ValueError, FileNotFoundError):
+            with self.book(name).open("rb") as book:
+                body, mac = parted(book.readline().removesuffix(b"\n"))
+            return following(key, beginning(key, name), body) == mac
+        return False
 
     def read_head(self, key: bytes, name: str) -> Head:
         """The head of a book. Raises ValueError when it is not as it was sealed, OSError."""

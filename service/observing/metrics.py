@@ -70,6 +70,11 @@ class Metrics:
         self._ready = Gauge("cskt_ready", "1 when searches are answered", registry=registry)
         self._items = Gauge("cskt_gallery_items", "items that can be found", registry=registry)
         self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
+        self._behind = Gauge(
+            "cskt_gallery_behind_seconds",
+            "since new rows can no longer be taken up; 0: they can",
+            registry=registry,
+        )
         self._generation = Gauge("cskt_gallery_generation", "state of the gallery", registry=registry)
         self._encoder = Info("cskt_encoder", "the encoder that answers", registry=registry)
         # the look-up of a label takes longer than the counting itself: each is looked up once
@@ -116,9 +121,10 @@ class Metrics:
         """Note how long one query waited until a worker took it."""
         self._stage_seconds_of("queue").observe(seconds)
 
-    def state(self, ready: bool, facts: GalleryFacts | None) -> None:
-        """Note what is served; `facts` None while that is not known yet."""
+    def state(self, ready: bool, facts: GalleryFacts | None, behind: float) -> None:
+        """Note what is served; `facts` None while that is not known yet, `behind`: seconds."""
         self._ready.set(ready)
+        self._behind.set(behind)
         if facts is not None:
             self._items.set(facts.items)
             self._fresh.set(facts.fresh)
