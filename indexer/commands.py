@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_TOP_K = 1000
 DEFAULT_ENCODER = "demo"
+EXIT_NOTHING = 2
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,7 +74,10 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_index(arguments: argparse.Namespace) -> int:
-    """Index every source in turn; a summary for each, also when interrupted."""
+    """Index every source in turn; a summary for each, also when interrupted.
+
+    EXIT_NOTHING if everything of a source was rejected.
+    """
     from indexer.decoders import Decoders
     from indexer.gallery import local_folder, open_gallery
     from indexer.indexing import IndexReport, index_source
@@ -92,8 +96,8 @@ def run_index(arguments: argparse.Namespace) -> int:
         try:
             if arguments.index:
                 gallery.use_kind(arguments.index)
-            for source in sources:
-                report = IndexReport(source.name)
+            reports = [IndexReport(source.name) for source in sources]
+            for source, report in zip(sources, reports, strict=True):
                 try:
                     with told_job(local_folder(arguments.gallery), source.name, source.total, report) as job:
                         index_source(
@@ -111,7 +115,7 @@ def run_index(arguments: argparse.Namespace) -> int:
             _tell_overdue(gallery, arguments.gallery)
         finally:
             gallery.close()
-    return 0
+    return EXIT_NOTHING if any(one.rejected and not one.new + one.known for one in reports) else 0
 
 
 def _tell_overdue(gallery: "Gallery", address: str) -> None:

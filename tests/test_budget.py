@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyed_service import headers, keyed, make
 
@@ -34,6 +34,7 @@ REQUESTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(REQUESTS, st.integers(1, 6))
 def test_nobody_is_shown_more_people_a_day(tmp_path_factory, requests: list, most: int) -> None:
     moment = [NOON]

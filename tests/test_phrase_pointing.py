@@ -18,7 +18,7 @@ from model.people.paint import paint
 from model.people.render import render_view
 from model.people.shapes import sample_shape
 
-PEOPLE = int(os.environ.get("CSKT_POINTING_PEOPLE", "40"))
+PEOPLE = int(os.environ.get("CSKT_POINTING_PEOPLE", "20"))
 GARMENTS = {
     "upper": ("upper", "upper_trim", "fastening", "inner"),
     "lower": ("lower", "belt"),

@@ -109,6 +109,17 @@ def test_a_folder_that_vanishes_or_is_closed_is_rejected_with_a_reason(
     assert len(entries) == 5
 
 
+def test_a_folder_that_is_closed_itself_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(place: str) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(
+        SourceError, match="cannot be indexed: the folder cannot be listed: Permission denied"
+    ):
+        FolderSource(str(folder))
+
+
 def test_file_names_of_any_bytes_become_text(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/caf\xe9 \xc3\xa9.jpg"
     Path(os.fsdecode(name)).write_bytes(put(tmp_path / "a.jpg").read_bytes())

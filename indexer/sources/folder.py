@@ -32,7 +32,10 @@ class FolderSource:
             raise SourceError(f"{place} {what}; name a folder of images, a manifest or a video.")
         self._root = self._root.resolve()
         self.name = f"folder:{printable(self._root)}"
-        if not any(True for _ in _walk(str(self._root), entered=set())):
+        first = next(_walk(str(self._root), entered=set()), None)
+        if isinstance(first, Unlisted) and first.folder == printable(self._root):
+            raise SourceError(f"{place} cannot be indexed: {first.reason}")
+        if first is None:
             raise SourceError(
                 f"{place} holds no image; looked for {', '.join(IMAGE_SUFFIXES)} there and below."
             )
