@@ -27,7 +27,8 @@ def check_address(settings: Settings) -> None:
     """Raise ServeError when other machines could reach a service without keys; KeyProblem for wrong ones."""
     moment = now()
     good = [key for key in keys_there(settings) if key.good(moment)]
-    make = f"cskt key create --name NAME --scopes search --gallery {settings.gallery or 'G'}"
+    kept = f"--state {settings.state}" if settings.state else f"--gallery {settings.gallery or 'G'}"
+    make = f"cskt key create --name NAME --scopes search {kept}"
     if not settings.loopback and not good:
         raise ServeError(
             f"The address {settings.host} can be reached by other machines and there is no key: make one "

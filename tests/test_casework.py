@@ -160,7 +160,13 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_casework_does_not_start_without_keys(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("CSKT_PROFILE", "casework")
     assert cli.main(["serve", "--gallery", str(tmp_path / "g")]) == 2
-    assert "Casework needs keys" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Casework needs keys" in told
+    assert f"--gallery {tmp_path / 'g'}" in told
+    monkeypatch.setenv("CSKT_STATE", str(tmp_path / "elsewhere"))
+    assert cli.main(["serve", "--gallery", str(tmp_path / "g")]) == 2
+    assert f"--state {tmp_path / 'elsewhere'}" in capsys.readouterr().err  # where it will look for them
+    monkeypatch.delenv("CSKT_STATE")
     create = ["key", "create", "--name", "n", "--gallery", str(tmp_path / "g"), "--scopes"]
     assert cli.main([*create, "search,admin"]) == 2
     assert "no key has both" in capsys.readouterr().err
