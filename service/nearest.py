@@ -31,11 +31,13 @@ class Ranking:
     """The page of a ranking that was asked for, best first, whether there is a next one, and what it means.
 
     Without grouping each group has one hit. The judgement's probabilities are those of the best hits.
+    passing: rows that the filter leaves; None without one.
     """
 
     groups: tuple[Group, ...]
     more: bool
     judgement: Judgement
+    passing: int | None
 
     @property
     def hits(self) -> list[Hit]:
@@ -46,7 +48,8 @@ class Ranking:
         """Its first groups only, when there are more."""
         probabilities = self.judgement.probabilities[:groups]
         judgement = replace(self.judgement, probabilities=probabilities)
-        return Ranking(self.groups[:groups], self.more or groups < len(self.groups), judgement)
+        more = self.more or groups < len(self.groups)
+        return replace(self, groups=self.groups[:groups], more=more, judgement=judgement)
 
 
 def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
@@ -79,7 +82,8 @@ def _page(groups: Sequence[Group], wanted: Wanted) -> Ranking:
     page = tuple(good[question.offset : question.depth])
     best = groups[0].best.score if groups else None
     judgement = wanted.judge.judge(wanted.vector, best, [group.best.score for group in page])
-    return Ranking(page, len(good) > question.depth, judgement)
+    passing = None if question.where is None else len(wanted.gallery.ids(question.where))
+    return Ranking(page, len(good) > question.depth, judgement, passing)
 
 
 def _alike(batch: Sequence[Wanted]) -> list[list[int]]:

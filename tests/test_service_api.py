@@ -40,6 +40,7 @@ def test_search_answers_the_contract(client: TestClient) -> None:
     }
     assert body["gallery"] == {
         "items": 12,
+        "passing": 12,
         "generation": 1,
         "encoder": "toy",
         "fingerprint": "toy0123456789abcdef",
@@ -69,6 +70,9 @@ def test_filters_narrow_what_is_found(client: TestClient, where: dict[str, objec
     response = ask(client, text="coat", filter=where)
     assert response.status_code == 200
     assert {hit["id"] for hit in response.json()["hits"]} == ids
+    first = ask(client, text="coat", filter=where, top_k=1).json()["gallery"]
+    assert (first["passing"], first["items"]) == (len(ids), 12)
+    assert ask(client, text="coat").json()["gallery"]["passing"] == 12
 
 
 def test_a_long_text_is_cut_and_the_answer_says_so(client: TestClient) -> None:

@@ -203,6 +203,7 @@ def to_response(
 ) -> SearchResponse:
     """The answer as sent; `started` is when the request began (perf_counter)."""
     stats = searcher.stats
+    items, passing = count_open_to(caller, stats), found.ranking.passing
     end = question.offset + len(found.ranking.groups)
     texts = [PartEcho(text=w.text, tokens=w.tokens, truncated=w.truncated) for w in found.words]
     first = texts[0] if texts else PartEcho(text="", tokens=0, truncated=False)
@@ -217,7 +218,8 @@ def to_response(
         ],
         next_offset=end if found.ranking.more and end < MAX_DEPTH else None,
         gallery=GalleryState(
-            items=count_open_to(caller, stats),
+            items=items,
+            passing=items if passing is None else passing,
             generation=stats.generation,
             encoder=encoder_label(stats.encoder),
             fingerprint=found.fingerprint,

@@ -141,6 +141,7 @@ class GalleryState(Contract):
     """Which state of which gallery gave the answer."""
 
     items: int
+    passing: int = Field(description="of these images those that the filter lets through; without one all")
     generation: int | None
     encoder: str
     fingerprint: str

@@ -237,20 +237,22 @@ export class Search {
     part("people-left").textContent = left < Infinity ? `Your key may be shown ${counted(left, "further person", "further people")} today.` : "";
     part("take").hidden = count === 0;
     const few = left < FIRST_HITS ? ` · ${counted(left, "new person", "new people")} left for your key today` : "";
-    const [text, aside] = this.words(count, counted(found.gallery.items, "image"));
+    const [text, aside] = this.words(count, found.gallery);
     say(text, aside + few, found.took_ms.total);
     this.page.shown();
   }
 
   /** What so many of so many images are, and what narrows it. Only a ranking that convinces is one of matches. */
-  words(count, images) {
+  words(count, { items, passing }) {
+    const images = counted(items, "image");
     const all = this.next === null && count < DEEPEST;
     const whole = `${all ? "All" : "The first"} ${count.toLocaleString("en")}`;
     const filtered = isFiltered(this.query);
-    const aside = `${filtered ? "filtered from" : "of"} ${images}`;
+    const left = `${passing.toLocaleString("en")} that ${passing === 1 ? "passes" : "pass"} the filters`;
+    const aside = filtered ? `of ${left}, from ${images}` : `of ${images}`;
     if (this.query.byTrack) return [`${whole} ${noun(count, "passage")}`, aside];
     if (this.judgement.convincing) return [`${whole} ${noun(count, "match", "matches")}`, aside];
-    if (filtered) return [`${whole} that ${count === 1 ? "passes" : "pass"} the filters`, `from ${images}, nearest first`];
+    if (filtered) return [!all ? `${whole} of ${left}` : passing === 1 ? "The only one that passes the filters" : `All ${left}`, `from ${images}, nearest first`];
     return [all ? `All ${images}` : `${whole} of ${images}`, "nearest first"];
   }
 

@@ -54,6 +54,7 @@ def test_cameras_and_times_restrict_the_search(visit, filled):
     assert visitor.ids() == [1, 3]
     page.check("#cameras >> text=hall")
     visitor.wait_for_hits(3)
+    assert page.text_content("#status").startswith("All 3 that pass the filters · from 30 images")
     assert page.text_content("#camera-choice") == "2 cameras"
     page.click("#time-menu summary")
     page.fill("#seen-from", "2026-05-01T11:00")  # Berlin: 09:00 UTC, inclusive
@@ -61,6 +62,7 @@ def test_cameras_and_times_restrict_the_search(visit, filled):
     page.click("text=Apply")
     visitor.wait_for_hits(1)
     assert visitor.ids() == [2]
+    assert page.text_content("#status").startswith("The only one that passes the filters")
     assert "camera=entrance&camera=hall&from=2026-05-01T09%3A00%3A00.000Z" in page.url
     page.reload()
     page.wait_for_selector(".hit")
