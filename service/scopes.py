@@ -45,5 +45,6 @@ LOCAL = Caller("", "this machine", frozenset(Scope))
 APART = (
     (Scope.ADMIN, Scope.SEARCH, "who gives out keys does not search"),
     (Scope.SEARCH, Scope.ERASE, "who searches does not erase"),
+    (Scope.SEARCH, Scope.AUDIT, "who reads what others decided does not decide"),
 )
 """Scopes that one key may not have together in the profile casework, and why."""

@@ -48,7 +48,7 @@ class Upkeep:
         self._facets: list[Facet] = []
         self._stock_due, self._stock_seconds = True, 0.0
         self._stock_at = -math.inf
-        self._behind_since: float | None = None
+        self._looked_at = time.monotonic()
 
     async def start(self) -> None:
         """Count what is there; afterwards new rows are taken up by themselves."""
@@ -96,8 +96,8 @@ class Upkeep:
 
     @property
     def behind(self) -> float:
-        """Seconds since new rows, or another encoder, can no longer be taken up; 0 while they can."""
-        return 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
+        """Seconds since new rows, or another encoder, could last be taken up."""
+        return time.monotonic() - self._looked_at
 
     async def refresh_now(self) -> None:
         """Take up at once what was just written. Raises CsktError."""
@@ -109,9 +109,8 @@ class Upkeep:
             await asyncio.sleep(self._seconds)
             try:
                 await self.refresh_now()
-                trouble, self._behind_since = "", None
+                trouble = ""
             except Exception as error:  # the last good state goes on serving
-                self._behind_since = self._behind_since or time.monotonic()
                 if str(error) != trouble:
                     log.warning("cannot take up new rows: %s", error)
                 trouble = str(error)
@@ -126,6 +125,7 @@ class Upkeep:
             if self._reopen is None:
                 raise
             self._follow(self._reopen)
+        self._looked_at = time.monotonic()
         if self._stock_due and time.monotonic() - self._stock_at >= 10 * self._stock_seconds:
             self._take_stock()
 

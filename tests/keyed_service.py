@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi.testclient import TestClient
+from httpx import Response
 from service_toys import ToyEncoder, ToyGallery, person
 
 from service.app import create_app
@@ -56,3 +57,8 @@ def make(
 ) -> str:
     """The text of a new key."""
     return store.create(name, scopes, cameras, expires)[1]
+
+
+def write(client: TestClient, shown: dict[str, str], **entry: object) -> Response:
+    """Write into the file of case-7."""
+    return client.post("/v1/cases/case-7/entries", json=entry, headers=shown)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from keyed_service import headers, keyed, make
+from keyed_service import headers, keyed, make, write
 
 from service import cli
 from service.casework.cases import CaseStore
@@ -35,10 +35,6 @@ def service(request, tmp_path: Path) -> Iterator[tuple]:
         while client.get("/v1/items/1", headers=shown[0]).status_code != 200:
             pass
         yield client, *shown, request.param
-
-
-def write(client, shown: dict[str, str], **entry: object):
-    return client.post("/v1/cases/case-7/entries", json=entry, headers=shown)
 
 
 def test_a_file_is_what_people_wrote(service) -> None:
@@ -222,18 +218,6 @@ def test_a_report_leaves_whatever_the_case_was_called_in_earlier_versions(tmp_pa
         answer = client.get('/v1/cases/案件 "1/report', headers=shown)
         assert answer.status_code == 200
         assert answer.headers["content-disposition"] == 'attachment; filename="case-1.html"'
-
-
-def test_two_keys_of_one_name_are_one_person(tmp_path: Path) -> None:
-    with keyed(tmp_path, profile="casework") as (client, store):
-        CaseStore(tmp_path).begin("case-7", "report", LATER)
-        keys = [make(store, Scope.SEARCH, name=name) for name in ("Ada Byron", " ada  BYRON", "Grace")]
-        shown = [headers(key) | {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"} for key in keys]
-        while client.get("/v1/cases/case-7", headers=shown[2]).status_code != 200:
-            pass
-        decide = {"kind": "decision", "item": 4, "query": "blue dress", "verdict": "same"}
-        states = [write(client, one, **decide).json()["findings"][0]["state"] for one in shown]
-        assert states == ["one more", "one more", "confirmed"]
 
 
 def test_a_row_that_is_somebody_else_now_is_not_shown_as_found(service) -> None:

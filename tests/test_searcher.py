@@ -160,13 +160,11 @@ def test_a_failing_refresh_leaves_the_last_good_state_serving(caplog: pytest.Log
             await asyncio.sleep(0.005)
         assert (await searcher.search(words("red coat", 1))).hits[0].id == 1
         searcher.say_state()
-        assert searcher.metrics.registry.get_sample_value("cskt_gallery_behind_seconds") > 0
+        behind = searcher.metrics.registry.get_sample_value("cskt_gallery_behind_seconds")
+        assert behind >= 0.02  # three looks in vain, one each hundredth of a second
         rows.refresh = lambda: False
         await searcher.upkeep.refresh_now()
-        while searcher.upkeep.behind:
-            await asyncio.sleep(0.005)
-        searcher.say_state()
-        assert searcher.metrics.registry.get_sample_value("cskt_gallery_behind_seconds") == 0
+        assert searcher.upkeep.behind < behind
 
     play(Searcher(ToyEncoder(), rows, Settings(refresh_seconds=0.01)), scene)
     assert [record.getMessage() for record in caplog.records] == [

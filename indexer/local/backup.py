@@ -170,7 +170,7 @@ def restore(file: Path, folder: Path, ledgers: Sequence[Path] = (), *, force: bo
             stack.enter_context(closing(standing))
             _refuse_strangers(backup, [standing])
         if not force:
-            _refuse_to_forget(backup, folder, standing, known=bool(ledgers))
+            _refuse_to_forget(backup, folder, standing, others)
         with temporary_database(folder) as path:
             with sentences(path):
                 removed = prepare(backup, path, folder, standing, others)
@@ -237,10 +237,11 @@ def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:
             )
 
 
-def _refuse_to_forget(backup: Store, folder: Path, standing: Store | None, *, known: bool) -> None:
+def _refuse_to_forget(backup: Store, folder: Path, standing: Store | None, ledgers: Sequence[Store]) -> None:
     """GalleryError where items would be lost, or where the removed would come back for want of a ledger."""
     if standing is None:
-        if not known:
+        made = backup.moment().epoch
+        if not any(one.path != backup.path and one.moment().epoch >= made for one in ledgers):
             raise GalleryError(
                 f"nothing at {folder} says who was removed since {backup.path} was made, and they would come "
                 "back: name newer backups, or another copy of the gallery, with --ledger; or add --force."

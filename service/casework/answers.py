@@ -20,6 +20,11 @@ def rows_open_to(file: CaseFile, caller: Caller) -> list[int]:
     return [one.item for one in named if one.item is not None and not _gone(one, file)]
 
 
+def is_pinned_for(file: CaseFile, caller: Caller, item: int) -> bool:
+    """Whether the caller is shown a pin on this row."""
+    return any(isinstance(one, Entry) and one.item == item for one in _open_to(file, caller))
+
+
 def case_answer(
     case: Case, file: CaseFile, caller: Caller, shown: Collection[int] | None, people_needed: int
 ) -> CaseResponse:
@@ -45,9 +50,11 @@ def case_answer(
 
 
 def _open_to(file: CaseFile, caller: Caller) -> list[Entry | Finding]:
-    """What is about people whom the caller may see; who is gone is nobody's."""
+    """What is about people whom the caller may see; of who is gone nobody knows any more on which camera."""
     named: list[Entry | Finding] = [*file.pins, *file.findings]
-    return [one for one in named if _gone(one, file) or may_see(file.rows[one.item or 0], caller)]
+    if caller.cameras is None:
+        return named
+    return [one for one in named if not _gone(one, file) and may_see(file.rows[one.item or 0], caller)]
 
 
 def _gone(one: Entry | Finding, file: CaseFile) -> Literal["gone", "another"] | None:
@@ -97,9 +104,9 @@ def _judged(
 
 
 def _unless_to_be_judged(found: Finding, told: Judged, caller: Caller, people_needed: int) -> Judged:
-    """Without what others decided, where the caller may be the next one to decide."""
-    decided = len(found.decisions) >= people_needed or any(_is_by(one, caller) for one in found.decisions)
-    if decided or not caller.key:
+    """Without what others decided, where the caller has not and could be who is still needed."""
+    settled = found.state in ("confirmed", "disputed", "not") and len(found.decisions) >= people_needed
+    if settled or not caller.key or people_needed == 1 or any(_is_by(one, caller) for one in found.decisions):
         return told
     unsaid = [one.model_copy(update={"verdict": None, "words": ""}) for one in told.decisions]
     return told.model_copy(update={"state": "hidden", "decisions": unsaid, "earlier": []})

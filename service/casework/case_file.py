@@ -95,20 +95,27 @@ def _findings(
     decisions: Sequence[Entry], people_needed: int, rows: Mapping[int, GalleryItem]
 ) -> Iterable[Finding]:
     latest: dict[Subject, dict[str, Entry]] = {}
+    swayed: set[tuple[Subject, str]] = set()
     on_rows: dict[tuple[Subject, Place], dict[str, Entry]] = {}
     earlier: dict[tuple[Subject, Place], list[Entry]] = {}
     for entry in decisions:
         place, passage = _where(entry, rows)
         subject = (same_words(entry.query), entry.asked, passage)
         said, person = on_rows.setdefault((subject, place), {}), person_of(entry)
+        if _is_swayed(latest.get(subject, {}), person, entry):
+            swayed.add((subject, person))
         if person in said and said[person].verdict != entry.verdict:
             earlier.setdefault((subject, place), []).append(said[person])
         said[person] = latest.setdefault(subject, {})[person] = entry
     for (subject, (item, mark)), said in on_rows.items():
         words = next(iter(said.values()))
-        whole = tuple((latest[subject] | said).values())
+        decided = latest[subject] | said
+        agreed = [one for who, one in decided.items() if (subject, who) not in swayed]
+        whole = tuple(decided.values())
         before = tuple(earlier.get((subject, (item, mark)), ()))
-        yield Finding(item, mark, words.query, words.asked, _state(whole, people_needed), whole, before)
+        yield Finding(
+            item, mark, words.query, words.asked, _state(whole, agreed, people_needed), whole, before
+        )
 
 
 def _where(entry: Entry, rows: Mapping[int, GalleryItem]) -> tuple[Place, Hashable]:
@@ -120,12 +127,19 @@ def _where(entry: Entry, rows: Mapping[int, GalleryItem]) -> tuple[Place, Hashab
     return (entry.item, row_mark(item)), group_of(entry.item, item)
 
 
-def _state(decisions: Sequence[Entry], people_needed: int) -> State:
-    """Who shows no key is nobody in particular: that does not count where two people must agree."""
+def _is_swayed(before: Mapping[str, Entry], person: str, entry: Entry) -> bool:
+    """Whether somebody changes to `same` who could see by then what others had decided."""
+    changes = person in before and before[person].verdict != "same"
+    return changes and entry.verdict == "same" and len(before) > 1
+
+
+def _state(decisions: Sequence[Entry], unswayed: Sequence[Entry], people_needed: int) -> State:
+    """Where two people must agree, nobody counts who shows no key, or came round to what others had said."""
     verdicts = [decision.verdict for decision in decisions]
     if "same" in verdicts:
         if "not" in verdicts:
             return "disputed"
-        agreed = sum(one.verdict == "same" and (people_needed == 1 or one.key != "") for one in decisions)
+        counting = decisions if people_needed == 1 else [one for one in unswayed if one.key]
+        agreed = sum(one.verdict == "same" for one in counting)
         return "confirmed" if agreed >= people_needed else "one more"
     return "not" if "not" in verdicts else "unsure"

@@ -72,7 +72,7 @@ class Metrics:
         self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
         self._behind = Gauge(
             "cskt_gallery_behind_seconds",
-            "since new rows can no longer be taken up; 0: they can",
+            "since new rows could last be taken up",
             registry=registry,
         )
         self._generation = Gauge("cskt_gallery_generation", "state of the gallery", registry=registry)

@@ -1,18 +1,19 @@
 """/v1/cases: what is being looked for, who was found, what people decided and noted."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.access import GuardedRoute, spend, spend_what_is_left
-from service.casework.answers import case_answer, case_summary, rows_open_to
-from service.casework.case_file import case_file
+from service.casework.answers import case_answer, case_summary, is_pinned_for, rows_open_to
+from service.casework.case_file import CaseFile, case_file
 from service.casework.cases import Case
 from service.casework.desk import Desk
 from service.casework.entries import Entry
 from service.casework.row_marks import row_mark
-from service.errors import UnknownCase
+from service.errors import UnknownCase, UnknownItem
 from service.labels import encoder_label
 from service.printed.case_report import case_report
 from service.routes.reach import TheCaller, TheDesk, TheRecord, TheSearcher, problems
@@ -24,6 +25,7 @@ from service.schemas.cases import (
     NewEntry,
     OpenCase,
     Pin,
+    Unpin,
 )
 from service.scopes import Caller, Scope
 from service.searcher import Searcher
@@ -101,6 +103,8 @@ async def add_entry(
     if isinstance(body, Pin | NewDecision):
         mark, record.shown = row_mark(await searcher.item(body.item, caller)), [body.item]
         await spend(request, record)  # refused before it is written, not after
+    if isinstance(body, Unpin) and not is_pinned_for(await _file(desk, case, searcher), caller, body.item):
+        raise UnknownItem(f"Number {body.item} is not pinned in this file.")
     entry = Entry(key=caller.key, name=caller.name, mark=mark, **body.model_dump())
     await asyncio.to_thread(desk.write, id, entry)
     return await _whole(request, desk, case, searcher, caller, record, with_people=with_people)
@@ -118,7 +122,10 @@ async def get_report(
     """One page of HTML that holds everything, pictures too, and needs nothing else."""
     case, caller = await _open(request, desk, id, caller)
     whole = await _whole(request, desk, case, searcher, caller, record)
-    pictures = {number: await searcher.image(number) for number in record.shown}
+    pictures = {}
+    for number in record.shown:
+        with suppress(UnknownItem):  # it has been removed this very moment
+            pictures[number] = await searcher.image(number)
     plain = "".join(
         c for c in case.id if c.isascii() and (c.isalnum() or c in "._-")
     )  # cases of old may differ
@@ -144,6 +151,11 @@ async def _open(request: Request, desk: Desk, id: str, caller: Caller) -> tuple[
     return case, caller.within(case.cameras)
 
 
+async def _file(desk: Desk, case: Case, searcher: Searcher) -> CaseFile:
+    entries = await asyncio.to_thread(desk.entries, case.id)
+    return await searcher.read(case_file, entries, desk.people_needed, searcher.upkeep.serving.gallery.get)
+
+
 async def _whole(
     request: Request,
     desk: Desk,
@@ -155,8 +167,7 @@ async def _whole(
     with_people: bool = True,
 ) -> CaseResponse:
     """The case as it stands; people beyond the budget of this key are left without facts."""
-    entries = await asyncio.to_thread(desk.entries, case.id)
-    file = await searcher.read(case_file, entries, desk.people_needed, searcher.upkeep.serving.gallery.get)
+    file = await _file(desk, case, searcher)
     if not with_people:
         return case_answer(case, file, caller, None, desk.people_needed)
     record.shown = await spend_what_is_left(request, record, rows_open_to(file, caller))

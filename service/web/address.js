@@ -8,16 +8,18 @@ export const MOST_PARTS = 16; // of one query: its words, its picture, and each 
 const LIKE = 1;
 const NOT_LIKE = -0.1; // of all together; see README.md for how both were chosen
 const FACT = "is.";
+const NOTHING = "./"; // the address of no query
+const SINGLE = ["q", "picture", "from", "until", "by"]; // of these the first is read
 
 /**
  * @typedef {{text: string, picture: string, like: number[], not: number[], cameras: string[], seenFrom: string,
- *   seenUntil: string, facts: Record<string, string[]>, byTrack: boolean}} Query
+ *   seenUntil: string, facts: Map<string, string[]>, byTrack: boolean}} Query
  * picture: the name of one of pictures.js, or empty. like, not: ids of rows. Times are ISO 8601 in UTC, or empty.
  */
 
 /** @returns {Query} */
 export function emptyQuery() {
-  return { text: "", picture: "", like: [], not: [], cameras: [], seenFrom: "", seenUntil: "", facts: {}, byTrack: false };
+  return { text: "", picture: "", like: [], not: [], cameras: [], seenFrom: "", seenUntil: "", facts: new Map(), byTrack: false };
 }
 
 /** Whether there is anybody to search for. */
@@ -32,15 +34,15 @@ export function countParts(query) {
 
 /** Whether some rows are left out from the start. */
 export function isFiltered(query) {
-  return Boolean(query.cameras.length || query.seenFrom || query.seenUntil || Object.keys(query.facts).length);
+  return Boolean(query.cameras.length || query.seenFrom || query.seenUntil || query.facts.size);
 }
 
 /** @returns {Query} what an address asks for; anything senseless in it is left out */
 export function readAddress(location) {
   const given = new URLSearchParams(location.search);
-  const facts = {};
+  const facts = new Map();
   for (const [name, value] of given) {
-    if (name.length > FACT.length && name.startsWith(FACT)) (facts[name.slice(FACT.length)] ??= []).push(value);
+    if (name.length > FACT.length && name.startsWith(FACT)) addTo(facts, name.slice(FACT.length), value);
   }
   const like = ids(given.getAll("like"));
   return {
@@ -48,22 +50,30 @@ export function readAddress(location) {
     picture: /^[0-9a-f]{16}$/.test(given.get("picture") ?? "") ? given.get("picture") : "",
     like,
     not: ids(given.getAll("not")).filter((id) => !like.includes(id)),
-    cameras: [...new Set(given.getAll("camera"))],
+    cameras: [...new Set(given.getAll("camera"))].filter(Boolean),
     seenFrom: isoTime(given.get("from")),
     seenUntil: isoTime(given.get("until")),
-    facts: Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, [...new Set(values)]])),
+    facts,
     byTrack: given.get("by") === "track",
   };
 }
 
+/** One more value of a name, once. */
+export function addTo(values, name, value) {
+  const before = values.get(name) ?? [];
+  if (!before.includes(value)) values.set(name, [...before, value]);
+}
+
 /** What an address says that `readAddress` makes nothing of, as it stands there: a misspelt name, a time that is none. */
 export function unreadIn(location) {
-  const read = new URLSearchParams(addressOf(readAddress(location)).slice(1));
-  const names = [...new Set(new URLSearchParams(location.search).keys())];
-  return names.flatMap((name) => {
-    const said = [...new Set(new URLSearchParams(location.search).getAll(name))].filter(Boolean);
-    return said.length > read.getAll(name).length ? said.map((value) => `${name}=${value}`) : [];
-  });
+  const given = [...new URLSearchParams(location.search)].filter(([, value]) => value.trim());
+  const isFirst = (name, place) => given.findIndex(([other]) => other === name) === place;
+  const isRead = ([name, value], place) => asksAnything(name, value) && (!SINGLE.includes(name) || isFirst(name, place));
+  return given.filter((one, place) => !isRead(one, place)).map(([name, value]) => `${name}=${value}`);
+}
+
+function asksAnything(name, value) {
+  return addressOf(readAddress({ search: `?${new URLSearchParams([[name, value]])}` })) !== NOTHING;
 }
 
 /** The address of a query, relative to the page. */
@@ -76,10 +86,10 @@ export function addressOf(query) {
   for (const camera of query.cameras) given.append("camera", camera);
   if (query.seenFrom) given.set("from", query.seenFrom);
   if (query.seenUntil) given.set("until", query.seenUntil);
-  for (const [name, values] of Object.entries(query.facts)) for (const value of values) given.append(FACT + name, value);
+  for (const [name, values] of query.facts) for (const value of values) given.append(FACT + name, value);
   if (query.byTrack) given.set("by", "track");
   const text = given.toString();
-  return text ? `?${text}` : "./";
+  return text ? `?${text}` : NOTHING;
 }
 
 /**
@@ -112,7 +122,7 @@ function filterOf(query) {
   if (query.cameras.length) filter.cameras = query.cameras;
   if (query.seenFrom) filter.seen_from = query.seenFrom;
   if (query.seenUntil) filter.seen_until = query.seenUntil;
-  const conditions = Object.entries(query.facts).map(([name, values]) => `${quoted(name)} in (${values.map(quoted).join(", ")})`);
+  const conditions = [...query.facts].map(([name, values]) => `${quoted(name)} in (${values.map(quoted).join(", ")})`);
   if (query.not.length) conditions.push(`id not in (${query.not.join(", ")})`);
   if (conditions.length) filter.where = conditions.join(" and ");
   return filter;

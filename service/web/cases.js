@@ -195,7 +195,7 @@ export class CasesView {
   verdicts(finding) {
     return Object.entries({ same: "Same", not: "Not", unsure: "Unsure" }).map(([verdict, label]) => {
       const mine = finding.decisions.some((said) => said.mine && said.verdict === verdict);
-      const button = element("button", { type: "button", className: "secondary small", "aria-pressed": String(mine), "aria-label": `${label}: number ${finding.id}` }, label);
+      const button = element("button", { type: "button", className: "secondary small", "aria-pressed": String(mine), "aria-label": `${label}: number ${finding.id}, searched by ${inFull(finding)}` }, label);
       button.addEventListener("click", () => void this.write({ kind: "decision", item: finding.id, query: finding.query, asked: finding.asked, verdict }));
       return button;
     });

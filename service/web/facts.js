@@ -1,5 +1,6 @@
 // The menu of attributes that the gallery's rows have: ticking several values of one means any of them.
 
+import { addTo } from "./address.js";
 import { element } from "./element.js";
 
 const MANY_VALUES = 15;
@@ -9,10 +10,10 @@ export class FactsMenu {
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.facets = [];
-    this.chosen = {};
+    this.chosen = new Map();
     part("facts").addEventListener("change", () => {
-      this.chosen = {};
-      for (const box of part("facts").querySelectorAll("input:checked")) (this.chosen[box.name] ??= []).push(box.value);
+      this.chosen = new Map();
+      for (const box of part("facts").querySelectorAll("input:checked")) addTo(this.chosen, box.name, box.value);
       this.describe();
       onChange();
     });
@@ -37,7 +38,7 @@ export class FactsMenu {
 
   draw() {
     const groups = new Map(this.facets.map(({ name, values, sampled }) => [name, new Map(values.map(({ value, count }) => [String(value), sampled ? 0 : count]))]));
-    for (const [name, values] of Object.entries(this.chosen)) {
+    for (const [name, values] of this.chosen) {
       if (!groups.has(name)) groups.set(name, new Map());
       for (const value of values) if (!groups.get(name).has(value)) groups.get(name).set(value, 0);
     }
@@ -63,7 +64,7 @@ export class FactsMenu {
 
   group(name, values) {
     const boxes = [...values].map(([value, count]) => {
-      const checked = this.chosen[name]?.includes(value) ?? false;
+      const checked = this.chosen.get(name)?.includes(value) ?? false;
       return element(
         "label",
         { className: "choice" },
@@ -76,9 +77,9 @@ export class FactsMenu {
   }
 
   describe() {
-    const values = Object.values(this.chosen).flat();
+    const values = [...this.chosen.values()].flat();
     const count = values.length;
-    part("facts-choice").textContent = count === 0 ? "Attributes" : count === 1 ? `${inWords(Object.keys(this.chosen)[0])}: ${values[0]}` : `${count} attributes`;
+    part("facts-choice").textContent = count === 0 ? "Attributes" : count === 1 ? `${inWords([...this.chosen.keys()][0])}: ${values[0]}` : `${count} attributes`;
     part("facts-menu").classList.toggle("chosen", count > 0);
   }
 }

@@ -115,7 +115,7 @@ export class Filters {
 
   clear() {
     this.chosen = [];
-    this.facts.show({});
+    this.facts.show(new Map());
     this.setTimes("", "");
     this.drawCameras();
     part("camera-menu").querySelector("summary").focus();
@@ -161,7 +161,7 @@ export class Filters {
     part("time-choice").textContent = times;
     part("time-choice").title = [from, until].filter(Boolean).map(longTime).join(" – ");
     part("time-menu").classList.toggle("chosen", Boolean(from || until));
-    part("filters-clear").hidden = !(count || from || until || Object.keys(this.facts.chosen).length);
+    part("filters-clear").hidden = !(count || from || until || this.facts.chosen.size);
   }
 }
 

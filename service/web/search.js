@@ -16,7 +16,7 @@ const TOO_MANY_PARTS = `A search takes ${MOST_PARTS} parts at most (words, a pic
 const TOO_LONG = "Your description has too many words: only its beginning was used. Put what matters most first.";
 const ONLY_ORDERED = "With pictures or people marked, similarity only orders the hits: how likely one is cannot be said. A picture should show one person, cut out.";
 const WITHOUT_PICTURE = "This tab does not have the picture that was searched with: these hits are without it.";
-const notRead = (said) => `The address also asks for ${said.join(", ")}: that is not understood, and these hits are found without it.`;
+const notRead = (said) => `The address also asks for ${said.join(", ")}: that is not understood, and the search is without it.`;
 const part = (id) => document.getElementById(id);
 
 export class Search {
@@ -191,7 +191,14 @@ export class Search {
   showStart() {
     this.page.results.clear();
     sayOnly("");
+    part("notices").replaceChildren(...this.unread());
     showMessage(this.page.gallery()?.items === 0 ? this.nobody() : []);
+  }
+
+  /** What the address says in vain. */
+  unread() {
+    const said = unreadIn(location);
+    return said.length ? [notice(notRead(said))] : [];
   }
 
   /** There is no image: none at all, or none that may be seen. */
@@ -210,14 +217,13 @@ export class Search {
     const { hits } = found;
     const items = found.gallery.items;
     const filtered = isFiltered(this.query);
-    const unread = unreadIn(location);
     this.judgement = found.judgement;
     this.page.results.show(hits);
     this.tell(found);
     if (!hits.length) say("Nothing found.");
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered, this.query.text.split(/\s+/).length)] : []),
-      ...(unread.length ? [notice(notRead(unread))] : []),
+      ...this.unread(),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
       ...(this.query.picture && !pictureUrl(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
       ...(hits.length && found.judgement.convincing === null && this.asksBeyondWords() ? [notice(ONLY_ORDERED)] : []),

@@ -24,6 +24,7 @@ export class Work {
     this.page = page;
     this.session = null;
     this.file = null; // of the case that is worked on, once it is there
+    this.chosen = this.choosing = 0; // how often a case was chosen here; how often that is under way
     this.last = ""; // the case that was worked on last
     this.read = Promise.resolve(); // once that file was read
   }
@@ -33,8 +34,10 @@ export class Work {
    * page begins anew, because this tab holds the work of somebody else.
    */
   async look() {
-    const before = this.session;
+    if (this.choosing) return true; // then it is not another tab that changes the case
+    const { session: before, chosen } = this;
     const session = await fetchSession();
+    if (chosen !== this.chosen) return true;
     if (isSomebodyElses(session.key)) {
       beginAnew();
       return false;
@@ -71,10 +74,16 @@ export class Work {
 
   /** Work on a case from now on, "" for none. Throws a Problem where that is not open to this key. */
   async on(id, purpose = "") {
-    if (this.session?.needs_key) {
-      await changeSession({ case: id, purpose });
-      this.session = await fetchSession(); // the case may narrow what is seen
-    } else workOn(id);
+    this.chosen += 1;
+    this.choosing += 1;
+    try {
+      if (this.session?.needs_key) {
+        await changeSession({ case: id, purpose });
+        this.session = await fetchSession(); // the case may narrow what is seen
+      } else workOn(id);
+    } finally {
+      this.choosing -= 1;
+    }
     await this.changed();
   }
 

@@ -63,8 +63,35 @@ def test_what_is_not_understood_of_an_address_is_said(visit, filled):
     visitor = visit(filled, "?q=red+jacket&camra=hall&from=yesterday&like=2&like=x&camera=hall&camera=hall")
     visitor.page.wait_for_selector(".hit")
     notice = visitor.page.inner_text(".notice >> text=not understood")
-    assert "camra=hall, from=yesterday, like=2, like=x:" in notice
-    assert "camera=hall" not in notice
+    assert "asks for camra=hall, from=yesterday, like=x:" in notice
+    visitor.page.goto(filled.url + "?Q=red+jacket&q=&camera=")
+    visitor.page.wait_for_selector(".notice >> text=asks for Q=red jacket:")
+    visitor.page.goto(filled.url + "?q=red+jacket&q=blue+shirt&camera=")
+    visitor.page.wait_for_selector(".notice >> text=asks for q=blue shirt:")
+    visitor.page.wait_for_selector(".hit")
     visitor.page.goto(filled.url + "?q=red+jacket&from=2026-05-01T08:00Z&camera=hall&is.carries=backpack")
     visitor.page.wait_for_selector(".hit")
     assert not visitor.page.is_visible("text=not understood")
+
+
+def test_attributes_may_have_the_names_of_what_every_object_has(visit, browser, tmp_path):
+    names = ("constructor", "__proto__", "toString")
+    with open_stage(tmp_path / "gallery", people=False) as stage:
+        stage.add("red jacket", "hall", "2026-05-01T08:00:00.000Z", dict.fromkeys(names, "yes"))
+        stage.add("red jacket", "hall", "2026-05-01T09:00:00.000Z", {})
+        visitor = visit(stage, "?q=red+jacket")
+        page = visitor.page
+        visitor.wait_for_hits(2)
+        page.click("#facts-menu summary")
+        page.check("#facts input[name=__proto__]")
+        visitor.wait_for_hits(1)
+        assert page.url.endswith("is.__proto__=yes")
+        page.goto(f"{stage.url}?q=red+jacket&{'&'.join(f'is.{name}=yes' for name in names)}")
+        visitor.wait_for_hits(1)
+        assert page.locator("#facts input:checked").count() == 3
+
+
+def test_what_is_long_breaks_on_a_phone(visit, filled):
+    visitor = visit(filled, f"?q=red&x={'long' * 200}", viewport={"width": 360, "height": 740})
+    visitor.page.wait_for_selector(".notice >> text=not understood")
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
