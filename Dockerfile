@@ -14,7 +14,7 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 ARG GPU_BASE_IMAGE=python:3.12-slim-bookworm
 
 FROM scratch AS source
-COPY pyproject.toml README.md LICENSE NOTICE /src/
+COPY pyproject.toml README.md LICENSE NOTICE docker/supply/LICENCES.md /src/
 COPY docker/constraints /src/docker/constraints
 COPY docker/wheels /src/docker/wheels
 COPY docker/install.sh /src/docker/install.sh

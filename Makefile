@@ -82,7 +82,7 @@ supply: $(VENV)/tools.stamp
 		docker/constraints/gpu.lock 2>/dev/null | $(PYTHON) docker/supply/of_lock.py > docker/supply/gpu.cdx.json
 
 audit: $(VENV)/tools.stamp
-	$(VENV)/tools/bin/pip-audit --strict -r docker/constraints/cpu.lock --no-deps --disable-pip
+	for lock in cpu-registry gpu; do $(VENV)/tools/bin/pip-audit --strict -r docker/constraints/$$lock.lock --no-deps --disable-pip || exit 1; done
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .

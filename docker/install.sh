@@ -28,6 +28,8 @@ if [ -n "$missing" ]; then
     exit 1
 fi
 
+install -D -m 644 -t "$folder/share/doc/cskt" LICENSE NOTICE LICENCES.md
+
 # What only building needs, and what torch brings for those who build on it.
 pip uninstall --yes --quiet hatchling pathspec pluggy trove-classifiers pip
 torch=$(echo "$folder"/lib/python3*/site-packages/torch)

@@ -51,6 +51,7 @@ class Authentication:
         address = self._address(scope, headers)
         state = scope.setdefault("state", {})
         state["address"] = address
+        state["https"] = self._is_https(scope, headers)
         state["case"], state["purpose"] = headers.get("cskt-case", ""), headers.get("cskt-purpose", "")
         caller = self._caller(headers, address, scope)
         refusal = self._refusal(caller, address, scope)
@@ -102,6 +103,12 @@ class Authentication:
         peer = scope["client"][0] if scope.get("client") else ""
         told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         return told if told and _is_address(told) and self._trusted(peer) else peer
+
+    def _is_https(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the client came by TLS, as a trusted proxy says it, else as the connection was."""
+        told = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
+        peer = scope["client"][0] if scope.get("client") else ""
+        return (told if told and self._trusted(peer) else scope["scheme"]) == "https"
 
     def _trusted(self, peer: str) -> bool:
         return _is_address(peer) and any(ip_address(peer) in network for network in self._proxies)

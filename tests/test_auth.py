@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from keyed_service import headers, keyed, make
+from keyed_service import ADDRESS, headers, keyed, make
 
 from model.errors import ConfigError
 from service.casework.cases import CaseStore
@@ -50,6 +51,20 @@ def test_a_browser_signs_in_and_out(tmp_path: Path) -> None:
         assert client.delete("/v1/session").status_code == 204
         client.cookies.update(before)  # a copy of the cookie is of no use either
         assert client.get("/v1/gallery").status_code == 401
+
+
+def test_a_cookie_is_for_tls_alone_where_the_client_came_by_it(tmp_path: Path) -> None:
+    for number, proxies in enumerate(((), ("10.0.0.0/8",))):
+        folder = tmp_path / str(number)
+        with keyed(folder, trusted_proxies=proxies) as (client, store):
+            key = make(store, Scope.SEARCH)
+            while client.get("/v1/gallery").status_code == 200:
+                pass
+            behind = TestClient(client.app, base_url=ADDRESS, client=("10.1.2.3", 5))
+            told = behind.post("/v1/session", json={"key": key}, headers={"X-Forwarded-Proto": "https"})
+            assert ("secure" in told.headers["set-cookie"].lower()) == bool(proxies)
+            plain = behind.post("/v1/session", json={"key": key}, headers={"X-Forwarded-Proto": "http"})
+            assert "secure" not in plain.headers["set-cookie"].lower()
 
 
 def test_a_session_is_for_one_case_whatever_headers_say(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
         sessions.begin(caller.key, body.case, body.purpose),
         max_age=HOURS * 3600,
         path="/",
-        secure=request.url.scheme == "https",
+        secure=request.state.https,
         httponly=True,
         samesite="strict",
     )

@@ -1,5 +1,6 @@
 """The Helm chart: real helm renders it, and every object is held against Kubernetes' own schemas."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -113,6 +114,39 @@ def test_every_pod_is_hardened_and_on_the_node_of_the_gallery(tools, tmp_path):
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
         assert volumes["data"]["persistentVolumeClaim"]["claimName"] == "mine-gallery"
+
+
+def test_the_notes_hold_a_command_that_makes_a_key(tools, tmp_path):
+    """Run with a stand-in for kubectl: what it is told is a pod as hardened as the others."""
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(EVERYTHING))
+    told = helm(tools, "install", "mine", CHART, "--dry-run=client", "--values", tmp_path / "values.yaml")
+    command = told[told.index("  SCOPES=search") :]
+    stand_in = tmp_path / "kubectl"
+    stand_in.write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-euc", command], capture_output=True, text=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    given = json.loads(done.stdout.removeprefix("--overrides="))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cskt-key", **given["metadata"]}}
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(pod | {"spec": given["spec"]}))
+    command = [tools / "bin/kubernetes-validate", "--strict", "-k", VERSIONS[-1], tmp_path / "pod.yaml"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    service = pods(rendered(tools, tmp_path, EVERYTHING))["mine"]
+    (container,), (other,) = given["spec"].pop("containers"), service["containers"]
+    asked = ["key", "create", "--name", "first", "--scopes", "search", "--gallery", "/data/gallery"]
+    assert container["args"] == asked
+    for part in ("image", "env", "securityContext", "volumeMounts"):
+        assert container[part] == other[part]
+    assert given["spec"].pop("restartPolicy") == "Never"
+    assert given["spec"].items() <= service.items()
+
+
+def test_a_network_policy_for_nobody_is_refused(tools, tmp_path):
+    (tmp_path / "values.yaml").write_text("network: {from: []}")
+    said = helm(tools, "template", "mine", CHART, "--values", tmp_path / "values.yaml", status=1)
+    assert "minItems" in said
 
 
 def test_the_parts_find_each_other(tools, tmp_path):

@@ -57,6 +57,11 @@ def test_it_holds_what_its_bill_of_materials_says(engine, image):
     assert found == told
 
 
+def test_it_brings_the_licences(engine, image):
+    told = run(engine, image, "ls", "/opt/cskt/share/doc/cskt").split()
+    assert told == ["LICENCES.md", "LICENSE", "NOTICE"]
+
+
 def test_no_file_of_the_program_can_be_changed_by_its_user(engine, image):
     writable = run(engine, image, "find", "/opt/cskt", "-writable", "-not", "-type", "l")
     assert writable == ""

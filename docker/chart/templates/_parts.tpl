@@ -75,3 +75,22 @@ securityContext:
   persistentVolumeClaim: {claimName: {{ .Values.encoders.existingClaim }}, readOnly: true}
 {{- end }}
 {{- end }}
+
+{{/* A pod that makes one key and is gone: the service does not start without one, so nobody can be asked in it. */}}
+{{- define "cskt.keyPod" -}}
+metadata:
+  labels:
+    {{- include "cskt.labels" . | nindent 4 }}
+    app.kubernetes.io/component: key
+spec:
+  {{- include "cskt.pod" . | nindent 2 }}
+  restartPolicy: Never
+  containers:
+    - name: cskt-key
+      {{- include "cskt.image" . | nindent 6 }}
+      args: [key, create, --name, first, --scopes, SCOPES, --gallery, /data/gallery]
+      {{- include "cskt.hardened" . | nindent 6 }}
+      env: {{- include "cskt.environment" . | nindent 8 }}
+      volumeMounts: {{- include "cskt.mounts" . | nindent 8 }}
+  volumes: {{- include "cskt.volumes" . | nindent 4 }}
+{{- end }}
