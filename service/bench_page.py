@@ -1,6 +1,7 @@
 """How quickly the page is there, and the first pictures of a search: `cskt bench serve --part page`.
 
 In a real Chromium, over loopback. What the service says a search took is taken off: the rest is the page.
+Then all hits that there can be are loaded and scrolled through, 60 pixels a frame.
 """
 
 import shutil
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-GOAL_PAINT_MS, GOAL_PICTURES_MS = 1000.0, 300.0
+GOAL_PAINT_MS, GOAL_PICTURES_MS, GOAL_FRAME_MS = 1000.0, 300.0, 34.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run")
 
@@ -39,16 +40,41 @@ _SEARCH = """async (words) => {
     const whole = await shown;
     return [whole, parseFloat(document.querySelector(".took").textContent.slice(3))];
 }"""
+_ALL_HITS = """async () => {
+    const drawn = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
+    while (!document.getElementById("more").hidden) {
+        scrollTo(0, document.body.scrollHeight);
+        await drawn();
+    }
+    scrollTo(0, 0);
+    await drawn();
+    return document.querySelector(".hit").ariaSetSize;
+}"""
+_SCROLL = """(frames) => new Promise((resolve) => {
+    const took = [];
+    let before = null;
+    const step = (now) => {
+        if (before !== null) took.push(now - before);
+        before = now;
+        if (took.length === frames) return resolve(took);
+        scrollBy(0, 60);
+        requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+})"""
+_FRAMES = 600
 
 
 @dataclass
 class PageTimes:
     """Milliseconds until something useful is painted; from asking until the first row of pictures is shown,
-    and what the service says it took of that."""
+    and what the service says it took of that; of each frame while so many hits are scrolled through."""
 
     paint: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     searching: list[float] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)
+    hits: int = 0
 
 
 def measure_page(port: int, sentences: "Sequence[str]", visits: int) -> PageTimes:
@@ -70,6 +96,8 @@ def measure_page(port: int, sentences: "Sequence[str]", visits: int) -> PageTime
             whole, searching = page.evaluate(_SEARCH, sentence)
             times.whole.append(whole)
             times.searching.append(searching)
+        times.hits = int(page.evaluate(_ALL_HITS))
+        times.frames = page.evaluate(_SCROLL, _FRAMES)
         browser.close()
     return times
 
@@ -103,4 +131,6 @@ def results_of(times: PageTimes) -> list[Result]:
             at_most=GOAL_PICTURES_MS,
         ),
         measured("the same, p90", statistics.quantiles(beside, n=10)[-1], "ms", at_most=GOAL_PICTURES_MS),
+        measured(f"a frame while {times.hits} hits are scrolled, p50", statistics.median(times.frames), "ms"),
+        measured("the same, p95", statistics.quantiles(times.frames, n=20)[-1], "ms", at_most=GOAL_FRAME_MS),
     ]

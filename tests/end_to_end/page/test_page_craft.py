@@ -55,7 +55,13 @@ def test_axe_finds_nothing_to_mend(visit, worked, width: int, scheme: str) -> No
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     found["keys"] = violations(page)
-    for address in ("?q=red&camera=No", "?q=" + "red+" * 30, "?view=gallery", "?picture=" + "a" * 16):
+    for address in (
+        "?q=red&camera=No",
+        "?q=red&camra=x",
+        "?q=" + "red+" * 30,
+        "?view=gallery",
+        "?picture=" + "a" * 16,
+    ):
         page.goto(worked.url + address, wait_until="networkidle")
         found[address] = violations(page)
     page.goto(f"{worked.url}?view=cases", wait_until="networkidle")

@@ -214,3 +214,14 @@ def test_nothing_is_loaded_from_elsewhere_and_the_policy_forbids_it(visit, fille
     policy = visitor.page.goto(filled.url).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_a_slow_search_is_said_to_be_slow(visit, filled):
+    visitor, held = visit(filled), []
+    visitor.page.route("**/v1/search", lambda route: held.append(route))
+    visitor.submit("red jacket")
+    visitor.page.wait_for_selector(".skeleton")
+    visitor.page.wait_for_selector("#status:has-text('Still searching: the service is slow')")
+    held[0].continue_()
+    visitor.wait_for_hits(24)
+    assert "Still searching" not in visitor.page.text_content("#status")
