@@ -13,7 +13,7 @@ VERSIONS = ("1.27", "1.30", "1.33", "1.37")
 EVERYTHING = {
     "encoders": {"existingClaim": "encoders"},
     "autoscaling": {"enabled": True},
-    "monitoring": {"enabled": True},
+    "monitoring": {"enabled": True, "labels": {"release": "prometheus"}},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a/b": "cookie"}},
     "storage": {"storageClassName": "fast", "size": "1Ti"},
     "nodeSelector": {"disk": "fast"},
@@ -158,6 +158,7 @@ def test_the_parts_find_each_other(tools, tmp_path):
     assert by_kind["Service"]["spec"]["selector"].items() <= labels.items()
     assert by_kind["Deployment"]["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert by_kind["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert by_kind["ServiceMonitor"]["metadata"]["labels"]["release"] == "prometheus"
     assert (
         by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"]
         == by_kind["Deployment"]["metadata"]["name"]
