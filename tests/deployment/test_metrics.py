@@ -30,8 +30,11 @@ def scraped(deployed):
         deployed.search(f"a man in a coat {number}")
 
     def twice() -> bool:
-        found = ask(deployed, "query", query="min(count_over_time(cskt_ready[1m]))")["result"]
-        return bool(found) and float(found[0]["value"][1]) >= 2
+        seen = [
+            ask(deployed, "query", query=f"min(count_over_time({series}[1m]))")["result"]
+            for series in ("cskt_ready", 'cskt_request_seconds_count{operation="search"}')
+        ]
+        return all(found and float(found[0]["value"][1]) >= 2 for found in seen)
 
     wait_for(twice, "Prometheus to scrape twice")
     deployed.search("a last man in a coat")
