@@ -48,7 +48,7 @@ _ALL_HITS = """async () => {
     }
     scrollTo(0, 0);
     await drawn();
-    return document.querySelector(".hit").ariaSetSize;
+    return document.querySelector("[aria-setsize]").ariaSetSize;
 }"""
 _SCROLL = """(frames) => new Promise((resolve) => {
     const took = [];
