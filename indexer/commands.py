@@ -15,8 +15,10 @@ from model.arguments import add_form_options, count
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
+    from indexer.decoders import Decoders
     from indexer.gallery import Gallery
     from indexer.indexing import IndexReport
+    from indexer.sources import GallerySource
     from model.embedder import Embedder
 
 MAX_TOP_K = 1000
@@ -79,9 +81,8 @@ def run_index(arguments: argparse.Namespace) -> int:
     EXIT_NOTHING if everything of a source was rejected.
     """
     from indexer.decoders import Decoders
-    from indexer.gallery import local_folder, open_gallery
-    from indexer.indexing import IndexReport, index_source
-    from indexer.jobs import told_job
+    from indexer.gallery import open_gallery
+    from indexer.indexing import IndexReport
     from indexer.sources import open_source
     from model.embedder import open_embedder
 
@@ -98,20 +99,7 @@ def run_index(arguments: argparse.Namespace) -> int:
                 gallery.use_kind(arguments.index)
             reports = [IndexReport(source.name) for source in sources]
             for source, report in zip(sources, reports, strict=True):
-                try:
-                    with told_job(local_folder(arguments.gallery), source.name, source.total, report) as job:
-                        index_source(
-                            gallery,
-                            source,
-                            embedder,
-                            report,
-                            arguments.batch_size,
-                            decoders=decoders,
-                            bursts=bursts_of(arguments),
-                            told=job.update,
-                        )
-                finally:
-                    _print_report(report, len(gallery), embedder.precision, arguments.json)
+                _index_one(arguments, gallery, source, embedder, decoders, report)
             _tell_overdue(gallery, arguments.gallery)
         finally:
             gallery.close()
@@ -125,6 +113,34 @@ def _tell_overdue(gallery: "Gallery", address: str) -> None:
     if count:
         remedy = f"erase them with `cskt gallery expire --gallery {terminal_safe(address)}`"
         print(f"cskt: {count} items are kept longer than they may be: {remedy}.", file=sys.stderr)
+
+
+def _index_one(
+    arguments: argparse.Namespace,
+    gallery: "Gallery",
+    source: "GallerySource",
+    embedder: "Embedder",
+    decoders: "Decoders",
+    report: "IndexReport",
+) -> None:
+    from indexer.gallery import local_folder
+    from indexer.indexing import index_source
+    from indexer.jobs import told_job
+
+    try:
+        with told_job(local_folder(arguments.gallery), source.name, source.total, report) as job:
+            index_source(
+                gallery,
+                source,
+                embedder,
+                report,
+                arguments.batch_size,
+                decoders=decoders,
+                bursts=bursts_of(arguments),
+                told=job.update,
+            )
+    finally:
+        _print_report(report, len(gallery), embedder.precision, arguments.json)
 
 
 def _encoder_of(address: str) -> str:

@@ -168,7 +168,7 @@ def test_serve_under_load(encoder: Path, workplace: Path, tmp_path: Path) -> Non
     assert cli.main([*command, "--seconds", "1", "--queries", "6", "--json", str(file)]) == 0
     report = json.loads(file.read_text("utf-8"))
     results = {result["name"]: result for result in report["results"]}
-    capacity = results["capacity, 96 clients"]["value"]
+    (capacity,) = [result["value"] for name, result in results.items() if name.startswith("capacity, ")]
     for factor in (2, 5, 10):
         good = results[f"asked {factor}x: answered by the deadline (baseline: capacity)"]
         assert good["baseline"] == capacity > 0

@@ -6,7 +6,7 @@ Every app has a registry of its own. Nothing here holds words, keys, paths or an
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 
 from opentelemetry.trace import NoOpTracerProvider, TracerProvider
@@ -47,35 +47,21 @@ class Metrics:
         self._tracer = (traces or NoOpTracerProvider()).get_tracer("cskt")
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        requests = Counter(
-            "cskt_requests", "requests by operation and status", ("operation", "status"), registry=registry
-        )
-        request_seconds = Histogram(
-            "cskt_request_seconds",
-            "seconds of a request",
-            ("operation",),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        stage_seconds = Histogram(
-            "cskt_stage_seconds", "seconds of a stage", ("stage",), registry=registry, buckets=_SECONDS
-        )
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        seconds = partial(Histogram, registry=registry, buckets=_SECONDS)
+        requests = counter("cskt_requests", "requests by operation and status", ("operation", "status"))
+        request_seconds = seconds("cskt_request_seconds", "seconds of a request", ("operation",))
+        stage_seconds = seconds("cskt_stage_seconds", "seconds of a stage", ("stage",))
         batch_size = Histogram(
             "cskt_batch_size", "queries worked on together", ("stage",), registry=registry, buckets=_SIZES
         )
-        refusals = Counter(
-            "cskt_refusals", "requests refused, by type of problem", ("problem",), registry=registry
-        )
-        waiting = Gauge("cskt_waiting", "queries waiting", ("stage",), registry=registry)
-        self._ready = Gauge("cskt_ready", "1 when searches are answered", registry=registry)
-        self._items = Gauge("cskt_gallery_items", "items that can be found", registry=registry)
-        self._fresh = Gauge("cskt_gallery_fresh_items", "items in no index file yet", registry=registry)
-        self._behind = Gauge(
-            "cskt_gallery_behind_seconds",
-            "since new rows could last be taken up",
-            registry=registry,
-        )
-        self._generation = Gauge("cskt_gallery_generation", "state of the gallery", registry=registry)
+        refusals = counter("cskt_refusals", "requests refused, by type of problem", ("problem",))
+        waiting = gauge("cskt_waiting", "queries waiting", ("stage",))
+        self._ready = gauge("cskt_ready", "1 when searches are answered")
+        self._items = gauge("cskt_gallery_items", "items that can be found")
+        self._fresh = gauge("cskt_gallery_fresh_items", "items in no index file yet")
+        self._behind = gauge("cskt_gallery_behind_seconds", "since new rows could last be taken up")
+        self._generation = gauge("cskt_gallery_generation", "state of the gallery")
         self._encoder = Info("cskt_encoder", "the encoder that answers", registry=registry)
         # the look-up of a label takes longer than the counting itself: each is looked up once
         self._requests_of = cache(requests.labels)
