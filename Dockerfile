@@ -40,6 +40,7 @@ FROM ${GPU_BASE_IMAGE} AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 LABEL org.opencontainers.image.title="cskt" \
       org.opencontainers.image.description="Find a person in a gallery of images from a sentence (GPU)" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build-gpu /opt/cskt /opt/cskt
 RUN useradd --uid 10001 --no-create-home --home-dir /data cskt && install -d -o cskt -m 700 /data
@@ -55,6 +56,7 @@ CMD ["--help"]
 FROM ${BASE_IMAGE} AS cpu
 LABEL org.opencontainers.image.title="cskt" \
       org.opencontainers.image.description="Find a person in a gallery of images from a sentence (CPU)" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build-cpu /opt/cskt /opt/cskt
 RUN useradd --uid 10001 --no-create-home --home-dir /data cskt && install -d -o cskt -m 700 /data

@@ -78,8 +78,8 @@ supply: $(VENV)/tools.stamp
 		-o docker/supply/cpu.cdx.json $(VENV)/image/bin/python
 	$(PYTHON) docker/supply/licences.py docker/supply/cpu.cdx.json > docker/supply/LICENCES.md
 	rm -rf $(VENV)/image
-	$(VENV)/tools/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
-		docker/constraints/gpu.lock 2>/dev/null | $(PYTHON) docker/supply/of_lock.py > docker/supply/gpu.cdx.json
+	for lock in cpu-registry gpu; do $(VENV)/tools/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--of JSON docker/constraints/$$lock.lock 2>/dev/null | $(PYTHON) docker/supply/of_lock.py > docker/supply/$$lock.cdx.json || exit 1; done
 
 audit: $(VENV)/tools.stamp
 	for lock in cpu-registry gpu; do $(VENV)/tools/bin/pip-audit --strict -r docker/constraints/$$lock.lock --no-deps --disable-pip || exit 1; done

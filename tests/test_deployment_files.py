@@ -1,6 +1,7 @@
 """The files of docker/: what they name exists, and nothing of the hardening has been left out."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,9 @@ def test_the_image_copies_what_the_package_needs() -> None:
     for source in copied:
         assert (ROOT / source).exists()
         assert f"!{source.split('/')[0]}" in ignored
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    said = re.findall(r'image\.version="(.*?)"', dockerfile)
+    assert said == [version, version]
     for target in ("cpu", "gpu"):
         stage = dockerfile.split(f" AS {target}\n")[1].split("\nFROM ")[0]
         for line in ("USER 10001", "HEALTHCHECK", 'ENTRYPOINT ["cskt"]', f"COPY --from=build-{target} "):

@@ -67,10 +67,11 @@ def test_the_sbom_holds_what_is_installed() -> None:
     assert SBOM["bomFormat"] == "CycloneDX"
 
 
-def test_the_list_of_the_gpu_image_is_its_lock() -> None:
-    sbom = json.loads((SUPPLY / "gpu.cdx.json").read_text())
+@pytest.mark.parametrize("lock", ["cpu-registry", "gpu"])
+def test_the_list_of_an_image_with_cuda_is_its_lock(lock: str) -> None:
+    sbom = json.loads((SUPPLY / f"{lock}.cdx.json").read_text())
     told = {canonical(one["name"]): one["version"] for one in sbom["components"]}
-    installed = locked("gpu")
+    installed = locked(lock)
     assert set(installed) - set(told) == BUILDING
     assert {name: installed[name] for name in told} == told
     assert not re.search(r"file:|/(?:home|root|work|tmp)/", json.dumps(sbom["components"]))
