@@ -155,6 +155,7 @@ def test_ten_thousand_hits_scroll(visit, browser, tmp_path: Path) -> None:
         visitor = visit(stage, "?q=red+jacket")
         page = visitor.page
         while "10,000 of 10,000" not in page.inner_text("#status"):
+            assert not page.is_visible("#toast:has-text('No more could be shown')"), page.inner_text("#toast")
             page.evaluate("scrollTo(0, document.body.scrollHeight)")
             page.wait_for_timeout(20)
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
