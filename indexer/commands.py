@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from indexer.filter_options import add_filter_options, filter_of
-from indexer.gallery_commands import add_gallery, add_kind_option
+from indexer.gallery_commands import EXIT_PROBLEMS, add_gallery, add_kind_option
 from indexer.index_options import add_options, bursts_of, scope_of
 from indexer.printed_results import MOST_OTHERS, answer_json, answer_lines
 from indexer.remove_command import add_remove
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_TOP_K = 1000
 DEFAULT_ENCODER = "demo"
-EXIT_NOTHING = 2
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -78,7 +77,7 @@ def _add_search(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def run_index(arguments: argparse.Namespace) -> int:
     """Index every source in turn; a summary for each, also when interrupted.
 
-    EXIT_NOTHING if everything of a source was rejected.
+    EXIT_PROBLEMS if everything of a source was rejected.
     """
     from indexer.decoders import Decoders
     from indexer.gallery import open_gallery
@@ -103,7 +102,7 @@ def run_index(arguments: argparse.Namespace) -> int:
             _tell_overdue(gallery, arguments.gallery)
         finally:
             gallery.close()
-    return EXIT_NOTHING if any(one.rejected and not one.new + one.known for one in reports) else 0
+    return EXIT_PROBLEMS if any(one.rejected and not one.new + one.known for one in reports) else 0
 
 
 def _tell_overdue(gallery: "Gallery", address: str) -> None:

@@ -100,18 +100,24 @@ class Authentication:
 
     def _address(self, scope: Scope, headers: Headers) -> str:
         """The address of the client, as a trusted proxy says it, else as the connection does."""
-        peer = scope["client"][0] if scope.get("client") else ""
-        told = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return told if told and _is_address(told) and self._trusted(peer) else peer
+        told = self._told(scope, headers, "x-forwarded-for")
+        return told if _is_address(told) else _peer(scope)
 
     def _is_https(self, scope: Scope, headers: Headers) -> bool:
         """Whether the client came by TLS, as a trusted proxy says it, else as the connection was."""
-        told = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
-        peer = scope["client"][0] if scope.get("client") else ""
-        return (told if told and self._trusted(peer) else scope["scheme"]) == "https"
+        return (self._told(scope, headers, "x-forwarded-proto") or scope["scheme"]) == "https"
+
+    def _told(self, scope: Scope, headers: Headers, name: str) -> str:
+        """What a trusted proxy says in a header about the client, "" where none says it."""
+        told = headers.get(name, "").rpartition(",")[2].strip()
+        return told if told and self._trusted(_peer(scope)) else ""
 
     def _trusted(self, peer: str) -> bool:
         return _is_address(peer) and any(ip_address(peer) in network for network in self._proxies)
+
+
+def _peer(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _given(headers: Headers) -> str | None:

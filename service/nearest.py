@@ -57,32 +57,33 @@ def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
     rankings: dict[int, Ranking] = {}
     for members in _alike(batch):
         first = batch[members[0]]
+        where = first.question.where
+        passing = None if where is None else len(first.gallery.ids(where))
         if first.question.by_track:
-            rankings |= {place: _by_track(batch[place]) for place in members}
+            rankings |= {place: _by_track(batch[place], passing) for place in members}
             continue
         vectors = np.stack([batch[place].vector for place in members])
         depth = first.question.depth + 1
-        found = first.gallery.search(vectors, depth, first.question.where)
+        found = first.gallery.search(vectors, depth, where)
         rankings |= {
-            place: _page([Group(hit, ()) for hit in hits], batch[place])
+            place: _page([Group(hit, ()) for hit in hits], batch[place], passing)
             for place, hits in zip(members, found, strict=True)
         }
     return [rankings[place] for place in range(len(batch))]
 
 
-def _by_track(wanted: Wanted) -> Ranking:
+def _by_track(wanted: Wanted, passing: int | None) -> Ranking:
     question = wanted.question
     groups = search_groups(wanted.gallery, wanted.vector, question.depth + 1, OTHERS, question.where)
-    return _page(groups, wanted)
+    return _page(groups, wanted, passing)
 
 
-def _page(groups: Sequence[Group], wanted: Wanted) -> Ranking:
+def _page(groups: Sequence[Group], wanted: Wanted, passing: int | None) -> Ranking:
     question, least = wanted.question, wanted.question.min_score
     good = [group for group in groups if least is None or group.best.score >= least]
     page = tuple(good[question.offset : question.depth])
     best = groups[0].best.score if groups else None
     judgement = wanted.judge.judge(wanted.vector, best, [group.best.score for group in page])
-    passing = None if question.where is None else len(wanted.gallery.ids(question.where))
     return Ranking(page, len(good) > question.depth, judgement, passing)
 
 

@@ -33,7 +33,6 @@ def case_answer(
     `shown`: the rows whose facts are told; None: nobody's, because they were not asked for.
     """
     mine = _open_to(file, caller)
-    judged = [one for one in mine if isinstance(one, Finding)]
     facts = {id: item_facts(id, file.rows[id]) for id in shown or () if id in file.rows}
     why: Literal["budget", "unasked"] = "unasked" if shown is None else "budget"
     return CaseResponse(
@@ -41,7 +40,8 @@ def case_answer(
         pins=[_pinned(one, file, facts, why) for one in mine if isinstance(one, Entry)],
         findings=[
             _unless_to_be_judged(one, _judged(one, file, facts, why, caller), caller, people_needed)
-            for one in judged
+            for one in mine
+            if isinstance(one, Finding)
         ],
         notes=[Noted(words=note.words, by=note.name, at=note.at) for note in file.notes],
         people_needed=people_needed,
