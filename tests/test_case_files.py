@@ -1,6 +1,5 @@
 """Case files: what people pin, note and decide, by whom it can be read, and what comes out of it."""
 
-import itertools
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -170,18 +169,6 @@ def test_closed_and_foreign_cases_are_like_unknown_ones(service, tmp_path: Path)
     assert client.delete("/v1/cases/nothing", headers=admin).status_code == 404
 
 
-def test_in_casework_only_the_case_that_was_named_is_open(tmp_path: Path) -> None:
-    with keyed(tmp_path, profile="casework") as (client, store):
-        shown = headers(make(store, Scope.SEARCH))
-        for name in ("a", "b"):
-            CaseStore(tmp_path).begin(name, "report", LATER)
-        why = shown | {"Cskt-Case": "a", "Cskt-Purpose": "missing child"}
-        while client.get("/v1/cases/a", headers=why).status_code != 200:
-            pass
-        assert client.get("/v1/cases/b", headers=why).status_code == 404
-        assert client.get("/v1/cases/a", headers=shown).status_code == 403
-
-
 def test_what_leaves_and_what_is_written_is_on_record(service) -> None:
     client, one, _, admin, _ = service
     client.post("/v1/search/export", json={"search": {"text": "blue dress", "top_k": 3}}, headers=one)
@@ -285,29 +272,6 @@ def test_a_case_for_some_cameras_takes_nobody_else(service, tmp_path: Path) -> N
     assert [answer.status_code for answer in answers] == [201, 404]
 
 
-def test_a_spent_budget_stops_no_note_and_hides_who_is_too_many(tmp_path: Path) -> None:
-    CaseStore(tmp_path).begin("case-7", "report", LATER)
-    with closing(Entries(tmp_path)) as entries:
-        for item in range(1, 6):
-            entries.add("case-7", Entry("pin", "k", "Grace", item))
-    with keyed(tmp_path, profile="casework", people_per_day=3) as (client, store):
-        shown = headers(make(store, Scope.SEARCH))
-        shown |= {"Cskt-Case": "case-7", "Cskt-Purpose": "missing child"}
-        while client.get("/v1/gallery").status_code != 401:
-            pass
-        unasked = client.get("/v1/cases/case-7?people=false", headers=shown)
-        assert unasked.headers["cskt-people-left"] == "3"
-        assert [(pin["item"], pin["missing"]) for pin in unasked.json()["pins"]] == [(None, "unasked")] * 5
-        file = client.get("/v1/cases/case-7", headers=shown).json()
-        assert [pin["missing"] for pin in file["pins"]] == [None, None, None, "budget", "budget"]
-        assert client.get("/v1/cases/case-7/report", headers=shown).text.count("data:image/jpeg") == 3
-        assert len(write(client, shown, kind="note", words="at the gate").json()["notes"]) == 1
-        refused = write(client, shown, kind="decision", item=9, query="coat", verdict="same")
-        assert refused.status_code == 429
-        decided = write(client, shown, kind="decision", item=2, query="coat", verdict="same").json()
-        assert [found["id"] for found in decided["findings"]] == [2]
-
-
 def test_what_is_forgotten_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--state", str(tmp_path)]
     CaseStore(tmp_path).begin("a", "report", LATER)
@@ -323,33 +287,3 @@ def test_what_is_forgotten_leaves_no_trace(tmp_path: Path, capsys: pytest.Captur
     written = (tmp_path / "entries.db").read_bytes()
     assert b"the words of a" not in written
     assert b"the words of b" in written
-
-
-def test_entries_of_an_earlier_version_were_asked_in_words(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "entries.db")) as earlier:
-        earlier.execute(
-            "CREATE TABLE entry (number INTEGER PRIMARY KEY AUTOINCREMENT, investigation TEXT NOT NULL,"
-            " key TEXT NOT NULL, name TEXT NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL, item INTEGER,"
-            " query TEXT NOT NULL, verdict TEXT, words TEXT NOT NULL) STRICT"
-        )
-        earlier.execute(
-            "INSERT INTO entry VALUES (1, 'a', 'k', 'n', '2026-01-01', 'decision', 7, 'red', 'same', '')"
-        )
-        earlier.commit()
-    with closing(Entries(tmp_path)) as entries, closing(Entries(tmp_path)) as beside:
-        beside.add("a", Entry("pin", "k", "n", 8, "coat", asked="words and more"))
-        assert [(one.query, one.asked) for one in entries.of_case("a")] == [
-            ("red", "words"),
-            ("coat", "words and more"),
-        ]
-
-
-def test_entries_survive_and_stand_in_their_order(tmp_path: Path) -> None:
-    entries = Entries(tmp_path)
-    written = [Entry("note", "k", "n", words=str(number)) for number in range(5)]
-    for case, entry in itertools.product("ab", written):
-        entries.add(case, entry)
-    entries.close()
-    again = Entries(tmp_path)
-    assert [entry.words for entry in again.of_case("b")] == list("01234")
-    assert {case: len(found) for case, found in again.by_case().items()} == {"a": 5, "b": 5}
