@@ -75,6 +75,10 @@ class Gallery(Protocol):
         """The ids of the items that a filter lets through, ascending."""
         ...
 
+    def count(self, where: Filter) -> int:
+        """How many items a filter lets through; cheap where it was searched with just now."""
+        ...
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         ...

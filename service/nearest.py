@@ -58,7 +58,7 @@ def rank_many(batch: Sequence[Wanted]) -> list[Ranking]:
     for members in _alike(batch):
         first = batch[members[0]]
         where = first.question.where
-        passing = None if where is None else len(first.gallery.ids(where))
+        passing = None if where is None else first.gallery.count(where)
         if first.question.by_track:
             rankings |= {place: _by_track(batch[place], passing) for place in members}
             continue

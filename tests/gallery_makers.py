@@ -66,6 +66,9 @@ def assert_finds(gallery, entries, wanted, k=5, where: Filter | None = None):
     """Every query is answered exactly as brute force over the entries answers it, facts included."""
     facts = {entry.item.key: entry.item for entry in entries}
     ids = None if where is None else dict(sql(gallery.folder, "SELECT key, id FROM item"))
+    if where is not None:
+        allowed = [passes(entry.item, where, ids[entry.item.key]) for entry in entries]
+        assert gallery.count(where) == sum(allowed)
     answers = gallery.search(wanted, k, where)
     assert len(answers) == len(wanted)
     for hits, query in zip(answers, wanted, strict=True):

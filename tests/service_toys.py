@@ -113,6 +113,9 @@ class ToyGallery:
             dtype=np.int64,
         )
 
+    def count(self, where: Filter) -> int:
+        return len(self.ids(where))
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         return [id for id, row in enumerate(self._rows, 1) if row.item.key in keys and id not in self._gone]
 

@@ -163,6 +163,10 @@ class LocalGallery:
         """The ids of the items that a filter lets through, ascending."""
         return self._store.ids() if where is None else self.current().ids(where)
 
+    def count(self, where: Filter) -> int:
+        """How many items a filter lets through."""
+        return self.current().count(where)
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         return self._store.ids_of(keys)

@@ -82,9 +82,11 @@ class Snapshot:
         )
 
     def masks(self, where: Filter | None) -> tuple[Mask | None, ...]:
-        """For each part which rows a filter leaves; remembered for the filters asked last."""
-        if where is None:
-            return tuple(part.living for part in self.parts)
+        """For each part which rows a filter leaves (None: all)."""
+        return tuple(part.living for part in self.parts) if where is None else self._left(where)
+
+    def _left(self, where: Filter) -> tuple[Mask, ...]:
+        """The same for a filter; remembered for those asked last."""
         known = self._masks.get(where)
         if known is None:
             known = tuple(_left(part, where) for part in self.parts)
@@ -100,6 +102,10 @@ class Snapshot:
             for part, mask in zip(self.parts, self.masks(where), strict=True)
         ]
         return np.concatenate([*found, np.empty(0, np.int64)])
+
+    def count(self, where: Filter) -> int:
+        """How many living rows a filter leaves."""
+        return sum(int(np.count_nonzero(mask)) for mask in self._left(where))
 
     def timeline(self, most: int, where: Filter | None) -> Timeline:
         """When the living rows that a filter leaves were seen, in at most so many steps."""
