@@ -1,12 +1,14 @@
 """What arrives together is worked on together: encoding, and searching the gallery.
 
 Each worker thread pulls the next batch the moment it is free, so an idle service adds no delay and a busy one
-forms larger batches by itself. Who has gone, or would be answered too late, is dropped before it costs
-anything; a failing batch is halved until the query at fault fails alone.
+forms larger batches by itself, as large as keeps everybody in it in time. Who has gone, or would be answered
+too late even alone, is dropped before it costs anything; a failing batch is halved until the query at fault
+fails alone.
 """
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +21,9 @@ from service.observing.metrics import Metrics
 
 HANGS_AFTER = 3.0
 """Seconds after which a batch counts as hanging, unless batches of its size usually take long."""
-_LEARNT = 0.2
+_LEARNT, _AT_MOST = 0.2, 3.0
+"""How much of what the last batch took is learnt, and how many times the usual time that may be: a process
+that was stopped for a while says nothing about batches."""
 log = logging.getLogger("cskt.batching")
 
 Query = TypeVar("Query")
@@ -31,7 +35,7 @@ class _Waiting(Generic[Query, Answer]):
     query: Query
     answer: "asyncio.Future[Answer]"
     cost: float
-    deadline: float | None
+    deadline: float
     since: float
 
 
@@ -100,7 +104,11 @@ class MicroBatcher(Generic[Query, Answer]):
         if len(self._line) >= self.max_waiting:
             raise Overloaded(f"{len(self._line)} queries are waiting already; try again in a moment.")
         waiting = _Waiting[Query, Answer](
-            query, asyncio.get_running_loop().create_future(), cost, deadline, time.monotonic()
+            query,
+            asyncio.get_running_loop().create_future(),
+            cost,
+            math.inf if deadline is None else deadline,
+            time.monotonic(),
         )
         self._line.append(waiting)
         self._metrics.waiting(self._stage, len(self._line))
@@ -117,19 +125,31 @@ class MicroBatcher(Generic[Query, Answer]):
         self._line = deque(waiting for waiting in self._line if not waiting.answer.done())
 
     def _next(self) -> list[_Waiting[Query, Answer]]:
-        """The oldest that are still wanted and can be in time, up to the cost of a batch."""
+        """The oldest that are still wanted, as many as can be in time together, up to the cost of a batch."""
         batch: list[_Waiting[Query, Answer]] = []
-        cost, now = 0.0, time.monotonic()
-        while self._line and (not batch or cost + self._line[0].cost <= self.max_batch):
-            waiting = self._line.popleft()
-            if waiting.answer.done():
+        cost, soonest, now = 0.0, math.inf, time.monotonic()
+        while self._line:
+            waiting = self._line[0]
+            if waiting.answer.done() or self._is_late(waiting, now, alone=not batch and len(self._line) == 1):
+                self._line.popleft()
                 continue
-            if waiting.deadline is not None and now + self.expected(cost + waiting.cost) > waiting.deadline:
-                waiting.answer.set_exception(TooLate("Too much is asked for an answer in time; try again."))
-                continue
-            batch.append(waiting)
-            cost += waiting.cost
+            grown, soonest = cost + waiting.cost, min(soonest, waiting.deadline)
+            if batch and (grown > self.max_batch or now + self.expected(grown) > soonest):
+                break
+            batch.append(self._line.popleft())
+            cost = grown
         return batch
+
+    def _is_late(self, waiting: _Waiting[Query, Answer], now: float, alone: bool) -> bool:
+        """Tell one that cannot be in time, even in a batch of its own.
+
+        One that waits `alone` is tried until its deadline: how long batches take may be known wrongly, and
+        where all are turned away nothing better is learnt.
+        """
+        late = now + (0.0 if alone else self.expected(waiting.cost)) > waiting.deadline
+        if late:
+            waiting.answer.set_exception(TooLate("Too much is asked for an answer in time; try again."))
+        return late
 
     async def _pull(self, worker: int) -> None:
         try:
@@ -139,6 +159,8 @@ class MicroBatcher(Generic[Query, Answer]):
                 if not self._line:
                     self._arrived.clear()
                 self._metrics.waiting(self._stage, len(self._line))
+                for waiting in batch:
+                    self._metrics.waited(time.monotonic() - waiting.since)
                 if batch:
                     await self._answer(batch, worker)
         finally:  # whatever ended the pulling, nobody is left waiting for ever
@@ -170,19 +192,21 @@ class MicroBatcher(Generic[Query, Answer]):
     async def _timed(self, batch: list[_Waiting[Query, Answer]], worker: int) -> Sequence[Answer] | Exception:
         """Run a batch on a thread and learn how long its size takes."""
         cost, queries = sum(waiting.cost for waiting in batch), [waiting.query for waiting in batch]
-        started = time.monotonic()
-        for waiting in batch:
-            self._metrics.waited(started - waiting.since)
-        self._begun[worker] = (started, self.expected(cost))
+        started, usual = time.monotonic(), self.expected(cost)
+        self._begun[worker] = (started, usual)
         try:
             loop = asyncio.get_running_loop()
             result = await loop.run_in_executor(self._pool, self._attempt, queries)
         finally:
             del self._begun[worker]
-        took, size = time.monotonic() - started, _size(cost)
-        self._usual[size] = took + (1 - _LEARNT) * (self._usual.get(size, took) - took)
+        took = time.monotonic() - started
         self._metrics.batch(self._stage, len(batch), took)
+        if not isinstance(result, Exception):  # a failure may take any time
+            self._learn(_size(cost), min(took, _AT_MOST * usual) if usual else took)
         return result
+
+    def _learn(self, size: int, took: float) -> None:
+        self._usual[size] = took + (1 - _LEARNT) * (self._usual.get(size, took) - took)
 
     def _attempt(self, queries: list[Query]) -> Sequence[Answer] | Exception:
         """Runs on a thread of the pool. A failure is returned: a future cannot carry every exception."""

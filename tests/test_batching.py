@@ -2,55 +2,15 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
+from batching_toys import Device, play, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.batching import MicroBatcher
-from service.errors import NotReady, Overloaded, QueryFailed, TooLate
-
-
-class Device:
-    """Doubles numbers; remembers its batches; fails on negative ones; waits while the gate is closed."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.threads: set[int] = set()
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def __call__(self, queries: Sequence[int]) -> list[int]:
-        self.batches.append(list(queries))
-        self.threads.add(threading.get_ident())
-        assert self.gate.wait(30)
-        if any(query < 0 for query in queries):
-            raise ValueError("negative")
-        return [2 * query for query in queries]
-
-
-def play(
-    device: Callable[[Sequence[int]], Sequence[int]],
-    scene: Callable[[MicroBatcher[int, int]], Awaitable[None]],
-    max_batch: int = 64,
-    max_waiting: int = 256,
-) -> None:
-    async def run() -> None:
-        batcher = MicroBatcher[int, int](device, max_batch=max_batch, max_waiting=max_waiting)
-        batcher.start()
-        try:
-            await asyncio.wait_for(scene(batcher), 30)
-        finally:
-            await batcher.close()
-
-    asyncio.run(run())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
+from service.errors import NotReady, QueryFailed
 
 
 def test_queries_that_arrive_together_are_one_batch() -> None:
@@ -123,47 +83,6 @@ def test_work_that_misbehaves_fails_its_callers_instead_of_hanging_them(
     play(work, scene)
 
 
-def test_cancelled_callers_are_dropped_before_they_cost() -> None:
-    device = Device()
-
-    async def scene(batcher: MicroBatcher[int, int]) -> None:
-        device.gate.clear()
-        first = asyncio.create_task(batcher.submit(1))
-        await until(lambda: len(device.batches) == 1)
-        waiting = [asyncio.create_task(batcher.submit(number)) for number in range(2, 12)]
-        await asyncio.sleep(0.01)
-        for task in waiting[:9]:
-            task.cancel()
-        await asyncio.gather(*waiting[:9], return_exceptions=True)
-        device.gate.set()
-        assert await first == 2
-        assert await waiting[9] == 22
-
-    play(device, scene)
-    assert device.batches == [[1], [11]]
-
-
-def test_a_full_line_refuses_at_once_and_places_of_the_cancelled_are_free_again() -> None:
-    device = Device()
-
-    async def scene(batcher: MicroBatcher[int, int]) -> None:
-        device.gate.clear()
-        first = asyncio.create_task(batcher.submit(1))
-        await until(lambda: len(device.batches) == 1)
-        waiting = [asyncio.create_task(batcher.submit(number)) for number in (2, 3)]
-        await asyncio.sleep(0.01)
-        with pytest.raises(Overloaded):
-            await batcher.submit(4)
-        waiting[0].cancel()
-        await asyncio.gather(waiting[0], return_exceptions=True)
-        late = asyncio.create_task(batcher.submit(5))
-        await asyncio.sleep(0.01)
-        device.gate.set()
-        assert await asyncio.gather(first, waiting[1], late) == [2, 6, 10]
-
-    play(device, scene, max_waiting=2)
-
-
 def test_closing_leaves_nobody_waiting() -> None:
     device = Device()
 
@@ -190,25 +109,6 @@ def test_closing_leaves_nobody_waiting() -> None:
 def test_senseless_limits_are_refused(max_batch: int, max_waiting: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         MicroBatcher[int, int](lambda queries: list(queries), max_batch=max_batch, max_waiting=max_waiting)
-
-
-def test_who_would_be_answered_too_late_is_told_so_and_costs_nothing() -> None:
-    device = Device()
-
-    async def scene(batcher: MicroBatcher[int, int]) -> None:
-        device.gate.clear()
-        first = asyncio.create_task(batcher.submit(1))
-        await until(lambda: len(device.batches) == 1)
-        soon = asyncio.create_task(batcher.submit(2, deadline=time.monotonic() + 0.01))
-        later = asyncio.create_task(batcher.submit(3, deadline=time.monotonic() + 600))
-        await asyncio.sleep(0.05)
-        device.gate.set()
-        with pytest.raises(TooLate):
-            await soon
-        assert (await first, await later) == (2, 6)
-
-    play(device, scene)
-    assert device.batches == [[1], [3]]
 
 
 def test_a_batch_costs_no_more_than_it_may_and_what_costs_more_goes_alone() -> None:
@@ -243,22 +143,6 @@ def test_several_threads_work_at_once_and_each_gets_its_own_answer() -> None:
         await batcher.close()
 
     asyncio.run(asyncio.wait_for(run(), 30))
-
-
-def test_a_batch_that_does_not_return_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.batching.HANGS_AFTER", 0.05)
-    device = Device()
-
-    async def scene(batcher: MicroBatcher[int, int]) -> None:
-        assert not batcher.hangs
-        device.gate.clear()
-        stuck = asyncio.create_task(batcher.submit(1))
-        await until(lambda: batcher.hangs)
-        device.gate.set()
-        assert await stuck == 2
-        assert not batcher.hangs
-
-    play(device, scene)
 
 
 @settings(max_examples=30, deadline=None)
