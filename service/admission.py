@@ -51,17 +51,23 @@ class Admission:
         """What one query took on an idle service: all that is known before it was ever busy."""
         self._rate = max(self._rate, 1 / max(seconds, 1e-4))
 
-    def refusal(self, budget: float, cost: float = 1.0) -> Overloaded | None:
-        """Why `cost` more is not let in, if it cannot be answered within `budget` seconds."""
+    def refusal(self, budget: float, cost: float = 1.0, own: float = 0.0) -> Overloaded | None:
+        """Why `cost` more is not let in, if it cannot be answered within `budget` seconds.
+
+        `own`: what was let in for the same request already. One that is inside alone is tried: trying again
+        in a moment would not help it, and of a path that nobody uses nothing is learnt.
+        """
         inside = self._inside + cost
         if inside > self._most:
             return _refusal(inside / self._rate if self._rate else budget)
+        if inside <= ALWAYS or self._inside <= own:
+            return None
         wait = inside / self._rate if self._rate else 0.0
-        return _refusal(wait) if inside > ALWAYS and wait > SHARE * budget else None
+        return _refusal(wait) if wait > SHARE * budget else None
 
-    def enter(self, budget: float, cost: float = 1.0) -> None:
+    def enter(self, budget: float, cost: float = 1.0, own: float = 0.0) -> None:
         """Let in; `leave` must follow. Raises Overloaded."""
-        refusal = self.refusal(budget, cost)
+        refusal = self.refusal(budget, cost, own)
         if refusal is not None:
             raise refusal
         self._pass_time()

@@ -117,6 +117,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
         reason = message.replace("should be", "must be").replace("should have", "must have")
     where = [str(part) for part in error["loc"][1:]] if kind != "json_invalid" else []
+    where = [part for part in where if "[" not in part]  # names one of several types, no field
     if kind == "value_error" and not reason.startswith("must"):
         return f"{reason[0].upper()}{reason[1:]}."
     subject = f"The field {ascii('.'.join(where)[:200])[1:-1]}" if where else "The request body"

@@ -21,7 +21,7 @@ from model.matching.calibration import Calibration
 from service.admission import Admission, Pass
 from service.batching import MicroBatcher
 from service.encoding import COVERED_TOGETHER, Encoded, Encoding
-from service.errors import NotReady, QueryFailed, RequestError, UnknownItem
+from service.errors import BadQuery, NotReady, QueryFailed, RequestError, UnknownItem
 from service.facets import Facet
 from service.labels import encoder_label
 from service.nearest import Ranking, Wanted, rank_many
@@ -34,7 +34,8 @@ from service.settings import Settings
 from service.upkeep import WARM_UP, Upkeep
 from service.visible import may_see
 
-SEARCHED_TOGETHER, UPLOADED_TOGETHER = 32, 8
+SEARCHED_TOGETHER, UPLOADED_TOGETHER, EMBEDDED_TOGETHER = 32, 8, 64
+TOO_MUCH_AT_ONCE = f"Texts, and pictures counted {IMAGE_COST:g} times, of one request may be"
 GALLERY_FAILED = "The gallery failed on this query; the log of the service says why."
 
 log = logging.getLogger("cskt.searcher")
@@ -163,9 +164,18 @@ class Searcher:
         return [_found_or_refused(answer) for answer in answers]
 
     async def embed(self, parts: Sequence[Part], admitted: Pass | None = None) -> list[Encoded]:
-        """The unit vector of each part, by one and the same encoder. Raises RequestError."""
-        with self._let_in(Question(tuple(parts), 1).cost, admitted) as deadline:
-            return await self._encoding.encode(parts, deadline, self.vector)
+        """The unit vector of each part, by one and the same encoder. Raises RequestError.
+
+        Many take turns with other requests, and have the time of one for each turn.
+        """
+        encoded: list[Encoded] = []
+        for start in range(0, len(parts), EMBEDDED_TOGETHER):
+            some = parts[start : start + EMBEDDED_TOGETHER]
+            with self._let_in(Question(tuple(some), 1).cost, admitted) as deadline:
+                encoded += await self._encoding.encode(some, deadline, self.vector)
+        if any(one.by is not encoded[0].by for one in encoded):
+            raise NotReady("The service has just moved to another encoder; try again.")
+        return encoded
 
     async def map_phrases(
         self, id: int, phrases: Sequence[str], admitted: Pass | None = None
@@ -180,11 +190,13 @@ class Searcher:
 
     @contextmanager
     def _let_in(self, cost: float, admitted: Pass | None) -> Iterator[float]:
-        """Work of this cost inside, until its end or its deadline. Raises NotReady, Overloaded."""
+        """Work of this cost inside, until its end or its deadline. Raises NotReady, BadQuery, Overloaded."""
         self.check_ready()
         admitted = admitted or Pass(self._settings.deadline_ms / 1000)
+        if cost > self._settings.max_waiting:
+            raise BadQuery(f"{TOO_MUCH_AT_ONCE} {self._settings.max_waiting}; ask in several requests.")
         cost = max(0.0, cost - admitted.cost)
-        self.admission.enter(admitted.seconds, cost)
+        self.admission.enter(admitted.seconds, cost, admitted.cost)
         answered = False
         try:
             yield time.monotonic() + admitted.seconds

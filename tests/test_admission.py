@@ -97,6 +97,18 @@ def test_a_refusal_says_when_to_come_back() -> None:
     assert wait <= refused.value.retry_after <= wait + 2
 
 
+def test_one_large_request_alone_is_tried_however_slow_the_first_was() -> None:
+    admission = Admission(10_000, Clock())
+    admission.begin(5.0)
+    admission.enter(2.0)  # its first unit came in with the head of the request
+    admission.enter(2.0, 63, own=1.0)
+    assert admission.refusal(2.0) is not None
+    for _ in range(64):
+        admission.leave(answered=True)
+    admission.enter(2.0)
+    assert admission.refusal(2.0, 63) is not None  # somebody else is inside
+
+
 def test_the_number_inside_is_bounded_however_quick_the_service_is() -> None:
     admission = Admission(3, Clock())
     admission.begin(1e-6)

@@ -53,6 +53,12 @@ def test_texts_become_their_vectors(client: openai.OpenAI) -> None:
     np.testing.assert_allclose(plain.data[0].embedding, embed("red coat"), atol=1e-7)
 
 
+def test_as_many_texts_as_openai_takes(client: openai.OpenAI) -> None:
+    texts = [f"coat {number}" for number in range(2048)]
+    answer = client.embeddings.create(model="cskt", input=texts)
+    np.testing.assert_allclose([one.embedding for one in answer.data], [embed(t) for t in texts], atol=1e-7)
+
+
 def test_pictures_are_inputs_too(client: openai.OpenAI) -> None:
     data = io.BytesIO()
     Image.new("RGB", (20, 40), COLOURS["green"]).save(data, "PNG")
@@ -66,7 +72,9 @@ def test_what_cannot_be_embedded_says_why(client: openai.OpenAI) -> None:
         ({"input": []}, "input"),
         ({"input": "!!!"}, "letters"),
         ({"input": "data:image/png;base64,AAAA"}, "picture cannot be used"),
-        ({"input": [1, 2]}, "input"),
+        ({"input": [1, 2]}, r"The field input\.0 must be text\."),
+        ({"input": 5}, r"The field input must be a list\."),
+        ({"input": ["a"] * 2049}, "The field input .*2048"),
     ):
         with pytest.raises(openai.UnprocessableEntityError, match=says):
             client.embeddings.create(model="cskt", **wrong)

@@ -2,17 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, StringConstraints, Tag
 
 from service.schemas.contract import NUMBER, Contract, Text, unicode_text
 
-MAX_INPUTS = 64
+MAX_INPUTS = 2048
+"""As many as OpenAI takes; clients that send batches count on it."""
 
 Input = Annotated[
     str,
     StringConstraints(min_length=1, max_length=14_000_000, pattern=r"[^\W_]"),
     AfterValidator(unicode_text),
 ]
+
+
+Inputs = Annotated[tuple[Input, ...], Field(min_length=1, max_length=MAX_INPUTS)]
 
 
 class EncoderResponse(Contract):
@@ -29,7 +33,10 @@ class EncoderResponse(Contract):
 class EmbeddingsRequest(Contract):
     """Texts, or pictures as data URIs; other fields of OpenAI's clients are taken and not used."""
 
-    input: Input | Annotated[tuple[Input, ...], Field(min_length=1, max_length=MAX_INPUTS)]
+    input: Annotated[
+        Annotated[Input, Tag("[text]")] | Annotated[Inputs, Tag("[texts]")],
+        Discriminator(lambda given: "[text]" if isinstance(given, str) else "[texts]"),
+    ]
     model: Annotated[Text, StringConstraints(max_length=500)] = Field(
         default="", description="any: there is one encoder"
     )
