@@ -87,7 +87,8 @@ ACCESS: Mapping[str, Access] = {
 """By the name of the route's function, which is the operation's id too."""
 
 
-_OPEN_PATHS = ("/", "/livez", "/readyz", "/v1/session")
+SESSION_PATH = "/v1/session"
+_OPEN_PATHS = ("/", "/livez", "/readyz", SESSION_PATH)
 
 
 def is_open(path: str) -> bool:
@@ -146,7 +147,7 @@ async def _recorded(
         if shows_people and response.status_code < 400:
             say_what_is_left(response, await spend(request, record))
     except RequestError as error:
-        if record.refusal:
+        if record.refusal or "stage" in record.facts:
             record.status = error.status
             await _write(request, record)
         raise
@@ -161,6 +162,17 @@ async def refuse_on_record(request: Request, record: Record, refusal: RequestErr
     record.refusal, record.status = str(refusal), refusal.status
     await _write(request, record)
     raise refusal
+
+
+async def before_change(request: Request, record: Record) -> None:
+    """Put on record what is about to be changed, so that no change can stand there without one.
+
+    What came of it is a second record of the same request. Raises NotRecorded: then nothing must be changed.
+    """
+    facts = record.facts
+    record.facts = {**facts, "stage": "begun"}
+    await _write(request, record)
+    record.facts = {**facts, "stage": "ended"}
 
 
 async def spend(request: Request, record: Record) -> int | None:

@@ -11,7 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.access import is_open
+from service.access import SESSION_PATH, is_open
 from service.errors import NO_KEY
 from service.keys import KeyStore
 from service.limits import RateLimit
@@ -21,12 +21,14 @@ from service.sessions import COOKIE, Sessions
 from service.settings import Settings
 
 BAD_KEYS_PER_MINUTE = 10
+TOO_MANY = "Too many requests from here; wait as long as Retry-After says."
 
 
 class Authentication:
     """ASGI middleware that puts the caller, its case and its purpose into the request's state.
 
-    `keys` gives the keys once they are open; None while the service runs without.
+    `keys` gives the keys once they are open; None while the service runs without. `bad_keys` counts those
+    that are good for nothing, here and where somebody signs in.
     """
 
     def __init__(
@@ -35,12 +37,13 @@ class Authentication:
         keys: Callable[[], KeyStore | None],
         sessions: Sessions,
         settings: Settings,
+        bad_keys: RateLimit,
     ) -> None:
         self.app, self.keys, self.sessions, self._loopback = app, keys, sessions, settings.loopback
         self._proxies = tuple(ip_network(one, strict=False) for one in settings.trusted_proxies)
         self._by_key = RateLimit(settings.requests_per_minute)
         self._by_address = RateLimit(settings.requests_per_minute_address)
-        self._bad = RateLimit(BAD_KEYS_PER_MINUTE)
+        self._bad = bad_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with the caller named, or answer 401 or 429."""
@@ -91,9 +94,8 @@ class Authentication:
             wait = scope["state"].get("wait", 0)
         if caller is not None and caller.key and not wait:
             wait = self._by_key.take(caller.key)
-        if wait and not is_open(path):
-            detail = "Too many requests from here; wait as long as Retry-After says."
-            return problem(429, detail, path, headers={"Retry-After": str(wait)})
+        if wait and (not is_open(path) or path == SESSION_PATH):
+            return problem(429, TOO_MANY, path, headers={"Retry-After": str(wait)})
         if caller is None and not is_open(path):
             return problem(401, NO_KEY, "", headers=ASK_FOR_KEY)
         return None
@@ -108,8 +110,11 @@ class Authentication:
         return (self._told(scope, headers, "x-forwarded-proto") or scope["scheme"]) == "https"
 
     def _told(self, scope: Scope, headers: Headers, name: str) -> str:
-        """What a trusted proxy says in a header about the client, "" where none says it."""
-        told = headers.get(name, "").rpartition(",")[2].strip()
+        """What a trusted proxy says in a header about the client, "" where none says it.
+
+        It says it last, whether it adds to the client's own line or writes another one below.
+        """
+        told = (headers.getlist(name) or [""])[-1].rpartition(",")[2].strip()
         return told if told and self._trusted(_peer(scope)) else ""
 
     def _trusted(self, peer: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 COOKIE = "cskt_session"
 HOURS = 12
-MOST = 1000
+MOST, MOST_OF_A_KEY = 1000, 50
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,12 @@ class Sessions:
         self._open: dict[bytes, Session] = {}
 
     def begin(self, key: str, case: str, purpose: str) -> str:
-        """A new session; returns what the cookie holds. Of too many the oldest ends."""
+        """A new session; returns what the cookie holds. Of too many of a key, or in all, the oldest ends."""
         token = secrets.token_urlsafe(32)
-        while len(self._open) >= MOST:
+        its_own = [hashed for hashed, session in self._open.items() if session.key == key]
+        if len(its_own) >= MOST_OF_A_KEY:
+            del self._open[its_own[0]]
+        elif len(self._open) >= MOST:
             del self._open[next(iter(self._open))]
         self._open[_hash(token)] = Session(key, case, purpose, self._clock() + HOURS * 3600)
         return token

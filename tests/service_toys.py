@@ -132,7 +132,9 @@ class ToyGallery:
         self, vectors: npt.NDArray[np.float32], k: int, where: Filter | None = None
     ) -> list[list[Hit]]:
         allowed = [
-            (id, row) for id, row in enumerate(self._rows, 1) if where is None or passes(row.item, where, id)
+            (id, row)
+            for id, row in enumerate(self._rows, 1)
+            if id not in self._gone and (where is None or passes(row.item, where, id))
         ]
         rankings = []
         for vector in vectors:
@@ -144,10 +146,10 @@ class ToyGallery:
         return self._rows[id - 1].item if 1 <= id <= len(self._rows) and id not in self._gone else None
 
     def vector(self, id: int) -> npt.NDArray[np.float32] | None:
-        return self._rows[id - 1].vector if 1 <= id <= len(self._rows) else None
+        return self._rows[id - 1].vector if self.get(id) is not None else None
 
     def thumbnail(self, id: int) -> bytes | None:
-        return self._rows[id - 1].thumbnail if 1 <= id <= len(self._rows) else None
+        return self._rows[id - 1].thumbnail if self.get(id) is not None else None
 
     def rejected(self, limit: int = 100) -> list[Rejected]:
         return []

@@ -12,7 +12,7 @@ from model.errors import ConfigError
 from service.casework.cases import CaseStore
 from service.limits import MOST_KNOWN, RateLimit
 from service.scopes import Scope
-from service.sessions import MOST, Sessions
+from service.sessions import MOST, MOST_OF_A_KEY, Sessions
 from service.settings import Settings, read_settings
 
 
@@ -140,6 +140,14 @@ def test_sessions_end_by_time_and_by_number() -> None:
     assert [sessions.find(token) is None for token in tokens[:6]] == [True] * 5 + [False]
 
 
+def test_who_signs_in_again_and_again_ends_sessions_of_its_own() -> None:
+    sessions = Sessions()
+    another = sessions.begin("b", "", "")
+    tokens = [sessions.begin("a", "", "") for _ in range(MOST + 5)]
+    assert sessions.find(another) is not None
+    assert [token for token in tokens if sessions.find(token)] == tokens[-MOST_OF_A_KEY:]
+
+
 def test_guessing_keys_is_slowed_down(tmp_path: Path) -> None:
     with keyed(tmp_path) as (client, store):
         good = make(store, Scope.SEARCH)
@@ -149,7 +157,11 @@ def test_guessing_keys_is_slowed_down(tmp_path: Path) -> None:
         assert answers == [401] * 10 + [429] * 5
         refused = client.get("/v1/gallery", headers=headers("cskt_a_b"))
         assert int(refused.headers["retry-after"]) >= 1
+        signing_in = [client.post("/v1/session", json={"key": f"cskt_a_{n}"}) for n in range(3)]
+        assert [answer.status_code for answer in signing_in] == [429] * 3
+        assert int(signing_in[0].headers["retry-after"]) >= 1
         # who shares the address and has a key is not kept out
+        assert client.post("/v1/session", json={"key": good}).status_code == 204
         assert client.get("/v1/gallery", headers=headers(good)).status_code == 200
 
 
@@ -164,6 +176,17 @@ def test_a_key_asks_so_often_and_no_oftener(tmp_path: Path) -> None:
         assert client.get("/livez").status_code == 200
 
 
+def asked_by_lines(folder: Path) -> list[int]:
+    """Answers to a client that says another address each time, behind a proxy with a line of its own."""
+    trusting = {"trusted_proxies": ("10.0.0.0/8",), "requests_per_minute_address": 3}
+    with keyed(folder, **trusting) as (client, _):
+        client._transport.client = ("10.0.0.9", 5000)
+        lines = [
+            [("X-Forwarded-For", f"1.2.3.{number}"), ("X-Forwarded-For", "5.6.7.8")] for number in range(5)
+        ]
+        return [client.get("/v1/gallery", headers=both).status_code for both in lines]
+
+
 def test_the_address_is_what_a_trusted_proxy_says(tmp_path: Path) -> None:
     def asked(settings: dict[str, object]) -> list[int]:
         with keyed(tmp_path, requests_per_minute_address=3, **settings) as (client, _):
@@ -174,6 +197,7 @@ def test_the_address_is_what_a_trusted_proxy_says(tmp_path: Path) -> None:
             ]
 
     assert asked({"trusted_proxies": ("10.0.0.0/8",)}) == [200] * 5  # five different clients
+    assert asked_by_lines(tmp_path) == [200] * 3 + [429] * 2  # one client, whatever it says itself
     assert 429 in asked({})  # nobody is believed: one client
 
 

@@ -1,8 +1,10 @@
 """Uploading, removing and neighbours: over a real gallery on disk, against brute force."""
 
 import base64
+import errno
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +101,74 @@ def test_twice_in_one_request_is_stored_once(client, folder: Path) -> None:
     reader = open_gallery(folder)
     assert len(reader) == len(WORDS) + 1
     reader.close()
+
+
+def test_two_pictures_of_one_key_are_not_both_called_stored(client) -> None:
+    red, blue = ({"image": encoded(picture(colour)), "key": "one"} for colour in ("red", "blue"))
+    told = upload(client, red, blue, red)
+    assert [one["status"] for one in told] == ["stored", "rejected", "stored"]
+    assert "another picture" in told[1]["reason"].lower()
+    best = client.post("/v1/search", json={"text": "red", "top_k": 1}).json()["hits"][0]
+    assert best["id"] == told[0]["id"] == told[2]["id"]
+
+
+def test_what_is_no_base64_is_rejected_alone(client) -> None:
+    told = upload(client, {"image": "%%%%"}, {"image": encoded(picture("red"))}, {"image": "%", "key": "k"})
+    assert [(one["status"], one["key"][:6]) for one in told] == [
+        ("rejected", ""),
+        ("stored", "sha256"),
+        ("rejected", "k"),
+    ]
+    assert "base64" in told[0]["reason"]
+
+
+@pytest.fixture
+def recorded(folder: Path, tmp_path: Path) -> Iterator[TestClient]:
+    """The same gallery, by a service that keeps a log."""
+    settings = Settings(gallery=str(folder), refresh_seconds=30.0, state=str(tmp_path / "state"))
+    app = create_app(settings, Searcher(ToyEncoder(), open_gallery(folder), settings))
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        while client.get("/readyz").status_code != 200:
+            pass
+        yield client
+
+
+CHANGES = {
+    "upload": ("POST", "/v1/items", {"items": [{"image": encoded(picture("red")), "key": "new"}]}),
+    "remove": ("DELETE", "/v1/items/3", None),
+    "case open": ("POST", "/v1/cases", {"id": "other", "basis": "report 2"}),
+    "case entry": ("POST", "/v1/cases/theirs/entries", {"kind": "note", "words": "seen"}),
+    "case close": ("DELETE", "/v1/cases/theirs", None),
+}
+
+
+def state_of(client: TestClient, folder: Path) -> object:
+    """Who is in the gallery, which cases there are, what is in the file of one."""
+    reader = open_gallery(folder)
+    keys = sorted(reader.get(int(id)).key for id in reader.ids())
+    reader.close()
+    cases = client.get("/v1/cases").json()["cases"]
+    return keys, cases, client.get("/v1/cases/theirs").json().get("notes")
+
+
+@pytest.mark.parametrize("action", CHANGES)
+def test_nothing_is_changed_that_is_not_on_record_first(recorded, folder: Path, monkeypatch, action) -> None:
+    assert recorded.post("/v1/cases", json={"id": "theirs", "basis": "report 1"}).status_code == 201
+    before, (method, path, body) = state_of(recorded, folder), CHANGES[action]
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "pwrite", full)
+        assert recorded.request(method, path, json=body).status_code == 503
+    assert state_of(recorded, folder) == before
+    assert recorded.request(method, path, json=body).status_code in (200, 201, 204)
+    assert state_of(recorded, folder) != before
+    records = recorded.get("/v1/audit", params={"action": action}).json()["records"]
+    assert [one["facts"]["stage"] for one in records][-2:] == ["begun", "ended"]
+    assert records[-1]["request"] == records[-2]["request"]
+    assert records[-1]["status"] in (200, 201, 204)
 
 
 @pytest.mark.parametrize("erase", [False, True])

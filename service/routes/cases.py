@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.access import GuardedRoute, spend, spend_what_is_left
+from service.access import GuardedRoute, before_change, spend, spend_what_is_left
 from service.casework.answers import case_answer, case_summary, is_pinned_for, rows_open_to
 from service.casework.case_file import CaseFile, case_file
 from service.casework.cases import Case
@@ -52,16 +52,18 @@ async def list_cases(caller: TheCaller, desk: TheDesk) -> CasesResponse:
 
 
 @router.post("/cases", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 429, 503))
-async def open_case(body: OpenCase, desk: TheDesk, record: TheRecord) -> CaseSummary:
+async def open_case(request: Request, body: OpenCase, desk: TheDesk, record: TheRecord) -> CaseSummary:
     """Open a case."""
     record.facts = body.model_dump()
+    await before_change(request, record)
     return case_summary(await asyncio.to_thread(desk.begin, body.id, body.basis, body.days))
 
 
 @router.delete("/cases/{id}", status_code=204, responses=REFUSALS)
-async def close_case(id: AnId, desk: TheDesk, record: TheRecord) -> Response:
+async def close_case(request: Request, id: AnId, desk: TheDesk, record: TheRecord) -> Response:
     """Close a case: nobody is shown for it any more."""
     record.facts = {"id": id}
+    await before_change(request, record)
     await asyncio.to_thread(desk.end, id)
     return Response(status_code=204)
 
@@ -106,6 +108,7 @@ async def add_entry(
     if isinstance(body, Unpin) and not is_pinned_for(await _file(desk, case, searcher), caller, body.item):
         raise UnknownItem(f"Number {body.item} is not pinned in this file.")
     entry = Entry(key=caller.key, name=caller.name, mark=mark, **body.model_dump())
+    await before_change(request, record)
     await asyncio.to_thread(desk.write, id, entry)
     return await _whole(request, desk, case, searcher, caller, record, with_people=with_people)
 

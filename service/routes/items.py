@@ -1,34 +1,25 @@
 """/v1/items: the facts of rows, what stands beside them, uploading and removing."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from indexer.gallery import Gallery
 from indexer.items import EmbeddedItem, GalleryItem
-from service.access import GuardedRoute
+from service.access import GuardedRoute, before_change
 from service.errors import Forbidden, UnknownItem
 from service.neighbours import alike, by_time, of_track
-from service.pictures import picture_bytes
 from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
 from service.schemas.examples import UPLOADS
 from service.schemas.items import Item
-from service.schemas.uploads import (
-    NeighbourItem,
-    NeighboursResponse,
-    Upload,
-    Uploaded,
-    UploadRequest,
-    UploadResponse,
-)
-from service.scopes import Caller
-from service.searcher import Searcher
+from service.schemas.uploads import NeighbourItem, NeighboursResponse, UploadRequest, UploadResponse
 from service.shown import item_facts, shown_facts
+from service.uploading import outcome, read_uploads
 from service.visible import may_see, narrowed
 from service.writing import Writing
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
-SOURCE = "api:"
 
 
 @router.get("/items/{id}", responses=problems(401, 403, 404, 422, 429, 503), summary="The facts of a row")
@@ -91,21 +82,24 @@ async def upload_items(
     for upload in body.items:
         if caller.cameras is not None and upload.camera not in caller.cameras:
             raise Forbidden("This key may upload for its own cameras only; name one of them.")
-    items = [to_item(upload, caller) for upload in body.items]
-    keys = [item.key for item in items]
-    known = await searcher.read(searcher.upkeep.serving.gallery.known, keys)
-    fresh = {item.key: (item, one.image) for item, one in zip(items, body.items, strict=True)}
-    prepared = await searcher.prepare([pair for key, pair in fresh.items() if key not in known])
+    gallery, asked = searcher.upkeep.serving.gallery, read_uploads(body.items, caller)
+    keys = list(dict.fromkeys(one.key for one in asked if one.item is not None))
+    known = await searcher.read(gallery.known, keys)
+    fresh = {one.key: (one.item, one.image) for one in asked if one.item is not None and one.key not in known}
+    prepared = await searcher.prepare(list(fresh.values()))
     good = [one for one in prepared if isinstance(one, EmbeddedItem)]
     reasons = {one.key: one.reason for one in prepared if not isinstance(one, EmbeddedItem)}
+    record.facts = {"stored": len(good), "rejected": len(reasons), "known": len(known)}
     if good:
+        await before_change(request, record)
         writing: Writing = request.app.state.writing
         await writing.add(good, searcher.upkeep.serving.encoder.fingerprint)
         await searcher.upkeep.refresh_now()
-    ids = await _ids(searcher, keys)
-    record.shown = [ids[item.item.key] for item in good if item.item.key in ids]
-    record.facts = {"stored": len(good), "rejected": len(reasons), "known": len(known)}
-    return UploadResponse(items=[_outcome(key, ids, known, reasons) for key in keys])
+    rows = await searcher.read(_rows, searcher.upkeep.serving.gallery, keys)
+    record.shown = [rows[one.item.key][0] for one in good if one.item.key in rows]
+    return UploadResponse(
+        items=[outcome(one, rows.get(one.key), one.key in known, reasons, caller) for one in asked]
+    )
 
 
 @router.delete(
@@ -125,6 +119,7 @@ async def delete_item(
     """Remove a person image for good: it is found no more when this is answered, and never indexed again."""
     await searcher.item(id, caller)
     record.shown, record.facts = [id], {"erase": erase}
+    await before_change(request, record)
     writing: Writing = request.app.state.writing
     if not await writing.remove(id, erase=erase):
         raise UnknownItem(f"There is no item {id} in this gallery.")
@@ -132,30 +127,7 @@ async def delete_item(
     return Response(status_code=204)
 
 
-def to_item(upload: Upload, caller: Caller) -> GalleryItem:
-    """The facts of an upload as a row. Raises BadQuery for a picture that is no base64."""
-    key = upload.key or f"sha256:{hashlib.sha256(picture_bytes(upload.image)).hexdigest()}"
-    return GalleryItem(
-        key=key,
-        uri=key,
-        source=f"{SOURCE}{caller.name}",
-        camera=upload.camera,
-        seen_at=upload.seen_at,
-        track=upload.track,
-        attributes=dict(upload.attributes),
-    )
-
-
-async def _ids(searcher: Searcher, keys: list[str]) -> dict[str, int]:
-    gallery, ids = searcher.upkeep.serving.gallery, {}
-    for key in dict.fromkeys(keys):
-        for id in await searcher.read(gallery.ids_of, [key]):
-            ids[key] = id
-    return ids
-
-
-def _outcome(key: str, ids: dict[str, int], known: set[str], reasons: dict[str, str]) -> Uploaded:
-    if key in reasons:
-        return Uploaded(key=key, status="rejected", id=None, reason=reasons[key])
-    reason = "was removed for good" if key in known and key not in ids else None
-    return Uploaded(key=key, status="known" if key in known else "stored", id=ids.get(key), reason=reason)
+def _rows(gallery: Gallery, keys: Sequence[str]) -> dict[str, tuple[int, GalleryItem]]:
+    """The rows that have these keys now."""
+    found = ((id, gallery.get(id)) for id in gallery.ids_of(keys))
+    return {item.key: (id, item) for id, item in found if item is not None}

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from service.access import GuardedRoute, refuse_on_record, say_what_is_left
 from service.audit.record import Record
+from service.auth import TOO_MANY
 from service.casework.budget import Budget
-from service.errors import BadKey, NoSession, RequestError
+from service.errors import BadKey, NoSession, Overloaded, RequestError
 from service.routes.reach import TheCaller, problems
 from service.schemas.session import SessionCase, SessionRequest, SessionResponse
 from service.scopes import LOCAL, Caller
@@ -27,6 +28,11 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
     keys, sessions = request.app.state.keys, request.app.state.sessions
     caller = keys.caller(body.key) if keys is not None else None
     if caller is None:
+        wait = request.app.state.bad_keys.take(request.state.address)
+        if wait:
+            refusal = Overloaded(TOO_MANY)
+            refusal.retry_after = wait
+            raise refusal
         raise BadKey("This key is not valid, or it has expired or been revoked: ask for another one.")
     await _check(request, caller, body)
     response = Response(status_code=204)

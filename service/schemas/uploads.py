@@ -34,7 +34,7 @@ class UploadRequest(Contract):
 class Uploaded(Contract):
     """What became of one crop."""
 
-    key: str
+    key: str = Field(description="empty where none was given and there is no picture to make one from")
     status: Literal["stored", "known", "rejected"]
     id: int | None
     reason: str | None
