@@ -11,7 +11,7 @@ in the same form.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -161,3 +161,19 @@ def _depth(parts: Sequence[Filter]) -> int:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def words_of(where: Filter) -> Iterator[str]:
+    """What each condition says: the name of its field, and its values."""
+    match where:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from words_of(part)
+        case Not(part):
+            yield from words_of(part)
+        case OneOf(field, values):
+            yield " ".join([field.removeprefix(ATTRIBUTE), *map(str, values)])
+        case Compare(field, _, value):
+            yield f"{field.removeprefix(ATTRIBUTE)} {value}"
+        case Exists(field):
+            yield field.removeprefix(ATTRIBUTE)

@@ -153,10 +153,6 @@ class Searcher:
         self, questions: Sequence[Question], admitted: Pass | None = None
     ) -> list[Found | RequestError]:
         """Each question's answer or its own problem. Raises RequestError when none is let in."""
-        for question in questions:
-            for part in question.parts:
-                if isinstance(part, TextPart):
-                    clean_text(part.text)  # before anybody waits
         with self._let_in(sum(question.cost for question in questions), admitted) as deadline:
             answers = await asyncio.gather(
                 *(self._answer(question, deadline) for question in questions), return_exceptions=True

@@ -42,6 +42,11 @@ ASKED = (
     "a sikh {}",
     "a brown {}",
     "the {} has a pale complexion",
+    "a {} who is black",
+    "a {} from africa",
+    "a negro {}",
+    "a religious {}",
+    "a {} with a disability",
 )
 ELSEWHERE = (
     "ein schwarzer Mann mit Rucksack",
@@ -77,6 +82,16 @@ TRICKS = (
     "a \u0430sian man",
     "an a.s.i.a.n man",
 )
+NOUNS = (
+    "religion",
+    "christianity",
+    "islam",
+    "buddhism",
+    "homosexuality",
+    "a negro",
+    "somebody of any religion",
+    "a man that looks white",
+)
 GARMENTS = ("coat", "jacket", "t-shirt", "dress", "skirt", "trousers", "hat", "bag", "backpack", "shoes")
 COLOURS = ("black", "white", "brown", "dark blue", "pale grey", "yellow", "olive", "red", "green")
 FINE = (
@@ -110,6 +125,13 @@ FINE = (
     "a brown leather bag",
     "a man wearing a black and white striped shirt",
     "a black Labrador",
+    "a man who is black haired",
+    "a woman who is black clad",
+    "a person who is dressed in black",
+    "a man who is in white",
+    "a man seen from behind",
+    "un abrigo negro",
+    "a woman from the left",
     "rainbow flag bag",
     "ein Mann mit schwarzer Jacke",
     "une femme en manteau noir",
@@ -125,7 +147,7 @@ def refused(text: str) -> bool:
 def test_what_asks_for_a_protected_trait_is_refused() -> None:
     persons = ("man", "woman", "boy", "person")
     sentences = [f"{ask.format(who)} {worn}" for ask, who, worn in product(ASKED, persons, WORN)]
-    sentences += [*ELSEWHERE, *TRICKS]
+    sentences += [*ELSEWHERE, *TRICKS, *NOUNS]
     assert len(sentences) > 300
     assert [sentence for sentence in sentences if not refused(sentence)] == []
 
@@ -174,15 +196,26 @@ def test_searches_of_casework_are_refused_on_record_and_others_are_not(tmp_path:
             {"parts": [{"text": "coat"}, {"text": "a muslim man", "weight": -1}]},
             {"text": "coat", "filter": {"attributes": {"ethnicity": "any"}}},
             {"text": "coat", "filter": {"where": "religion = jewish"}},
+            {"text": "coat", "filter": {"where": "coat = red or not (hat = true and religion exists)"}},
+            {"text": "coat", "filter": {"where": 'belief = "\\u006duslim"'}},
         ]
         for body in bodies:
             answer = client.post("/v1/search", json=body, headers=shown)
             assert answer.status_code == 422
             assert answer.json()["type"] == "urn:cskt:problem:protected-trait"
-        batch = client.post("/v1/search/batch", json={"searches": bodies}, headers=shown)
-        assert batch.status_code == 422
+        batch = client.post("/v1/search/batch", json={"searches": [{"text": "coat"}, *bodies]}, headers=shown)
+        first, *others = batch.json()["answers"]
+        assert first["problem"] is None
+        assert {one["problem"]["type"] for one in others} == {"urn:cskt:problem:protected-trait"}
+        assert (
+            client.post("/v1/embeddings", json={"input": ["coat", "a muslim"]}, headers=shown).status_code
+            == 422
+        )
+        for entry in ({"kind": "pin"}, {"kind": "decision", "verdict": "same"}):
+            body = entry | {"item": 1, "query": "an asian woman"}
+            assert client.post("/v1/cases/c/entries", json=body, headers=shown).status_code == 422
         told = client.get("/v1/audit?limit=1000", headers=headers(auditor)).json()["records"]
-        assert sum("ask for" in one["refusal"] for one in told) == len(bodies) + 1
+        assert sum("ask for" in one["refusal"] for one in told) == len(bodies) + 3
     with keyed(tmp_path / "open") as (client, _):
         assert client.post("/v1/search", json={"text": "an asian woman"}).status_code == 200
     with keyed(tmp_path / "strict", refuse_protected_traits=True) as (client, _):

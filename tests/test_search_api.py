@@ -136,6 +136,7 @@ def test_each_search_of_a_batch_has_its_own_answer_or_problem(client: TestClient
         {"parts": [{"text": "red"}, {"text": "red", "weight": -1}]},
         {"image": base64.b64encode(b"no picture").decode()},
         {"text": "green cap", "filter": {"where": "hat = true"}, "top_k": 3},
+        {"parts": [{"item": 99}]},
     ]
     response = client.post("/v1/search/batch", json={"searches": searches})
     assert response.status_code == 200
@@ -144,8 +145,8 @@ def test_each_search_of_a_batch_has_its_own_answer_or_problem(client: TestClient
         alone = ask(client, **searches[place])
         assert answers[place]["answer"]["hits"] == alone["hits"]
         assert answers[place]["problem"] is None
-    kinds = [answers[place]["problem"]["status"] for place in (1, 2, 3)]
-    assert kinds == [500, 422, 422]
+    kinds = [answers[place]["problem"]["status"] for place in (1, 2, 3, 5)]
+    assert kinds == [500, 422, 422, 404]
     assert "cancel" in answers[2]["problem"]["detail"]
     assert "picture" in answers[3]["problem"]["detail"]
 

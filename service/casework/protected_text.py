@@ -16,6 +16,9 @@ _WORDS = tomllib.loads((Path(__file__).parent / "protected_words.toml").read_tex
 _ALWAYS = {trait: frozenset(words.split()) for trait, words in _WORDS["always"].items()}
 _CONTEXT = {name: frozenset(words.split()) for name, words in _WORDS["context"].items()}
 _SKINS_BEFORE = {skin: frozenset(shades.split()) for skin, shades in _WORDS["skins_before"].items()}
+_ARTICLES, _RELATIVE = {"a", "the", "one"}, {"who", "that"}
+_BEING = {"is", "was", "looks", "seems", "appears"}
+_OF_SOMETHING = {"haired", "hair", "clad", "dressed", "bearded", "eyed", "booted", "suited"}
 _LOOKALIKES = str.maketrans("авеікмнорстухѕјԁɡοαερνιτκ", "abeikmhopctyxsjdgoaepvitk")
 _DIGITS = str.maketrans("013457@$", "oieastas")
 _SPLIT = re.compile(r"(?<![^\W\d_])(?:[^\W\d_][ ._*-]){3,}[^\W\d_](?![^\W\d_])")
@@ -39,6 +42,7 @@ def protected(text: str) -> Iterator[tuple[str, str]]:
         yield from _alone(words, place, word)
         yield from _of_people(words, place, word)
         yield from _of_skin(words, place, word)
+        yield from _from_afar(words, place, word)
 
 
 def _alone(words: Sequence[str], place: int, word: str) -> Iterator[tuple[str, str]]:
@@ -60,7 +64,25 @@ def _of_people(words: Sequence[str], place: int, word: str) -> Iterator[tuple[st
             behind += 1
         if _at(words, behind) in _CONTEXT["persons"]:
             yield f"{word} {_at(words, behind)}", "origin or skin"
+    if word in _CONTEXT["persons"] and (colour := _who_is(words, place + 1)):
+        yield f"{word} who is {colour}", "origin or skin"
+    if word == "negro" and _at(words, place - 1) in _ARTICLES:
+        yield f"{_at(words, place - 1)} {word}", "origin or skin"
     if word in _CONTEXT["persons_before"] and _at(words, place + 1) in _CONTEXT["colours_behind"]:
+        yield f"{word} {_at(words, place + 1)}", "origin or skin"
+
+
+def _who_is(words: Sequence[str], place: int) -> str:
+    """The colour in `(a man) who is black`, "" where what follows is black: black haired, black clad."""
+    if _at(words, place) not in _RELATIVE or _at(words, place + 1) not in _BEING:
+        return ""
+    colour, following = _at(words, place + 2), _at(words, place + 3)
+    of_something = following in _CONTEXT["things"] or following in _OF_SOMETHING
+    return colour if colour in _CONTEXT["skin_colours"] and not of_something else ""
+
+
+def _from_afar(words: Sequence[str], place: int, word: str) -> Iterator[tuple[str, str]]:
+    if word == "from" and _at(words, place + 1) in _CONTEXT["places"]:
         yield f"{word} {_at(words, place + 1)}", "origin or skin"
 
 

@@ -16,6 +16,7 @@ from service.casework.row_marks import row_mark
 from service.errors import UnknownCase, UnknownItem
 from service.labels import encoder_label
 from service.printed.case_report import case_report
+from service.routes.questions import check_texts
 from service.routes.reach import TheCaller, TheDesk, TheRecord, TheSearcher, problems
 from service.schemas.cases import (
     CaseResponse,
@@ -103,6 +104,7 @@ async def add_entry(
     case, caller = await _open(request, desk, id, caller)
     mark, record.facts = "", body.model_dump(exclude_defaults=True)
     if isinstance(body, Pin | NewDecision):
+        check_texts(request, record, [body.query])
         mark, record.shown = row_mark(await searcher.item(body.item, caller)), [body.item]
         await spend(request, record)  # refused before it is written, not after
     if isinstance(body, Unpin) and not is_pinned_for(await _file(desk, case, searcher), caller, body.item):

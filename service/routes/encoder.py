@@ -51,6 +51,7 @@ async def create_embeddings(
     if body.dimensions is not None and body.dimensions != dimension:
         raise WrongDimension(f"This encoder makes vectors of {dimension} numbers; leave dimensions out.")
     inputs = (body.input,) if isinstance(body.input, str) else body.input
+    request.app.state.gate.check(one for one in inputs if not one.startswith("data:image/"))
     parts = [ImagePart(one) if one.startswith("data:image/") else TextPart(one) for one in inputs]
     encoded = await unless_gone(request, searcher.embed(parts, admitted))
     if encoded is None:

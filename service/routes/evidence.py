@@ -6,8 +6,8 @@ from model.phrases import phrases_of
 from service.access import GuardedRoute
 from service.query import clean_text
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
+from service.routes.questions import check_texts
 from service.routes.reach import ItemId, TheCaller, ThePass, TheRecord, TheSearcher, problems
-from service.routes.search import check_texts
 from service.schemas.evidence import EvidenceRequest, EvidenceResponse, PhraseEvidence
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Body, Request, Response
 from service.access import GuardedRoute
 from service.printed.hits import contact_sheet, hits_csv
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
+from service.routes.questions import check_words, note_question, to_question
 from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
-from service.routes.search import check_words, note_answer, note_question, to_question, to_response
+from service.routes.search import note_answer, to_response
 from service.schemas.examples import EXPORTS
 from service.schemas.exports import ExportRequest
 from service.schemas.search import MAX_DEPTH, MAX_TOP_K
@@ -36,7 +37,7 @@ async def export_search(
     """The hits of a search as a file. The audit log holds who took it and who is in it."""
     started = time.perf_counter()
     note_question(record, body.search)
-    check_words(request, record, [body.search])
+    check_words(request, record, body.search)
     question = await to_question(body.search, searcher, caller)
     if body.rows is not None:
         most = MAX_TOP_K if body.format == "contact-sheet" else MAX_DEPTH

@@ -8,20 +8,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from indexer.filter_text import parse_filter
-from indexer.filters import Filter, all_of, from_choices
 from indexer.grouping import Group
 from indexer.judging import Judgement as Judged
 from service.access import GuardedRoute, spend_what_is_left
 from service.audit.record import Record
-from service.errors import ProtectedTrait
-from service.labels import encoder_label, sources_of
+from service.errors import RequestError
+from service.labels import encoder_label
 from service.problems import problem_of
-from service.query import ImagePart, ItemPart, Part, Question, TextPart
+from service.query import Question
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
+from service.routes.questions import check_words, note_question, to_question
 from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
 from service.schemas.examples import BATCHES, SEARCHES
-from service.schemas.filter import SearchFilter
 from service.schemas.search import (
     MAX_DEPTH,
     BatchAnswer,
@@ -39,7 +37,7 @@ from service.schemas.search import (
 from service.scopes import Caller
 from service.searcher import Found, Searcher
 from service.shown import shown_facts
-from service.visible import count_open_to, narrowed
+from service.visible import count_open_to
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
@@ -57,7 +55,7 @@ async def search(
     """Rank the people of the gallery by how well their picture fits the words, the picture, or both."""
     started = time.perf_counter()
     note_question(record, body)
-    check_words(request, record, [body])
+    check_words(request, record, body)
     question = await to_question(body, searcher, caller)
     found = await unless_gone(request, searcher.search(question, admitted))
     if found is None:
@@ -81,99 +79,35 @@ async def search_batch(
 ) -> BatchResponse | Response:
     """Up to 32 searches in one request; one that cannot be answered has a problem in its place."""
     started = time.perf_counter()
-    for one in body.searches:
-        note_question(record, one)
-    check_words(request, record, body.searches)
-    questions = [await to_question(one, searcher, caller) for one in body.searches]
-    answers = await unless_gone(request, searcher.search_all(questions, admitted))
-    if answers is None:
+    asked = [await _question_or_refused(request, record, one, searcher, caller) for one in body.searches]
+    questions = [one for one in asked if isinstance(one, Question)]
+    found = await unless_gone(request, searcher.search_all(questions, admitted))
+    if found is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    whole: list[BatchAnswer] = []
-    for question, answer in zip(questions, answers, strict=True):
-        if isinstance(answer, Found):
+    answers, whole = iter(found), list[BatchAnswer]()
+    for question in asked:
+        answer = question if isinstance(question, RequestError) else next(answers)
+        if isinstance(question, Question) and isinstance(answer, Found):
             note_answer(record, answer, searcher)
             response = to_response(answer, question, searcher, caller, started)
             whole.append(BatchAnswer(answer=response, problem=None))
-        else:
-            whole.append(BatchAnswer(answer=None, problem=problem_of(answer, request.scope["path"])))
+        elif isinstance(answer, RequestError):
+            problem = problem_of(answer, request.scope["path"])
+            searcher.metrics.refused(problem.type.rpartition(":")[2])
+            whole.append(BatchAnswer(answer=None, problem=problem))
     return BatchResponse(answers=whole)
 
 
-async def to_question(body: SearchRequest, searcher: Searcher, caller: Caller) -> Question:
-    """The request as the query path takes it. Raises UnknownItem for rows that the caller may not see."""
-    parts: list[Part] = []
-    if body.text is not None:
-        parts.append(TextPart(body.text))
-    if body.image is not None:
-        parts.append(ImagePart(body.image))
-    for part in body.parts:
-        if part.weight == 0:
-            continue
-        if part.text is not None:
-            parts.append(TextPart(part.text, part.weight))
-        elif part.image is not None:
-            parts.append(ImagePart(part.image, part.weight))
-        elif part.item is not None:
-            await searcher.item(part.item, caller)
-            parts.append(ItemPart(part.item, part.weight))
-    return Question(
-        tuple(parts),
-        min(body.top_k, MAX_DEPTH - body.offset),
-        body.offset,
-        narrowed(to_filter(body.filter, searcher), caller),
-        body.min_score,
-        body.group_by == "track",
-    )
-
-
-def to_filter(given: SearchFilter | None, searcher: Searcher) -> Filter | None:
-    """The filter as the gallery takes it, with sources by their full names."""
-    if given is None:
-        return None
-    sources = None if given.sources is None else sources_of(given.sources, searcher.stats.sources)
-    choices = from_choices(
-        cameras=given.cameras,
-        tracks=given.tracks,
-        sources=sources,
-        seen_from=given.seen_from,
-        seen_until=given.seen_until,
-        attributes=given.attributes,
-    )
-    return choices if given.where is None else all_of(choices, parse_filter(given.where))
-
-
-def check_words(request: Request, record: Record, searches: Sequence[SearchRequest]) -> None:
-    """Raises ProtectedTrait as `check_texts`, for the texts and the filters of searches."""
-    texts: list[str] = []
-    for body in searches:
-        texts += [text for text in (body.text, *(part.text for part in body.parts)) if text is not None]
-        if body.filter is not None:
-            texts.append(body.filter.where or "")
-            texts += [f"{name} {value}" for name, value in body.filter.attributes.items()]
-    check_texts(request, record, texts)
-
-
-def check_texts(request: Request, record: Record, texts: Sequence[str]) -> None:
-    """Raises ProtectedTrait, on record, where this service refuses what a text asks for."""
+async def _question_or_refused(
+    request: Request, record: Record, body: SearchRequest, searcher: Searcher, caller: Caller
+) -> Question | RequestError:
+    """What one search of several asks, or why it cannot."""
+    note_question(record, body)
     try:
-        request.app.state.gate.check(texts)
-    except ProtectedTrait as error:
-        record.refusal = str(error)
-        raise
-
-
-def note_question(record: Record, body: SearchRequest) -> None:
-    """What the audit log is to know of a search, before it is answered."""
-    texts = [body.text or "", *(part.text or "" for part in body.parts)]
-    rows = [
-        f"{'not ' if part.weight < 0 else ''}item {part.item}" for part in body.parts if part.item is not None
-    ]
-    pictures = sum(image is not None for image in (body.image, *(part.image for part in body.parts)))
-    said = [*filter(None, texts), *rows, *(["a picture"] * pictures)]
-    record.words = "; ".join(filter(None, (record.words, *said)))
-    if body.filter is not None:
-        filters = (record.filter, body.filter.model_dump_json(exclude_defaults=True))
-        record.filter = " ".join(filter(None, filters))
+        check_words(request, record, body)
+        return await to_question(body, searcher, caller)
+    except RequestError as error:
+        return error
 
 
 async def as_far_as_allowed(request: Request, record: Record, found: Found) -> Found:
