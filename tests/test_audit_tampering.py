@@ -13,6 +13,7 @@ import pytest
 from audit_logs import contents, record, tampered, two_books
 
 from service.audit.places import Places
+from service.audit.reading import Wanted, records
 from service.audit.verifier import check, check_files
 from service.audit.writer import BookLog
 
@@ -107,6 +108,22 @@ def test_what_a_crash_leaves_behind_the_acknowledged_is_noted_and_cut_off(tmp_pa
         assert (found.problems, found.notes) == ([], [])
         assert json.loads(book.read_bytes().splitlines()[-1])["facts"]["cut_bytes"] == len(rest)
     assert book.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("beside", [b"", b"\0", b"half a line", b"\0\n\0"])
+def test_a_forged_line_behind_the_end_is_found_and_never_read_as_a_record(tmp_path, beside):
+    """Without the key nobody can chain it, whatever is put beside it to look like the rest of a crash."""
+    places = two_books(tmp_path)
+    book = places.book("book-0001")
+    forged = book.read_bytes().splitlines(keepends=True)[-1].replace(b"coat", b"hats")
+    before = list(records(places, Wanted()))
+    for added in (forged + beside, beside + forged):
+        whole = book.read_bytes()
+        book.write_bytes(whole + added)
+        found = check_files(places.books, places.key_file, places.heads)
+        assert found.problems or (b"\0" in beside and added.startswith(b"\0") and found.notes)
+        assert list(records(places, Wanted())) == before
+        book.write_bytes(whole)
 
 
 @pytest.mark.parametrize("harm", ["line added", "cut", "head gone", "last record changed"])

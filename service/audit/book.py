@@ -83,9 +83,8 @@ class Book:
             if found != following(self._key, mac, body):
                 break
             seq, mac, at = seq + 1, found, end + 1
-        if (
-            b"\n" in tail[at:] and b"\0" not in tail[at:]
-        ):  # a crash leaves half a line or zeros, no whole lines
+        line, ended, _ = tail[at:].partition(b"\n")
+        if ended and b"\0" not in line:  # a crash leaves half a line, or zeros in it, but no whole line
             raise Distrusted("lines have been added to it")
         self.cut = len(tail) - at
         if self.cut:

@@ -1,12 +1,17 @@
-"""Reading the log: all records that fit, in order. It does not ask whether they have been tampered with."""
+"""Reading the log: all records that fit, in order. It does not ask whether they have been tampered with.
+
+What stands behind the end that a book's head names was not acknowledged, and anybody may have put it there.
+"""
 
 import heapq
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.audit.places import Places
+from service.audit.places import Places, read_key
+from service.errors import ServeError
 
 Place = tuple[str, str, int]
 """Time, book and number: the order of records of several books."""
@@ -36,14 +41,26 @@ class Wanted:
 def records(places: Places, wanted: Wanted) -> Iterator[dict[str, Any]]:
     """Book after book, each with the name of its book. Lines that are none are left out. Raises OSError."""
     for path in sorted(places.books.glob("book-*.jsonl")):
+        left = _acknowledged(places, path.stem)
         with path.open("rb") as lines:
             for line in lines:
+                left -= len(line)
+                if left < 0:
+                    break
                 try:
                     record = json.loads(line)
                     if wanted.fits(record):
                         yield {"book": path.stem, **record}
                 except (ValueError, KeyError, TypeError):  # unfinished or altered: `cskt audit verify` tells
                     continue
+
+
+def _acknowledged(places: Places, name: str) -> int:
+    """Bytes of a book; all where its head or the key cannot be read, which `cskt audit verify` tells."""
+    try:
+        return places.read_head(read_key(places.key_file), name).size
+    except (OSError, ValueError, ServeError):
+        return sys.maxsize
 
 
 def place_of(record: dict[str, Any]) -> Place:
