@@ -7,6 +7,7 @@ pydantic and nothing else. One client is for one thread.
 import base64
 import http.client
 import json
+import select
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,7 +26,8 @@ from service.schemas.search import BatchRequest, BatchResponse, SearchRequest, S
 from service.schemas.uploads import NeighboursResponse, Upload, UploadRequest, UploadResponse
 
 SECONDS = 60.0
-MOST_TRIES = 5
+MOST_TRIES, LONGEST_WAIT = 5, 60
+"""How often a patient client asks, and how many seconds it waits at most in between."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -49,8 +51,8 @@ class Refused(ClientError):
 class Client:
     """Talks to the service at `url` over one kept connection.
 
-    `patient`: where the service is busy, wait as long as it says, a few times. Methods raise Refused and
-    Unreachable.
+    `patient`: where the service is busy, wait as long as it says, a few times; not for hours, as until the
+    next day's budget. Methods raise Refused and Unreachable.
     """
 
     def __init__(
@@ -149,14 +151,17 @@ class Client:
             try:
                 return self._send_once(method, path, body)
             except Refused as refusal:
-                busy = refusal.problem.status in (429, 503) and refusal.retry_after is not None
+                wait = refusal.retry_after
+                busy = refusal.problem.status in (429, 503) and wait is not None and wait <= LONGEST_WAIT
                 if not self._patient or not busy or attempt == MOST_TRIES:
                     raise
-                time.sleep(refusal.retry_after or 0)
+                time.sleep(wait or 0)
         raise AssertionError("every try returns or raises")
 
     def _send_once(self, method: str, path: str, body: bytes | None) -> bytes:
         try:
+            if self._hung_up():
+                self._connection.close()
             self._connection.request(method, self._prefix + path, body, self._headers)
             response = self._connection.getresponse()
             content = response.read()
@@ -166,6 +171,11 @@ class Client:
         if response.status >= 400:
             raise _refusal(response.headers, content, response.status)
         return content
+
+    def _hung_up(self) -> bool:
+        """Whether the service closed the connection while nothing was asked."""
+        connected = self._connection.sock
+        return connected is not None and bool(select.select([connected], [], [], 0)[0])
 
 
 def picture(data: bytes) -> str:

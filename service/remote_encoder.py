@@ -21,8 +21,9 @@ from service.settings import Settings
 
 log = logging.getLogger("cskt.encoder")
 
-ANSWER_SECONDS = 120.0
-"""After which a process that does not answer counts as dead. Starting may take as long as it takes."""
+ANSWER_SECONDS, START_SECONDS = 120.0, 600.0
+"""After which a process that does not answer counts as dead, and one that is started again as not to be
+started. Starting for the first time may take as long as it takes: weights may have to be fetched."""
 
 _PATIENT = {"OMP_WAIT_POLICY": "passive"}
 """Threads of the encoder that wait for one another sleep; by default they keep a core busy others need."""
@@ -163,22 +164,22 @@ class RemoteEncoder:
 
     def _restart(self) -> None:
         self._child.end()
-        child, facts = self._start()
+        child, facts = self._start(START_SECONDS)
         if facts["fingerprint"] != self.fingerprint:
             child.end()
             raise ServeError("The encoder has changed since the service was started; start it again.")
         self._child, self._alive = child, True
 
-    def _start(self) -> tuple[_Child, dict[str, Any]]:
+    def _start(self, patience: float | None = None) -> tuple[_Child, dict[str, Any]]:
         try:
             process, ours = start_child("service.encoder_process", [], {**_PATIENT, **os.environ})
         except OSError as error:
             raise ServeError(f"No process can be started for the encoder: {error.strerror}.") from error
-        child = _Child(process, Channel(ours))
+        child = _Child(process, Channel(ours, patience))
         try:
             child.channel.send(self._wanted)
             facts, _ = child.channel.receive(0)
-        except (ChannelClosed, NonsenseReceived) as error:
+        except (ChannelClosed, NonsenseReceived, TimeoutError) as error:
             child.end()
             raise ServeError("The encoder could not be started; its own error stands above.") from error
         if "refused" in facts:

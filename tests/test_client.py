@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -73,6 +74,67 @@ def test_every_method_speaks_with_the_service(address: tuple[str, str]) -> None:
         assert str(refused.value) == f"There is no item {stored.id} in this gallery."
 
 
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server that answers in this way."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(30)
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Answers every GET and DELETE by `answer`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_DELETE(self) -> None:
+        self.answer()
+
+    def log_message(self, *unused: object) -> None: ...
+
+
+def test_a_connection_that_the_service_closed_is_opened_again() -> None:
+    """After a pause, whatever is asked: a removal too, which must not be sent twice."""
+    asked: list[str] = []
+
+    class HangingUp(Quiet):
+        def answer(self) -> None:
+            asked.append(self.command)
+            self.send_response(204)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            self.close_connection = True  # without saying so
+
+    with served(HangingUp) as url, Client(url) as client:
+        client.image(1)
+        for _ in range(2):
+            while not client._hung_up():  # until the end has arrived here
+                time.sleep(0.01)
+            client.remove(1)
+    assert asked == ["GET", "DELETE", "DELETE"]
+
+
+def test_a_patient_client_does_not_wait_for_tomorrow() -> None:
+    class Spent(Quiet):
+        def answer(self) -> None:
+            body = b'{"type": "t", "title": "t", "status": 429, "detail": "Spent.", "instance": "/"}'
+            self.send_response(429)
+            self.send_header("Retry-After", "30000")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with served(Spent) as url, Client(url, patient=True) as client, pytest.raises(Refused) as refused:
+        client.image(1)
+    assert refused.value.retry_after == 30_000
+
+
 def test_refusals_carry_the_services_sentence(address: tuple[str, str]) -> None:
     url, _ = address
     with Client(url, "cskt_no_key") as client, pytest.raises(Refused, match="needs a key"):
@@ -84,10 +146,8 @@ def moody() -> Iterator[tuple[str, list[str]]]:
     """A server that is busy twice, then answers; and what it was asked."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+    class Moody(Quiet):
+        def answer(self) -> None:
             asked.append(self.path)
             busy = len(asked) <= 2
             problem = b'{"type": "t", "title": "t", "status": 503, "detail": "Busy.", "instance": "/"}'
@@ -99,14 +159,8 @@ def moody() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *unused: object) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/below", asked
-        server.shutdown()
-        thread.join(30)
+    with served(Moody) as url:
+        yield f"{url}/below", asked
 
 
 def test_a_patient_client_tries_again_as_it_is_told(moody: tuple[str, list[str]]) -> None:

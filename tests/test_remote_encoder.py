@@ -15,6 +15,7 @@ import torch
 
 from model.embedder import open_embedder
 from model.errors import CheckpointError, ConfigError
+from service.errors import ServeError
 from service.remote_encoder import EncoderDied, RemoteEncoder
 from service.settings import Settings
 
@@ -104,6 +105,21 @@ def test_many_texts_at_once(encoder: RemoteEncoder) -> None:
     texts = [f"coat {number}" for number in range(3000)]
     assert encoder.embed_texts(texts).shape == (3000, encoder.dimension)
     assert encoder.count_tokens("coat 2999") == encoder.count_tokens("coat 2998")
+
+
+def test_one_that_does_not_start_again_is_given_up(
+    encoder: RemoteEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as hurried:
+        hurried.setattr("service.remote_encoder.START_SECONDS", 0.05)
+        kill(encoder)
+        with pytest.raises(EncoderDied):
+            encoder.embed_texts(["a red coat"])
+        assert not encoder.alive
+        with pytest.raises(ServeError):
+            encoder.revive()
+    encoder.revive()
+    assert encoder.embed_texts(["a red coat"]).shape == (1, encoder.dimension)
 
 
 def test_one_that_cannot_be_replaced_is_tried_again(
