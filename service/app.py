@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from indexer.gallery import Gallery, open_gallery
 from service.admission import Admission
 from service.audit.opening import open_log
-from service.auth import BAD_KEYS_PER_MINUTE, Authentication
+from service.auth import BAD_KEYS_PER_MINUTE, Asking, Authentication
 from service.body_limit import BodyLimit
 from service.casework.budget import Budget
 from service.casework.cases import CaseStore
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
     """
     settings = settings or read_settings({})
     metrics = searcher.metrics if searcher is not None else open_metrics(settings.otel_endpoint)
-    sessions, bad_keys = Sessions(), RateLimit(BAD_KEYS_PER_MINUTE)
+    asking = Asking(lambda: app.state.keys, Sessions(), RateLimit(BAD_KEYS_PER_MINUTE))
     shedding = Shedding(lambda: _admission(app), settings, metrics)
     app: FastAPI = FastAPI(
         title="cskt",
@@ -69,19 +69,12 @@ def create_app(settings: Settings | None = None, searcher: Searcher | None = Non
             Middleware(SecurityHeaders),
             Middleware(UnexpectedErrors),
             Middleware(TrustedHosts, allowed=settings.host_names),
-            Middleware(
-                Authentication,
-                keys=lambda: app.state.keys,
-                sessions=sessions,
-                settings=settings,
-                bad_keys=bad_keys,
-            ),
+            Middleware(Authentication, asking=asking, settings=settings),
             Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
         ],
     )
     app.state.settings, app.state.draining, app.state.shedding = settings, False, shedding
-    app.state.keys, app.state.sessions, app.state.bad_keys = None, sessions, bad_keys
-    app.state.methods = methods_of
+    app.state.keys, app.state.asking, app.state.methods = None, asking, methods_of
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

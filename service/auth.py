@@ -4,6 +4,7 @@ Without a good key every address but the open ones answers the same 401, whether
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -24,26 +25,27 @@ BAD_KEYS_PER_MINUTE = 10
 TOO_MANY = "Too many requests from here; wait as long as Retry-After says."
 
 
-class Authentication:
-    """ASGI middleware that puts the caller, its case and its purpose into the request's state.
+@dataclass(frozen=True)
+class Asking:
+    """What tells who asks; the app's state holds it too, for those who sign in.
 
     `keys` gives the keys once they are open; None while the service runs without. `bad_keys` counts those
-    that are good for nothing, here and where somebody signs in.
+    that are good for nothing, by address.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        keys: Callable[[], KeyStore | None],
-        sessions: Sessions,
-        settings: Settings,
-        bad_keys: RateLimit,
-    ) -> None:
-        self.app, self.keys, self.sessions, self._loopback = app, keys, sessions, settings.loopback
+    keys: Callable[[], KeyStore | None]
+    sessions: Sessions
+    bad_keys: RateLimit
+
+
+class Authentication:
+    """ASGI middleware that puts the caller, its case and its purpose into the request's state."""
+
+    def __init__(self, app: ASGIApp, asking: Asking, settings: Settings) -> None:
+        self.app, self._asking, self._loopback = app, asking, settings.loopback
         self._proxies = tuple(ip_network(one, strict=False) for one in settings.trusted_proxies)
         self._by_key = RateLimit(settings.requests_per_minute)
         self._by_address = RateLimit(settings.requests_per_minute_address)
-        self._bad = bad_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with the caller named, or answer 401 or 429."""
@@ -66,7 +68,7 @@ class Authentication:
 
     def _caller(self, headers: Headers, address: str, scope: Scope) -> Caller | None:
         """Who shows a key; LOCAL where no keys are in force; None for a bad or missing one."""
-        keys = self.keys()
+        keys = self._asking.keys()
         if keys is None or not keys.any():
             return LOCAL if self._loopback or keys is None else None
         given = _given(headers)
@@ -74,13 +76,13 @@ class Authentication:
             return self._signed_in(keys, headers, scope)
         caller = keys.caller(given)
         if caller is None:  # only who shows bad keys has to wait: others may share the address
-            scope["state"]["wait"] = self._bad.take(address)
+            scope["state"]["wait"] = self._asking.bad_keys.take(address)
         return caller
 
     def _signed_in(self, keys: KeyStore, headers: Headers, scope: Scope) -> Caller | None:
         """Who signed in with a browser. Another site's pages cannot use its cookie to change anything."""
         cookies = cookie_parser(headers.get("cookie", ""))
-        session = self.sessions.find(cookies[COOKIE]) if COOKIE in cookies else None
+        session = self._asking.sessions.find(cookies[COOKIE]) if COOKIE in cookies else None
         if session is None or (scope["method"] not in ("GET", "HEAD") and not _same_site(headers)):
             return None
         state = scope["state"]  # what headers say does not count: pictures are asked for without them

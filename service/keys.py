@@ -84,6 +84,8 @@ class KeyStore:
         """A new key and its text, which nobody can learn again. Raises KeyProblem."""
         if not scopes:
             raise KeyProblem(f"a key needs scopes: {', '.join(Scope)}.")
+        if Scope.AUDIT in scopes and cameras:
+            raise KeyProblem("the audit log is about all cameras: make a key for it without --cameras.")
         if casework:
             check_apart(scopes)
         id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)

@@ -157,13 +157,13 @@ class Searcher:
             answers = await asyncio.gather(
                 *(self._answer(question, deadline) for question in questions), return_exceptions=True
             )
-        return [_found_or_refused(answer) for answer in answers]
+        for answer in answers:
+            if not isinstance(answer, Found | RequestError):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Found | RequestError)]
 
     async def embed(self, parts: Sequence[Part], admitted: Pass | None = None) -> list[Encoded]:
-        """The unit vector of each part, by one and the same encoder. Raises RequestError.
-
-        Many take turns with other requests, and have the time of one for each turn.
-        """
+        """Each part's unit vector, by one encoder; many in turns, each with its time. Raises RequestError."""
         encoded: list[Encoded] = []
         for start in range(0, len(parts), EMBEDDED_TOGETHER):
             some = parts[start : start + EMBEDDED_TOGETHER]
@@ -221,21 +221,21 @@ class Searcher:
 
     async def item(self, id: int, caller: Caller = LOCAL) -> GalleryItem:
         """The facts of one row. Raises UnknownItem, also for one that the caller may not see."""
-        item = await self._fetch(self._gallery.get, id)
+        item = await self.read(self._gallery.get, id)
         if item is None or not may_see(item, caller):
             raise UnknownItem(f"There is no item {id} in this gallery.")
         return item
 
     async def image(self, id: int) -> bytes:
         """The stored JPEG of one row. Raises UnknownItem."""
-        image = await self._fetch(self._gallery.thumbnail, id)
+        image = await self.read(self._gallery.thumbnail, id)
         if image is None:
             raise UnknownItem(f"There is no item {id} in this gallery.")
         return image
 
     async def vector(self, part: ItemPart) -> npt.NDArray[np.float32]:
         """The unit vector of one row. Raises UnknownItem."""
-        vector = await self._fetch(self._gallery.vector, part.id)
+        vector = await self.read(self._gallery.vector, part.id)
         if vector is None:
             raise UnknownItem(f"There is no item {part.id} in this gallery.")
         return vector
@@ -281,11 +281,7 @@ class Searcher:
         return ready
 
     async def read(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """Some reading of the gallery, off the event loop. Raises NotReady, QueryFailed."""
-        return await self._fetch(work, *arguments)
-
-    async def _fetch(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """One reading of the gallery; its failures become one answer without paths."""
+        """Some reading of the gallery, off the event loop. Raises NotReady, QueryFailed (without paths)."""
         if not self._started:
             self.check_ready()
         with self.metrics.stage("fetch"):
@@ -300,9 +296,3 @@ def _words(part: object, encoded: Encoded) -> Words:
     assert isinstance(part, TextPart)
     text, cut = clean_text(part.text)
     return Words(text, encoded.tokens, cut or encoded.tokens > encoded.by.encoder.context_length)
-
-
-def _found_or_refused(answer: Found | BaseException) -> Found | RequestError:
-    if isinstance(answer, Found | RequestError):
-        return answer
-    raise answer

@@ -75,12 +75,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClie
 def _service(folder: Path) -> Iterator[tuple[TestClient, dict[str, str]]]:
     with keyed(folder) as (client, store):
         keys = {scope.value: make(store, scope) for scope in Scope}
-        narrow = {scope: make(store, scope, cameras=("camera-1",)) for scope in Scope}
-        keys |= {
-            "one camera": narrow[Scope.SEARCH],
-            "erases": narrow[Scope.ERASE],
-            "uploads": narrow[Scope.INDEX],
-        }
+        narrow = {"one camera": Scope.SEARCH, "erases": Scope.ERASE, "uploads": Scope.INDEX}
+        keys |= {name: make(store, scope, cameras=("camera-1",)) for name, scope in narrow.items()}
         keys["expired"] = make(store, *Scope, expires="2026-01-01T00:00:00.000Z")
         keys["revoked"] = make(store, *Scope)
         store.revoke(keys["revoked"].split("_")[1])

@@ -1,5 +1,7 @@
 """Sessions, limits of rate, and whose address counts."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,18 @@ def test_buckets_do_not_pile_up() -> None:
 def test_no_limit_is_no_limit() -> None:
     limit = RateLimit(0)
     assert not any(limit.take("a") for _ in range(1000))
+
+
+def test_the_audit_log_is_for_no_key_of_some_cameras(tmp_path: Path) -> None:
+    """Such keys were made by earlier versions."""
+    with keyed(tmp_path) as (client, store):
+        narrow, wide = headers(make(store, Scope.AUDIT)), headers(make(store, Scope.AUDIT))
+        while client.get("/v1/audit", headers=wide).status_code != 200:
+            pass
+        with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys:
+            keys.execute("UPDATE key SET cameras = '[\"gate\"]' WHERE rowid = 1")
+        while (refused := client.get("/v1/audit", headers=narrow)).status_code == 200:
+            pass
+        assert refused.status_code == 403
+        told = client.get("/v1/audit", headers=wide).json()["records"]
+        assert "about all cameras" in told[-1]["refusal"]

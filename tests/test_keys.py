@@ -137,6 +137,7 @@ def test_an_end_is_so_far_from_now(given: str, seconds: int) -> None:
         (["--scopes", "all"], "choose of search"),
         (["--scopes", ","], "needs scopes"),
         (["--scopes", "search", "--expires", "soon"], "write 90d"),
+        (["--scopes", "audit", "--cameras", "gate"], "about all cameras"),
     ],
 )
 def test_bad_wishes_are_one_sentence(tmp_path: Path, capsys, options: list[str], says: str) -> None:

@@ -5,20 +5,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from service.access import GuardedRoute
+from service.access import GuardedRoute, refuse_on_record
 from service.audit.places import Places
 from service.audit.reading import Wanted, page
 from service.audit.writer import BookLog
-from service.routes.reach import TheRecord, problems
+from service.errors import Forbidden
+from service.routes.reach import TheCaller, TheRecord, problems
 from service.schemas.audit import AuditPage, AuditQuery, AuditRecord
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["audit"])
 
 
 @router.get("/audit", responses=problems(422, 503))
-async def read_audit(request: Request, query: Annotated[AuditQuery, Query()], record: TheRecord) -> AuditPage:
+async def read_audit(
+    request: Request, query: Annotated[AuditQuery, Query()], caller: TheCaller, record: TheRecord
+) -> AuditPage:
     """Records of searches, views, exports and changes, oldest first, a page at a time."""
     record.filter = query.model_dump_json(exclude_none=True)
+    if caller.cameras is not None:
+        refusal = Forbidden("The audit log is about all cameras, and this key is for some; take another.")
+        await refuse_on_record(request, record, refusal)
     audit = request.app.state.audit
     if not isinstance(audit, BookLog):
         return AuditPage(records=[], next=None)

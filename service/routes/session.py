@@ -25,10 +25,10 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["session"])
 )
 async def begin_session(request: Request, body: SessionRequest) -> Response:
     """Answer with a cookie that stands for the key, for twelve hours or until the service restarts."""
-    keys, sessions = request.app.state.keys, request.app.state.sessions
+    keys, sessions = request.app.state.keys, request.app.state.asking.sessions
     caller = keys.caller(body.key) if keys is not None else None
     if caller is None:
-        wait = request.app.state.bad_keys.take(request.state.address)
+        wait = request.app.state.asking.bad_keys.take(request.state.address)
         if wait:
             refusal = Overloaded(TOO_MANY)
             refusal.retry_after = wait
@@ -56,7 +56,7 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
 )
 async def change_session(request: Request, body: SessionCase, caller: TheCaller) -> Response:
     """From now on the session is for this case and this purpose, whatever headers say."""
-    sessions, token = request.app.state.sessions, request.cookies.get(COOKIE, "")
+    sessions, token = request.app.state.asking.sessions, request.cookies.get(COOKIE, "")
     session = sessions.find(token)
     if session is None or session.key != caller.key:
         raise NoSession("Nobody has signed in here: name the case in the header Cskt-Case.")
@@ -68,7 +68,7 @@ async def change_session(request: Request, body: SessionCase, caller: TheCaller)
 @router.delete("/session", status_code=204, responses=problems(401, 429), summary="Sign out")
 async def end_session(request: Request) -> Response:
     """The cookie stands for nothing any more."""
-    request.app.state.sessions.end(request.cookies.get(COOKIE, ""))
+    request.app.state.asking.sessions.end(request.cookies.get(COOKIE, ""))
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, path="/")
     return response
