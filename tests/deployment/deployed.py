@@ -28,8 +28,8 @@ class Deployed:
     audit_key: str
 
     def compose(self, *arguments: str, status: int | None = 0) -> str:
-        """What podman-compose prints."""
-        return self.engine.run("podman-compose", *arguments, cwd=self.folder, status=status)
+        """What compose prints."""
+        return self.engine.run(self.engine.compose, *arguments, cwd=self.folder, status=status)
 
     def indexer(self, *arguments: str, volumes: tuple[str, ...] = (), status: int | None = 0) -> str:
         """What a job prints: `docker compose run --rm indexer ...`."""
@@ -38,7 +38,7 @@ class Deployed:
 
     def script(self, name: str, status: int | None = 0) -> str:
         """What one of docker/'s scripts prints."""
-        own = {"ENGINE": "podman", "COMPOSE": "podman-compose"}
+        own = {"ENGINE": self.engine.program, "COMPOSE": self.engine.compose}
         return self.engine.run("sh", name, cwd=self.folder, status=status, **own)
 
     def up(self) -> None:
@@ -47,13 +47,13 @@ class Deployed:
         self.wait_until_ready()
 
     def down(self) -> None:
-        """Stop and remove all; podman-compose alone would leave the replicas that an upgrade made."""
-        self.engine.podman("rm", "-f", "-t", "20", *self.replicas())
+        """Stop and remove all; compose alone may leave the replicas that an upgrade made."""
+        self.engine.call("rm", "-f", "-t", "20", *self.replicas())
         self.compose("down")
 
     def replicas(self) -> list[str]:
         """Names of the running services."""
-        names = self.engine.podman("ps", "--format", "{{.Names}}").split()
+        names = self.engine.call("ps", "--format", "{{.Names}}").split()
         return sorted(name for name in names if name.startswith("cskt_service_"))
 
     def wait_until_ready(self) -> None:
@@ -61,14 +61,14 @@ class Deployed:
 
         def ready() -> bool:
             probe = ("python", "-m", "service.probe")
-            told = [self.engine.podman("exec", one, *probe, status=None) for one in self.replicas()]
+            told = [self.engine.call("exec", one, *probe, status=None) for one in self.replicas()]
             return bool(told) and not any(told)
 
         wait_for(ready, "the service to be ready")
         try:
             wait_for(lambda: self.get("/readyz").status_code == httpx.codes.OK, "the proxy to reach it")
         except TimeoutError as error:
-            error.add_note(self.engine.podman("logs", "--tail", "20", "cskt_proxy_1", status=None))
+            error.add_note(self.engine.call("logs", "--tail", "20", "cskt_proxy_1", status=None))
             raise
 
     def client(self, **more: object) -> httpx.Client:
@@ -122,6 +122,8 @@ def prepare(engine: Engine, folder: Path, images: Path, replicas: int) -> Deploy
     shutil.copytree(
         ROOT / "docker", folder, ignore=shutil.ignore_patterns(".env", "secrets", "wheels", "images")
     )
+    compose = folder / "compose.yaml"
+    compose.write_text(engine.compose_file(compose.read_text()))
     port = free_port()
     chosen = {"CSKT_IMAGE": CSKT, "PROXY_IMAGE": CADDY, "PROMETHEUS_IMAGE": PROMETHEUS, "HTTPS_PORT": port}
     chosen |= {"BASE_IMAGE": BASE, "IMAGES": images, "SERVICE_REPLICAS": replicas}
@@ -130,6 +132,6 @@ def prepare(engine: Engine, folder: Path, images: Path, replicas: int) -> Deploy
         settings, found = re.subn(rf"^{name}=.*$", f"{name}={value}", settings, flags=re.MULTILINE)
         assert found == 1, name
     (folder / ".env").write_text(settings)
-    told = engine.run("sh", "first-start.sh", cwd=folder, COMPOSE="podman-compose")
+    told = engine.run("sh", "first-start.sh", cwd=folder, COMPOSE=engine.compose)
     search, audit = re.findall(r"^cskt_\S+$", told, re.MULTILINE)
     return Deployed(engine, folder, port, search, audit)

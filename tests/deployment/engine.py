@@ -1,62 +1,74 @@
-"""podman with storage, networks and configuration of its own: it sees no other container of this machine."""
+"""What runs containers, podman or Docker, with storage, networks and configuration of its own.
+
+`CSKT_ENGINE` chooses (podman unless it says docker): see podman_engine.py and docker_engine.py.
+"""
 
 import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FILES, PROCESSES = 20_000, 4096  # podman's own defaults may be more than this machine grants
-NEEDED = ("podman", "runc", "debootstrap")
 
 
 class CommandFailedError(Exception):
     """A command of the deployment ended with another status than it should."""
 
 
-@dataclass(frozen=True)
-class Engine:
-    """Runs podman and podman-compose; `folder` holds images between runs, `tools` the programs from PyPI."""
+class Engine(ABC):
+    """Runs an engine and its compose; `folder` holds images between runs, `tools` the programs from PyPI."""
 
-    folder: Path
-    tools: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    program: ClassVar[str]
+    compose: ClassVar[str]
+    needed: ClassVar[Sequence[str]]
+    build_options: ClassVar[Sequence[str]] = ()
 
-    @staticmethod
-    def lacking() -> str | None:
-        """What this machine lacks to run containers, or None."""
-        missing = [name for name in NEEDED if shutil.which(name) is None]
-        if missing:
-            return f"{', '.join(missing)} not installed (tests/deployment/install_podman.sh installs them)"
-        return None if os.geteuid() == 0 else "containers with limits and networks are run as root"
+    def __init__(self, folder: Path, tools: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.tools = folder, tools
+        self.environment: dict[str, str] = {**os.environ, "PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
 
     @classmethod
-    def made(cls, folder: Path, tools: Path) -> "Engine":
-        """Write the configuration into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        driver = "overlay" if overlays_work(folder) else "vfs"
-        storage = (
-            f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/{driver}"\n'
-        )
-        (folder / "storage.conf").write_text(storage)
-        limits = f'"nofile={FILES}:{FILES}", "nproc={PROCESSES}:{PROCESSES}"'
-        sections = (
-            f'[containers]\ncgroupns = "host"\ndefault_ulimits = [{limits}]',
-            f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\ntmp_dir = "{folder}/tmp"',
-            'events_logger = "file"',
-            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"',
-        )
-        (folder / "containers.conf").write_text("\n".join((*sections, "")))
-        own = {
-            "CONTAINERS_CONF": str(folder / "containers.conf"),
-            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-            "PATH": f"{tools / 'bin'}:{os.environ['PATH']}",
-        }
-        return cls(folder, tools, {**os.environ, **own})
+    def lacking(cls) -> str | None:
+        """What this machine lacks to run containers, or None."""
+        missing = [name for name in (*cls.needed, "debootstrap") if shutil.which(name) is None]
+        if missing:
+            how = f"tests/deployment/install_engine.sh {cls.program}"
+            return f"{', '.join(missing)} not installed ({how} installs them)"
+        return None if os.geteuid() == 0 else "containers with limits and networks are run as root"
+
+    @abstractmethod
+    def start(self) -> None:
+        """Get ready, with nothing running."""
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        self.clear()
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Remove every container, volume and network; images stay."""
+
+    @abstractmethod
+    def build_base_with_packages(self, base: str) -> tuple[str, Sequence[str]]:
+        """A base in which apt reaches what it reaches here, and further options for building on it."""
+
+    @abstractmethod
+    def healthy(self, container: str) -> bool:
+        """Whether the health check of a running container passes."""
+
+    @abstractmethod
+    def health_check_of(self, image: Mapping[str, Any]) -> Sequence[str]:
+        """The health check of an inspected image."""
+
+    def compose_file(self, text: str) -> str:
+        """compose.yaml as this engine's compose takes it."""
+        return text
 
     def run(self, *command: str, cwd: Path | None = None, status: int | None = 0, **more: str) -> str:
         """What a command prints, both streams in one; CommandFailedError unless it ends with `status`."""
@@ -72,37 +84,34 @@ class Engine:
         )
         if status is not None and done.returncode != status:
             raise CommandFailedError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-6000:]}")
-        return "\n".join(line for line in done.stdout.splitlines() if not is_noise(line))
+        return "\n".join(line for line in done.stdout.splitlines() if not self.is_noise(line))
 
-    def podman(self, *arguments: str, status: int | None = 0) -> str:
-        """What `podman ARGUMENTS` prints."""
-        return self.run("podman", *arguments, status=status)
+    def call(self, *arguments: str, status: int | None = 0) -> str:
+        """What the engine prints."""
+        return self.run(self.program, *arguments, status=status)
+
+    def build(self, *arguments: str, base: str, target: str, tag: str, folder: Path) -> None:
+        """An image of one stage of a Dockerfile."""
+        chosen = ("--build-arg", f"BASE_IMAGE={base}", "--target", target, "-t", tag)
+        self.call("build", *self.build_options, *arguments, *chosen, str(folder))
 
     def inspect(self, name: str) -> dict[str, Any]:
-        """All that podman knows of a container or an image."""
-        told = self.podman("inspect", name)
+        """All that the engine knows of a container or an image."""
+        told = self.call("inspect", name)
         facts: dict[str, Any] = json.loads(told[told.index("[") :])[0]
         return facts
 
     def inside(self, container: str, *command: str, status: int | None = 0) -> str:
         """What a command prints in a running container."""
-        return self.podman("exec", container, *command, status=status).strip()
+        return self.call("exec", container, *command, status=status).strip()
 
     def has_image(self, name: str) -> bool:
         """Whether an image is there already."""
-        return bool(self.podman("images", "-q", name).strip())
+        return bool(self.call("images", "-q", name).strip())
 
-    def clear(self) -> None:
-        """Remove every container, volume and network; images stay."""
-        self.podman("rm", "-f", "-a", "-t", "0", status=None)
-        for kind in ("volume", "network"):
-            self.podman(kind, "prune", "-f", status=None)
-
-
-def is_noise(line: str) -> bool:
-    """Whether a line is podman's word on the missing systemd or terminal."""
-    told = ("healthchecks:", "healthcheck:", "The input device is not a TTY", "failed to connect to syslog")
-    return any(one in line for one in told)
+    def is_noise(self, line: str) -> bool:
+        """Whether a line is about the engine and not from the command."""
+        return False
 
 
 def overlays_work(folder: Path) -> bool:

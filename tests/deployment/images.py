@@ -13,7 +13,6 @@ BASE, CSKT, CADDY, PROMETHEUS = (
     f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus")
 )
 PYTHON = "3.11"
-BUILD = ("--format", "docker", "--isolation", "oci")
 
 
 def make_base(engine: Engine) -> None:
@@ -27,20 +26,19 @@ def make_base(engine: Engine) -> None:
     archive = root.with_suffix(".tar")
     with tarfile.open(archive, "w") as tar:
         tar.add(root, arcname=".")
-    engine.podman("import", "-q", str(archive), BASE)
+    engine.call("import", str(archive), BASE)
     archive.unlink()
     shutil.rmtree(root)
 
 
 def make_stand_ins(engine: Engine) -> None:
     """The proxy and Prometheus."""
-    mounts = [option for path in ("/etc/apt", "/etc/ssl/certs") for option in ("-v", f"{path}:{path}:ro")]
+    base, options = engine.build_base_with_packages(BASE)
     source = engine.folder / "stand_ins"
     shutil.copytree(HERE / "stand_ins", source, dirs_exist_ok=True)
     shutil.copy2(engine.tools / "bin" / "caddy", source)
-    for name in (CADDY, PROMETHEUS):
-        target = ["--target", name.rpartition("-")[2], "--build-arg", f"BASE_IMAGE={BASE}", "-t", name]
-        engine.podman("build", *BUILD, "--network", "host", *mounts, *target, str(source))
+    engine.build(base=BASE, target="caddy", tag=CADDY, folder=source)
+    engine.build(*options, base=base, target="prometheus", tag=PROMETHEUS, folder=source)
 
 
 def context(folder: Path) -> Path:
@@ -72,5 +70,4 @@ def build_cskt(engine: Engine, folder: Path) -> None:
     source = context(folder)
     for wheel in fetch_wheels(engine).glob("*.whl"):
         os.link(wheel, source / "docker/wheels" / wheel.name)
-    arguments = ["--network", "none", "--build-arg", f"BASE_IMAGE={BASE}", "--target", "cpu", "-t", CSKT]
-    engine.podman("build", *BUILD, *arguments, str(source))
+    engine.build("--network", "none", base=BASE, target="cpu", tag=CSKT, folder=source)

@@ -21,7 +21,7 @@ def found(deployed: Deployed, gallery: str) -> list[tuple[str, float]]:
 
 
 def written(backups: Path) -> list[list[str]]:
-    """The commands of docker/README.md that copy the whole volume and bring it back, as podman takes them."""
+    """The commands of docker/README.md that copy the whole volume and bring it back, as engines take them."""
     lines = re.findall(r"^    docker (run .*tar .*)$", (ROOT / "docker/README.md").read_text(), re.MULTILINE)
     lines = [line.replace("/my/backups", str(backups)).replace(" cskt -", f" {CSKT} -") for line in lines]
     assert len(lines) == 2
@@ -44,11 +44,11 @@ def test_a_lost_volume_comes_back_with_keys_and_audit_log(deployed, tmp_path):
     before = deployed.search(SENTENCE).json()["hits"]
     deployed.down()
     there, back = written(tmp_path)
-    deployed.engine.podman(*there)
+    deployed.engine.call(*there)
     assert copy.stat().st_mode & 0o077 == 0
-    deployed.engine.podman("volume", "rm", "cskt_data")
+    deployed.engine.call("volume", "rm", "cskt_data")
     assert "no gallery" in deployed.indexer("gallery", "info", "--gallery", GALLERY, status=None).lower()
-    deployed.engine.podman(*back)
+    deployed.engine.call(*back)
     deployed.up()
     assert deployed.items() == items
     assert deployed.search(SENTENCE).json()["hits"] == before

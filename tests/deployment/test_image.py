@@ -10,15 +10,15 @@ COMPILERS = ("gcc", "cc", "g++", "clang", "make", "cargo", "go", "rustc")
 def run(engine, image: str, *command: str, status: int | None = 0) -> str:
     entry, *arguments = command
     hardened = ("--read-only", "--cap-drop", "ALL", "--network", "none")
-    return engine.podman(
+    return engine.call(
         "run", "--rm", *hardened, "--entrypoint", entry, image, *arguments, status=status
     ).strip()
 
 
 def test_its_entry_point_is_cskt(engine, image):
-    told = engine.podman("run", "--rm", "--network", "none", image)
+    told = engine.call("run", "--rm", "--network", "none", image)
     assert told.strip().startswith("usage: cskt")
-    assert "invalid choice" in engine.podman("run", "--rm", "--network", "none", image, "nonsense", status=2)
+    assert "invalid choice" in engine.call("run", "--rm", "--network", "none", image, "nonsense", status=2)
 
 
 def test_it_says_what_it_is_and_runs_as_nobody_special(engine, image):
@@ -27,7 +27,7 @@ def test_it_says_what_it_is_and_runs_as_nobody_special(engine, image):
     assert config["User"] == "10001"
     assert config["Labels"]["org.opencontainers.image.title"] == "cskt"
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
-    assert facts["Healthcheck"]["Test"] == ["CMD", "python", "-m", "service.probe"]
+    assert engine.health_check_of(facts) == ["CMD", "python", "-m", "service.probe"]
     assert list(config["Volumes"]) == ["/data"]
     assert run(engine, image, "id", "-u") == "10001"
 

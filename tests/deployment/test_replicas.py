@@ -82,9 +82,9 @@ def test_a_replica_that_dies_is_not_missed(deployed):
     name = deployed.replicas()[0]
     with Searching(deployed) as searching:
         time.sleep(2)
-        deployed.engine.podman("kill", name)
+        deployed.engine.call("kill", name)
         time.sleep(6)
-    deployed.engine.podman("start", name)
+    deployed.engine.call("start", name)
     deployed.wait_until_ready()
     lost = {answer: count for answer, count in searching.answers.items() if answer != "200"}
     assert sum(lost.values()) <= CLIENTS, searching.answers  # what it had in hand when it was killed
@@ -101,7 +101,7 @@ def test_an_upgrade_fails_no_request(deployed):
     after = {deployed.engine.inspect(name)["Id"] for name in deployed.replicas()}
     assert len(after) == 2
     assert not after & set(before.values())
-    said = deployed.engine.podman("logs", "--tail", "10", "cskt_proxy_1")
+    said = deployed.engine.call("logs", "--tail", "10", "cskt_proxy_1")
     assert set(searching.answers) == {"200"}, (searching.answers, said)
     assert searching.answers["200"] > 100
 

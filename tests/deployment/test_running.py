@@ -104,7 +104,7 @@ def test_what_is_not_for_everybody(deployed):
 
 
 def test_the_health_check_tells_a_working_service_from_another(deployed, service):
-    deployed.engine.podman("healthcheck", "run", service)
+    assert deployed.engine.healthy(service)
     deployed.engine.inside(service, "env", "CSKT_PORT=8001", "python", "-m", "service.probe", status=1)
 
 
@@ -142,9 +142,9 @@ def test_it_stops_gracefully_and_keeps_its_data(deployed):
     opened = "/v1/audit?limit=1000&action=open"
     seen = deployed.get(opened, headers=deployed.bearer(deployed.audit_key)).json()
     name = deployed.replicas()[0]
-    deployed.engine.podman("stop", "-t", "20", name)
+    deployed.engine.call("stop", "-t", "20", name)
     assert deployed.engine.inspect(name)["State"]["ExitCode"] == 0
-    assert "Traceback" not in deployed.engine.podman("logs", name)
+    assert "Traceback" not in deployed.engine.call("logs", name)
     deployed.down()
     assert deployed.replicas() == []
     deployed.up()
