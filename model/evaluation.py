@@ -1,20 +1,22 @@
 """How well sentences find people: R@k, mAP, mINP, and how sure the figures are.
 
 Every query ranks the whole gallery by falling similarity; equal scores keep gallery order (the published
-code leaves ties to an unstable sort). Nothing is filtered, no query is left out. All figures are
-percentages. mINP: Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook", TPAMI
-2022, section 4.1.
+code leaves ties to an unstable sort), and equal pictures have equal scores wherever they stand. Nothing is
+filtered, no query is left out. All figures are percentages. mINP: Ye et al., "Deep Learning for Person
+Re-identification: A Survey and Outlook", TPAMI 2022, section 4.1.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-BLOCK_SCORES = 8_000_000
+BLOCK_SCORES = 4_000_000
 """Similarities held at a time (32 MB), whatever the number of queries and the size of the gallery."""
+
+_GRAIN = 2.0**26
+"""Numbers of a unit vector are multiples of 1 / _GRAIN where they are multiplied, see `exact_factors`."""
 
 RESAMPLES = 2000
 
@@ -76,16 +78,6 @@ class Evaluation:
     identities: int
 
 
-def evaluate_similarity(
-    similarity: torch.Tensor | Scores, query_ids: ArrayLike, gallery_ids: ArrayLike
-) -> RetrievalMetrics:
-    """Metrics of a similarity matrix (queries, gallery) with the identity of every row and column.
-
-    Raises ValueError if a query has no match in the gallery or a score is not finite.
-    """
-    return rank_similarity(similarity, query_ids, gallery_ids).metrics()
-
-
 def evaluate_vectors(
     images: NDArray[np.float32],
     texts: NDArray[np.float32],
@@ -122,19 +114,57 @@ def rank_vectors(
 ) -> Ranks:
     """Rank by cosine; `queries` (q, width) and `gallery` (g, width) are unit vectors.
 
-    Only BLOCK_SCORES similarities are held at a time. Errors as for `evaluate_similarity`.
+    The ranks do not depend on the block size: the cosines are exact. Errors as for `rank_blocks`.
     """
+    columns = exact_factors(gallery).T
     shape = (len(queries), len(gallery))
-    return _rank(lambda start, stop: queries[start:stop] @ gallery.T, shape, query_ids, gallery_ids)
+    return rank_blocks(
+        lambda start, stop: exact_factors(queries[start:stop]) @ columns, shape, query_ids, gallery_ids
+    )
 
 
-def rank_similarity(similarity: torch.Tensor | Scores, query_ids: ArrayLike, gallery_ids: ArrayLike) -> Ranks:
-    """Ranks of a similarity matrix (queries, gallery); errors as for `evaluate_similarity`."""
-    matrix = torch.as_tensor(similarity).detach().cpu()
-    if matrix.dtype in (torch.float16, torch.bfloat16):  # numpy has no bfloat16 and is slow in half precision
-        matrix = matrix.float()
-    scores: Scores = matrix.numpy()
-    return _rank(lambda start, stop: scores[start:stop], scores.shape, query_ids, gallery_ids)
+def exact_factors(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Unit vectors whose products are exact in float64, in whatever order a processor adds them up.
+
+    Rounded to multiples of 2^-26 (which moves a cosine by less than float32 can tell), their products are
+    multiples of 2^-52, and no sum of some of them exceeds 1 by more than rounding: all that fits 53 bits.
+    In float32 the same row gets another last bit at the edge of a block, and ties are no ties.
+    """
+    return np.rint(vectors.astype(np.float64) * _GRAIN) / _GRAIN
+
+
+def rank_blocks(
+    scores_of: Callable[[int, int], Scores],
+    shape: tuple[int, ...],
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+) -> Ranks:
+    """Ranks from `scores_of(start, stop)`, the scores of some queries to the whole gallery; `shape` is that
+    of all scores. Only BLOCK_SCORES are asked for at a time, or those of one query.
+
+    Raises ValueError if a query has no match in the gallery, a score is not finite, or `shape` is not that
+    of the identities.
+    """
+    wanted = np.asarray(query_ids, dtype=np.int64)
+    columns = _columns_by_identity(np.asarray(gallery_ids, dtype=np.int64))
+    gallery = sum(len(own) for own in columns.values())
+    if shape != (len(wanted), gallery) or not len(wanted):
+        raise ValueError(f"scores are {shape} for {len(wanted)} queries and {gallery} gallery entries")
+    missing = [identity for identity in np.unique(wanted).tolist() if identity not in columns]
+    if missing:
+        raise ValueError(f"queries of identities {missing[:10]} have no match in the gallery")
+    ranks = Ranks(np.empty(len(wanted), np.int64), np.empty(len(wanted)), np.empty(len(wanted)))
+    block = max(1, BLOCK_SCORES // gallery)
+    for start in range(0, len(wanted), block):
+        scores = scores_of(start, min(start + block, len(wanted)))
+        if not np.isfinite(scores).all():
+            raise ValueError("similarities must be finite")
+        for query, row in enumerate(scores, start=start):
+            places = match_places(row, columns[int(wanted[query])])
+            ranks.first_match[query] = places[0]
+            ranks.average_precision[query] = (np.arange(1, len(places) + 1) / places).mean()
+            ranks.inverse_penalty[query] = len(places) / places[-1]
+    return ranks
 
 
 def match_places(scores: Scores, matches: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -177,35 +207,6 @@ def bootstrap_interval(
         means.append(sums[drawn].sum(axis=1) / queries[drawn].sum(axis=1))
     low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
     return 100 * float(low), 100 * float(high)
-
-
-def _rank(
-    scores_of: Callable[[int, int], Scores],
-    shape: tuple[int, ...],
-    query_ids: ArrayLike,
-    gallery_ids: ArrayLike,
-) -> Ranks:
-    """Ranks from `scores_of(start, stop)`, the similarities of some queries to the whole gallery."""
-    wanted = np.asarray(query_ids, dtype=np.int64)
-    columns = _columns_by_identity(np.asarray(gallery_ids, dtype=np.int64))
-    gallery = sum(len(own) for own in columns.values())
-    if shape != (len(wanted), gallery) or not len(wanted):
-        raise ValueError(f"scores are {shape} for {len(wanted)} queries and {gallery} gallery entries")
-    missing = [identity for identity in np.unique(wanted).tolist() if identity not in columns]
-    if missing:
-        raise ValueError(f"queries of identities {missing[:10]} have no match in the gallery")
-    ranks = Ranks(np.empty(len(wanted), np.int64), np.empty(len(wanted)), np.empty(len(wanted)))
-    block = max(1, BLOCK_SCORES // gallery)
-    for start in range(0, len(wanted), block):
-        scores = scores_of(start, start + block)
-        if not np.isfinite(scores).all():
-            raise ValueError("similarities must be finite")
-        for query, row in enumerate(scores, start=start):
-            places = match_places(row, columns[int(wanted[query])])
-            ranks.first_match[query] = places[0]
-            ranks.average_precision[query] = (np.arange(1, len(places) + 1) / places).mean()
-            ranks.inverse_penalty[query] = len(places) / places[-1]
-    return ranks
 
 
 def _columns_by_identity(gallery_ids: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from model.datasets.samples import read_image
-from model.evaluation import Ranks
+from model.evaluation import Ranks, exact_factors
 from model.split_vectors import SplitVectors
 
 ROWS, SHOWN = 8, 10
@@ -87,7 +87,8 @@ def bad_queries(first_match: NDArray[np.int64]) -> list[int]:
 def ranked_strip(vectors: SplitVectors, query: int) -> Strip:
     """The first SHOWN pictures of a caption; if none of them is right, the first right one follows them."""
     sample = vectors.samples[query]
-    order = np.argsort(-(vectors.images @ vectors.texts[query]), kind="stable").tolist()
+    cosines = exact_factors(vectors.images) @ exact_factors(vectors.texts[query])
+    order = np.argsort(-cosines, kind="stable").tolist()
     places = enumerate(order, start=1)
     first = next(place for place, row in places if vectors.shown[row].identity == sample.identity)
     shown = list(enumerate(order[:SHOWN], start=1))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ranking_toys import rank_matrix
 
 from model.datasets.samples import Sample
-from model.evaluation import Ranks, bootstrap_interval, rank_similarity
+from model.evaluation import Ranks, bootstrap_interval
 from model.slices import MAX_VALUES, SMALL, caption_length, slice_report
 
 CAMERAS = ("hall", "park", None)
@@ -35,11 +36,11 @@ def case(people=12, captions=6, seed=0):
 def test_a_slice_is_what_its_queries_alone_find_in_the_whole_gallery():
     samples, scores, gallery = case()
     identities = [sample.identity for sample in samples]
-    report = slice_report(samples, rank_similarity(scores, identities, gallery))
+    report = slice_report(samples, rank_matrix(scores, identities, gallery))
     for one in report.slices:
         rows = [row for row, sample in enumerate(samples) if value_of(sample, one.attribute) == one.value]
         people = [identities[row] for row in rows]
-        alone = rank_similarity(scores[rows], people, gallery)
+        alone = rank_matrix(scores[rows], people, gallery)
         figures = alone.metrics()
         assert (one.captions, one.people) == (len(rows), len(set(people)))
         assert (one.r1, one.r10) == pytest.approx((figures.r1, figures.r10))
@@ -59,7 +60,7 @@ def value_of(sample, attribute):
 
 def test_every_caption_is_in_one_slice_of_each_attribute_in_a_readable_order():
     samples, scores, gallery = case()
-    ranks = rank_similarity(scores, [sample.identity for sample in samples], gallery)
+    ranks = rank_matrix(scores, [sample.identity for sample in samples], gallery)
     report = slice_report(samples, ranks)
     assert [(one.attribute, one.value) for one in report.slices] == [
         ("camera", "hall"),
