@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from training_toys import pairs_recipe, write_pairs
+from training_toys import BACKBONE, pairs_recipe, write_pairs
 
 from model.checkpoint import load_checkpoint
 from model.datasets import load_split
@@ -179,23 +179,64 @@ def test_a_finished_run_is_not_run_again(whole, folder, monkeypatch):
     assert train(pairs_recipe(folder, **EVERYTHING), whole) == whole / "encoder"
 
 
+def _spoiled(batch):
+    batch.pixels[0, 0, 0, 0] = float("nan")
+    return batch
+
+
 def test_a_loss_that_is_no_number_stops_before_the_step(folder, tmp_path):
     run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
     run.encoder.train()
     run.take_step(run.data.source.batch(0))
+    run.save()
     good = {name: value.clone() for name, value in run.encoder.state_dict().items()}
-    batch = run.data.source.batch(1)
-    batch.pixels[0, 0, 0, 0] = float("nan")
     with pytest.raises(
         TrainingError, match=r"The loss is nan in step 2.*of step 1, is in .*last_good; start again"
     ):
-        run.take_step(batch)
+        run.take_step(_spoiled(run.data.source.batch(1)))
     assert all(torch.equal(value, good[name]) for name, value in run.encoder.state_dict().items())
-    kept = load_state(tmp_path / "state.pt")
-    assert kept["step"] == 1
-    assert all(torch.equal(value, good[name]) for name, value in kept["weights"].items())
     last = load_checkpoint(tmp_path / "last_good").state_dict()
-    assert all(torch.equal(last[name], value.half().float()) for name, value in good.items())
+    assert all(torch.equal(last[name], value) for name, value in good.items())
+
+
+def test_a_loss_that_is_no_number_leaves_the_state_that_was_kept_while_all_was_well(folder, tmp_path):
+    """The run had begun to lose what it had learned, which is why nothing was kept since step 1."""
+    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
+    run.encoder.train()
+    run.take_step(run.data.source.batch(0))
+    run.save()
+    kept = (tmp_path / "state.pt").read_bytes()
+    run.take_step(run.data.source.batch(1))
+    with pytest.raises(TrainingError, match=r"in step 3.*of step 1, is in"):
+        run.take_step(_spoiled(run.data.source.batch(2)))
+    assert (tmp_path / "state.pt").read_bytes() == kept
+
+
+def test_batch_statistics_that_took_in_no_number_are_not_kept(folder, tmp_path):
+    vision = BACKBONE["vision"] | {"stem_widths": (8, 8)}
+    encoder = {"backbone": BACKBONE | {"vision": vision}, "adapter": {"method": "full"}}
+    run = Run(pairs_recipe(folder, "full", encoder=encoder), tmp_path, 0, False, Team())
+    run.encoder.train()
+    run.take_step(run.data.source.batch(0))
+    run.save()
+    with pytest.raises(TrainingError, match="The loss is nan"):
+        run.take_step(_spoiled(run.data.source.batch(1)))
+    kept = load_state(tmp_path / "state.pt")["weights"]
+    last = load_checkpoint(tmp_path / "last_good").state_dict()
+    assert any("running_mean" in name for name in kept)
+    assert all(value.isfinite().all() for value in (*kept.values(), *last.values()))
+
+
+def test_gradients_that_stay_no_numbers_in_float16_end_the_run(folder, tmp_path):
+    """A scaler works on the CPU as well; each step that it passes over halves its scale of 65536."""
+    run = Run(pairs_recipe(folder, epochs=10), tmp_path, 0, False, Team())
+    run.scaler = torch.amp.GradScaler("cpu")
+    run.encoder.train()
+    run.trained[0].register_hook(lambda gradient: gradient * float("nan"))
+    for step in range(17):
+        run.take_step(run.data.source.batch(step))
+    with pytest.raises(TrainingError, match="no numbers in float16, in step 18"):
+        run.take_step(run.data.source.batch(17))
 
 
 def test_a_gradient_that_is_no_number_stops_before_the_step(folder, tmp_path):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from model.checkpoint import save_checkpoint
-from model.errors import ConfigError, TrainingError
+from model.errors import ConfigError
 from model.progress import Progress
 from model.training.batches import Batch, prefetched
 from model.training.distributed import Team
@@ -77,9 +77,9 @@ def take_steps(run: Run, journal: Journal) -> None:
         for batch in remaining_batches(run):
             losses = run.take_step(batch.to(run.device))
             if run.watch.diverged:
-                raise TrainingError(
+                run.give_up(
                     f"The loss has grown from {run.watch.first:.3f} to {run.watch.smoothed:.3f} by step "
-                    f"{run.step}: the run diverges. {run.keep_last_good()}"
+                    f"{run.step}: the run diverges."
                 )
             progress.advance(note=f"loss {losses['loss']:.3f}")
             if run.step % LOG_EVERY == 0:

@@ -6,7 +6,7 @@ import resource
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -176,18 +176,22 @@ class Run:
             "peak_memory_mb": round(peak / 1e6),
         }
 
-    def keep_last_good(self) -> str:
-        """Keep the best or else the last good weights as an encoder; says where, and what to do next."""
+    def give_up(self, reason: str) -> NoReturn:
+        """Raise TrainingError, the best or else the last good weights kept as an encoder.
+
+        The kept state stays as it is: it was written while all was well, and what is in memory may not be
+        (batch normalisation has taken in this step already).
+        """
         known = load_state(self.out / "best.pt") or load_state(self.out / "state.pt")
         place = "There is no good state yet"
         if known is not None:
             restore_weights(self.encoder, known["weights"])
             if self.team.leads:
-                save_checkpoint(self.out / "last_good", self.encoder, half=True)
+                save_checkpoint(self.out / "last_good", self.encoder)
             place = f"The last good encoder, of step {known['step']}, is in {self.out / 'last_good'}"
-        return (
-            f"{place}; start again in another --out with a lower rate (--set optimizer.learning_rate=...) or "
-            "with --set gradient_clip=1.0."
+        raise TrainingError(
+            f"{reason} {place}; start again in another --out with a lower rate "
+            "(--set optimizer.learning_rate=...) or with --set gradient_clip=1.0."
         )
 
     def _features(self, batch: Batch, rows: slice) -> BatchFeatures:
@@ -240,15 +244,16 @@ class Run:
         trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         limit = self.recipe.gradient_clip or float("inf")
         norm = float(torch.nn.utils.clip_grad_norm_(trained, limit))
-        if not self.scaler.is_enabled():  # the scaler passes over such steps by itself
+        if not self.scaler.is_enabled():  # it passes over such steps by itself, each time at half the scale
             self._require_number(norm, "gradient")
+        elif self.scaler.get_scale() < 1:
+            self.give_up(f"The gradients are no numbers in float16, in step {self.step + 1} and before it.")
         return norm
 
     def _require_number(self, value: float, what: str) -> None:
-        """Raise TrainingError, keeping the state before this step, unless the value is finite."""
+        """Give up unless the value is finite."""
         if not math.isfinite(value):
-            self.save()
-            raise TrainingError(f"The {what} is {value} in step {self.step + 1}. {self.keep_last_good()}")
+            self.give_up(f"The {what} is {value} in step {self.step + 1}.")
 
     def _epoch_steps(self, epochs: int) -> int:
         return epochs * self.data.source.batches_per_epoch

@@ -42,6 +42,19 @@ def test_half_precision_stays_near(precision: str, folder: Path, tmp_path: Path)
     assert rough == pytest.approx(exact, rel=0.1)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_steps_move_the_weights(precision: str, folder: Path, tmp_path: Path) -> None:
+    """A step that the scaler passes over leaves the losses near, too."""
+    run = Run(
+        pairs_recipe(folder, precision=precision), tmp_path, 0, False, Team(device=torch.device("cuda"))
+    )
+    run.encoder.train()
+    before = [parameter.detach().clone() for parameter in run.trained]
+    for step in range(6):
+        run.take_step(run.data.source.batch(step).to(run.device))
+    assert any(not torch.equal(old, new) for old, new in zip(before, run.trained, strict=True))
+
+
 def test_a_resumed_run_goes_on_with_its_moments_on_the_gpu(folder: Path, tmp_path: Path) -> None:
     recipe = pairs_recipe(folder, average_weights=0.9, noise_robust=1)
     first = Run(recipe, tmp_path, 0, False, Team(device=torch.device("cuda")))
