@@ -10,14 +10,16 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from training_toys import BACKBONE, pairs_recipe, write_pairs
+from training_toys import ADAPTERS, BACKBONE, pairs_recipe, write_pairs
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_checkpoint, save_checkpoint
 from model.datasets import load_split
-from model.errors import ConfigError, TrainingError
+from model.encoder import PersonEncoder
+from model.errors import CheckpointError, ConfigError, TrainingError
 from model.training import loop
 from model.training.confidence import ConfidenceRecord
 from model.training.distributed import Team
+from model.training.journal import record_start
 from model.training.loop import train
 from model.training.run import Run
 from model.training.state import Best, load_state, save_state
@@ -341,13 +343,96 @@ def test_training_nothing_measures_the_backbone(folder, tmp_path):
     assert "nothing was trained" in results["protocol"]
 
 
-def test_data_that_changed_are_not_trained_on_further(folder, tmp_path):
-    run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
-    run.save()
+def _kept(recipe, out):
+    out.mkdir(exist_ok=True)
+    Run(recipe, out, 0, False, Team()).save()
+
+
+def _taken_up(recipe, out):
+    Run(recipe, out, 0, False, Team()).resume()
+
+
+def test_other_counts_than_the_run_was_begun_with_are_named(folder, tmp_path):
+    _kept(pairs_recipe(folder), tmp_path)
     state = load_state(tmp_path / "state.pt")
-    save_state(tmp_path / "state.pt", state | {"captions": 7})
+    save_state(tmp_path / "state.pt", state | {"facts": state["facts"] | {"captions": 7}})
     with pytest.raises(ConfigError, match="was begun with 7 captions, and there are 24 now"):
-        run.resume()
+        _taken_up(pairs_recipe(folder), tmp_path)
+
+
+@pytest.mark.parametrize("split", [0, -1], ids=["training", "test"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda entry: entry["captions"].reverse(),
+        lambda entry: entry.update(captions=["Nobody.", *entry["captions"][1:]]),
+        lambda entry: entry.update(file_path=entry["file_path"].replace("_0", "_2").replace("_11", "_2")),
+    ],
+    ids=["order", "caption", "picture"],
+)
+def test_data_that_changed_are_not_trained_on_further(change, split, tmp_path):
+    """As many captions of as many people as before, but others."""
+    folder, out = write_pairs(tmp_path / "pairs"), tmp_path / "run"
+    _kept(pairs_recipe(folder), out)
+    _taken_up(pairs_recipe(folder), out)
+    entries = json.loads((folder / "reid_raw.json").read_text())
+    change(entries[split])
+    (folder / "reid_raw.json").write_text(json.dumps(entries))
+    with pytest.raises(ConfigError, match="begun with other pictures, identities or captions; "):
+        _taken_up(pairs_recipe(folder), out)
+
+
+def test_people_that_were_joined_are_not_trained_on_further(tmp_path):
+    folder, out = write_pairs(tmp_path / "pairs"), tmp_path / "run"
+    _kept(pairs_recipe(folder), out)
+    text = (folder / "reid_raw.json").read_text()
+    (folder / "reid_raw.json").write_text(text.replace('"id": 5}', '"id": 4}'))
+    with pytest.raises(ConfigError, match="begun with 6 people, and there are 5 now"):
+        _taken_up(pairs_recipe(folder), out)
+
+
+def test_another_initial_encoder_is_not_trained_on_further(folder, tmp_path):
+    """At the same place lies an encoder of the same shape with other weights."""
+    initial, out = tmp_path / "initial", tmp_path / "run"
+    torch.manual_seed(0)
+    config = pairs_recipe(folder, "full").encoder
+    changes = {"encoder": None, "initial": str(initial), "adapter": ADAPTERS["dm_adapter"]}
+    save_checkpoint(initial, PersonEncoder(config))
+    _kept(pairs_recipe(folder, **changes), out)
+    _taken_up(pairs_recipe(folder, **changes), out)
+    save_checkpoint(initial, PersonEncoder(config))
+    with pytest.raises(ConfigError, match="begun with other initial weights"):
+        _taken_up(pairs_recipe(folder, **changes), out)
+
+
+@pytest.mark.parametrize("name", ["facts", "weights", "seconds"])
+def test_a_state_of_another_version_is_said(name, folder, tmp_path):
+    _kept(pairs_recipe(folder), tmp_path)
+    state = load_state(tmp_path / "state.pt")
+    del state[name]
+    save_state(tmp_path / "state.pt", state)
+    with pytest.raises(CheckpointError, match=f"another version of cskt .it lacks {name}.; finish the run"):
+        _taken_up(pairs_recipe(folder), tmp_path)
+
+
+def test_a_state_of_other_shapes_is_said(folder, tmp_path):
+    _kept(pairs_recipe(folder), tmp_path)
+    state = load_state(tmp_path / "state.pt")
+    save_state(tmp_path / "state.pt", state | {"weights": dict.fromkeys(state["weights"], torch.ones(7))})
+    with pytest.raises(CheckpointError, match=r"is not one of this run; remove the run's folder"):
+        _taken_up(pairs_recipe(folder), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "run.json"])
+def test_a_file_of_a_run_that_was_cut_short_is_said(name, folder, tmp_path):
+    recipe = pairs_recipe(folder, epochs=1)
+    loop.keep_recipe(recipe, tmp_path)
+    record_start(tmp_path, recipe, 0, 1)
+    _kept(recipe, tmp_path)
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:30])
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged .*remove the run's folder"):
+        train(recipe, tmp_path, workers=0)
 
 
 def test_a_run_that_took_no_step_yet_makes_room_for_another_recipe(folder, tmp_path):

@@ -12,12 +12,12 @@ from model.training.distributed import Team
 from model.training.recipe import Recipe
 
 
-def build_encoder(recipe: Recipe) -> PersonEncoder:
-    """A new encoder, or the recipe's adapter on the backbone of an earlier one."""
+def build_encoder(recipe: Recipe) -> tuple[PersonEncoder, str | None]:
+    """A new encoder, or the recipe's adapter on the backbone of an earlier one and that one's fingerprint."""
     if recipe.encoder is not None:
-        return PersonEncoder(recipe.encoder)
+        return PersonEncoder(recipe.encoder), None
     assert recipe.initial is not None  # the recipe holds that one of the two is given
-    earlier, _ = open_encoder(recipe.initial)
+    earlier, fingerprint = open_encoder(recipe.initial)
     adapter = recipe.adapter or FullConfig().model_dump()
     try:
         config = EncoderConfig.model_validate(earlier.config.model_dump() | {"adapter": adapter})
@@ -31,7 +31,7 @@ def build_encoder(recipe: Recipe) -> PersonEncoder:
     encoder.visual.load_state_dict(earlier.visual.state_dict())
     encoder.text.load_state_dict(earlier.text.state_dict())
     encoder.adapter.backbone_loaded(encoder.text.token_embedding.get_parameter("weight"))
-    return encoder
+    return encoder, fingerprint
 
 
 def require_possible(recipe: Recipe, encoder: PersonEncoder, team: Team) -> None:

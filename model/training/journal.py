@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from model.bench_report import commit, machine
 from model.errors import ConfigError
 from model.training.recipe import Recipe
+from model.training.state import load_json
 from model.whole_file import write_whole
 
 
@@ -74,7 +75,7 @@ class Journal:
 def record_start(folder: Path, recipe: Recipe, step: int, processes: int) -> None:
     """Add this start of the run, at `step`, to the folder's `run.json`."""
     path = folder / "run.json"
-    starts: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    starts: list[dict[str, Any]] = load_json(path) if path.exists() else []
     packages = ("cskt", "torch", "open_clip_torch", "numpy", "pillow")
     starts.append(
         {

@@ -27,6 +27,7 @@ from model.training.distributed import Team
 from model.training.journal import Journal, record_start
 from model.training.recipe import Recipe
 from model.training.run import Run
+from model.training.state import load_json
 from model.training.stopping import stop_wish
 from model.training.validation import HeldOutPart, figures, measure
 from model.whole_file import write_whole
@@ -136,13 +137,14 @@ def finish(run: Run) -> Path:
 
 
 def keep_recipe(recipe: Recipe, out: Path) -> None:
-    """Save the resolved recipe. ConfigError where the folder holds anything that another one made."""
+    """Save the resolved recipe. ConfigError where the folder holds anything that another one made,
+    CheckpointError where what it holds cannot be read."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "recipe.json"
     resolved = recipe.model_dump(mode="json")
     made = ("state.pt", "people.npz", "encoder", "results.json")
     begun = path.exists() and any((out / name).exists() for name in made)
-    if begun and json.loads(path.read_text("utf-8")) != resolved:
+    if begun and load_json(path) != resolved:
         raise ConfigError(f"{out} holds a run of another recipe; give another --out or remove the folder.")
     write_whole(path, json.dumps(resolved, indent=1) + "\n")
 

@@ -56,6 +56,7 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     from model.datasets import data_place
     from model.training.distributed import team
     from model.training.loop import train
+    from model.training.state import load_json
 
     place = data_place(arguments.data)
     require_test(place)
@@ -68,7 +69,7 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
         for recipe in recipes:
             run = out / f"seed_{recipe.seed}"
             train(recipe, run, max(arguments.workers, 0), arguments.compile, processes=processes)
-            results.append(json.loads((run / "results.json").read_text("utf-8")))
+            results.append(load_json(run / "results.json"))
         print(report(method, name, results))
         if processes.leads:
             write_whole(out / "reproduce.json", json.dumps(results, indent=1) + "\n")

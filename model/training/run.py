@@ -12,7 +12,7 @@ import torch
 
 from model.checkpoint import save_checkpoint
 from model.encoder import PersonEncoder
-from model.errors import ConfigError, TrainingError
+from model.errors import CheckpointError, TrainingError
 from model.losses import Losses
 from model.text_mask import MASK_ID
 from model.training.averaged import AveragedWeights
@@ -24,7 +24,17 @@ from model.training.features import BatchFeatures, compute_in_parts, split_rows
 from model.training.optimization import build_optimizer
 from model.training.recipe import Recipe
 from model.training.schedule import set_learning_rates
-from model.training.state import Best, load_state, moving_weights, restore_weights, save_state
+from model.training.state import (
+    BEST,
+    STATE,
+    Best,
+    Fact,
+    load_state,
+    moving_weights,
+    require_same,
+    restore_weights,
+    save_state,
+)
 from model.training.stopping import LossWatch
 from model.training.validation import open_data
 
@@ -37,7 +47,8 @@ class Run:
     def __init__(self, recipe: Recipe, out: Path, workers: int, compiled: bool, team: Team) -> None:
         self.recipe, self.out, self.workers, self.team, self.device = recipe, out, workers, team, team.device
         torch.manual_seed(recipe.seed)
-        self.encoder = build_encoder(recipe).to(self.device)
+        encoder, self.initial = build_encoder(recipe)
+        self.encoder = encoder.to(self.device)
         require_possible(recipe, self.encoder, team)
         self.encoder.visual.recompute = self.encoder.text.recompute = recipe.recompute
         if compiled:
@@ -70,18 +81,22 @@ class Run:
 
     def resume(self) -> None:
         """Take up the state kept in the folder, if there is one."""
-        state = load_state(self.out / "state.pt")
+        path = self.out / "state.pt"
+        state = load_state(path, STATE)
         self.team.agree(0 if state is None else state["step"], f"the state in {self.out}")
         if state is None:
             if self.team.leads:
                 self.best.forget()
             return
-        for what, now in self._data_facts().items():
-            if state[what] != now:
-                raise ConfigError(
-                    f"{self.out} was begun with {state[what]} {what}, and there are {now} now; restore the "
-                    "data and the number of processes, or give another --out."
-                )
+        require_same(self.out, state["facts"], self._facts())
+        try:
+            self._take_up(state)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"The training state {path} is not one of this run; remove the run's folder to start anew."
+            ) from error
+
+    def _take_up(self, state: dict[str, Any]) -> None:
         restore_weights(self.encoder, state["weights"])
         self.losses.load_state_dict(state["losses"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -108,7 +123,8 @@ class Run:
             "seen_tokens": self.seen_tokens,
             "step": self.step,
             "seconds": self._spent(),
-        } | self._data_facts()
+            "facts": self._facts(),
+        }
         save_state(self.out / "state.pt", state)
 
     def take_step(self, batch: Batch) -> dict[str, float]:
@@ -182,7 +198,7 @@ class Run:
         The kept state stays as it is: it was written while all was well, and what is in memory may not be
         (batch normalisation has taken in this step already).
         """
-        known = load_state(self.out / "best.pt") or load_state(self.out / "state.pt")
+        known = load_state(self.out / "best.pt", BEST) or load_state(self.out / "state.pt", STATE)
         place = "There is no good state yet"
         if known is not None:
             restore_weights(self.encoder, known["weights"])
@@ -224,10 +240,16 @@ class Run:
             surprise = pair_losses(features.image, features.text, batch.identities)
             self.confidence.note(batch.samples, surprise.cpu())
 
-    def _data_facts(self) -> dict[str, int]:
+    def _facts(self) -> dict[str, Fact]:
         """What must be the same when the run is taken up again."""
         source = self.data.source
-        return {"captions": source.captions, "batches an epoch": source.batches_per_epoch}
+        return {
+            "captions": source.captions,
+            "people": source.identities,
+            "batches an epoch": source.batches_per_epoch,
+            "pictures, identities or captions": self.data.digest,
+            "initial weights": self.initial,
+        }
 
     def _set_rates(self) -> None:
         schedule = self.recipe.schedule

@@ -1,5 +1,6 @@
 """Training on synthetic people: painted and described once, kept as plain arrays, cropped anew each time."""
 
+import hashlib
 import multiprocessing
 from dataclasses import dataclass
 from functools import cache, partial
@@ -44,6 +45,10 @@ class PaintedPeople:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def digest(self) -> str:
+        """sha256 over what the captions say, which tells one set of people from another."""
+        return hashlib.sha256(self.ids.tobytes()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write whole or not at all."""

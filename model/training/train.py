@@ -74,7 +74,9 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def print_summary(out: Path, checkpoint: Path) -> None:
     """What the run reached, and what to do with it."""
-    for line in summary(json.loads((out / "results.json").read_text("utf-8"))):
+    from model.training.state import load_json
+
+    for line in summary(load_json(out / "results.json")):
         print(line)
     print(f"The encoder is in {checkpoint}; use it with --encoder {checkpoint}")
 

@@ -1,6 +1,8 @@
 """A recipe's data, opened, and how the encoder does on the part that it does not learn from."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -108,13 +110,15 @@ class RunData:
     """What a run learns from, what it is watched on, and what it is measured on in the end.
 
     `watched` is looked at during training, if there is anything; with `selects` its best moment is kept.
-    `reported` is measured once, at the end. `notices` are facts about the data worth telling.
+    `reported` is measured once, at the end. `digest` is that of all rows, and changes with any of them.
+    `notices` are facts about the data worth telling.
     """
 
     source: BatchSource
     watched: HeldOutPart | None
     selects: bool
     reported: HeldOutPart | None
+    digest: str
     notices: tuple[str, ...] = ()
 
 
@@ -128,7 +132,7 @@ def open_data(recipe: Recipe, config: EncoderConfig, out: Path, workers: int, te
     if team.leads:
         team.wait()
     source = SyntheticBatches(recipe, people, config.backbone.vision.image_size)
-    return RunData(source, PaintedPart.of(recipe.data, config), False, None)
+    return RunData(source, PaintedPart.of(recipe.data, config), False, None, people.digest())
 
 
 def measure(part: HeldOutPart, encoder: PersonEncoder, device: torch.device) -> Evaluation:
@@ -164,7 +168,18 @@ def _open_captioned(
     source = CaptionedBatches(recipe, train.samples, config, team.size)
     watched = parts.get("test" if recipe.paper_protocol else "val")
     notices = tuple(f"{split}: {notice}" for split, part in loaded.items() for notice in _told(part))
-    return RunData(source, watched, watched is not None, parts.get("test"), notices)
+    digest = rows_digest({split: part.samples for split, part in loaded.items()})
+    return RunData(source, watched, watched is not None, parts.get("test"), digest, notices)
+
+
+def rows_digest(splits: Mapping[str, Sequence[Sample]]) -> str:
+    """sha256 over path, identity and caption of every row, in order."""
+    digest = hashlib.sha256()
+    for split, samples in splits.items():
+        for sample in samples:
+            row = [split, sample.path.as_posix(), sample.identity, sample.caption]
+            digest.update(json.dumps(row).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _told(part: LoadedSplit) -> list[str]:
