@@ -50,10 +50,10 @@ def save_checkpoint(
     """Write `encoder` (and `card`, JSON-ready) to `folder`, replacing an older checkpoint there.
 
     `half` stores the weights as float16, in half the space. Raises CheckpointError if the folder cannot be
-    written.
+    written, and for weights that are no numbers, or too large for float16 with `half`.
     """
     folder = Path(folder)
-    tensors = {name: _stored(tensor, half) for name, tensor in encoder.state_dict().items()}
+    tensors = stored(encoder, half)
     config = _ConfigFile(encoder=encoder.config, weights_sha256=weights_digest(tensors))
     contents = {WEIGHTS_FILE: save(tensors), CONFIG_FILE: _json(config.model_dump(mode="json"))}
     if card is not None:
@@ -87,9 +87,14 @@ def fingerprint(folder: Path | str) -> str:
     return _fingerprint(config.encoder, config.weights_sha256)
 
 
-def fingerprint_of(encoder: PersonEncoder) -> str:
-    """The fingerprint that `encoder` would have if it was saved as it is."""
-    return _fingerprint(encoder.config, weights_digest(encoder.state_dict()))
+def fingerprint_of(encoder: PersonEncoder, half: bool = False) -> str:
+    """The fingerprint that `encoder` would have if it was saved as it is, or with `half`; errors as there."""
+    return _fingerprint(encoder.config, weights_digest(stored(encoder, half)))
+
+
+def stored(encoder: PersonEncoder, half: bool) -> dict[str, torch.Tensor]:
+    """The weights as a checkpoint holds them, on the CPU. Raises CheckpointError for those that it cannot."""
+    return {name: _stored(name, tensor, half) for name, tensor in encoder.state_dict().items()}
 
 
 def assemble(config: EncoderConfig, tensors: Mapping[str, torch.Tensor], where: str) -> PersonEncoder:
@@ -194,9 +199,21 @@ def _write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
             part.unlink(missing_ok=True)
 
 
-def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+def _stored(name: str, tensor: torch.Tensor, half: bool) -> torch.Tensor:
     tensor = tensor.detach().cpu().contiguous()
-    return tensor.half() if half and tensor.is_floating_point() else tensor
+    if not tensor.is_floating_point():
+        return tensor
+    if not tensor.isfinite().all():
+        raise CheckpointError(
+            f"The weights {name} are not all finite numbers; mend or replace the file that they came from."
+        )
+    kept = tensor.half() if half else tensor
+    if not kept.isfinite().all():
+        raise CheckpointError(
+            f"The weights {name} reach {tensor.abs().max():.3g}, more than float16 holds (65504); "
+            "keep them in float32 (without --half), or train with a lower rate."
+        )
+    return kept
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -16,7 +16,9 @@ def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
         "published, or from the options.",
     )
     parser.add_argument("source", type=Path, metavar="OFFICIAL.pth", help=".pth, .pt or .safetensors file")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the checkpoint folder to write")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="a new folder, or one that holds just this encoder"
+    )
     parser.add_argument(
         "--image-size",
         type=count,
@@ -36,9 +38,13 @@ def add_convert(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_convert(arguments: argparse.Namespace) -> None:
-    """Read, write, and say what was read and what left out; CheckpointError for what does not fit."""
+    """Read, write, and say what was read and what left out.
+
+    Raises CheckpointError for what does not fit, and for an OUT that holds something else.
+    """
     from model.adapters.dm_adapter import DmAdapterConfig
-    from model.checkpoint import fingerprint, save_checkpoint
+    from model.checkpoint import fingerprint_of, save_checkpoint
+    from model.export_folder import holds_encoder
     from model.released_shapes import Choices, released_config
     from model.released_weights import fit_released, read_released
 
@@ -51,6 +57,8 @@ def run_convert(arguments: argparse.Namespace) -> None:
     )
     config = released_config(weights, choices)
     encoder = fit_released(weights, config)
+    found = fingerprint_of(encoder, arguments.half)
+    holds_encoder(arguments.out, found)
     card = {
         "converted_from": arguments.source.name,
         "layout": weights.layout,
@@ -68,4 +76,4 @@ def run_convert(arguments: argparse.Namespace) -> None:
         print(f"taken to pick {config.adapter.top_k} experts per token as published; if not, use --top-k")
     if weights.layout == "clip" and not weights.from_openai and arguments.activation is None:
         print("taken to be trained with QuickGELU, as OpenAI's weights are; if not, use --activation gelu")
-    print(f"fingerprint {fingerprint(arguments.out)}")
+    print(f"fingerprint {found}")

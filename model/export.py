@@ -10,7 +10,6 @@ as it was trained, and refused, forced or not, when it differs by more than 1e-4
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -80,7 +79,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     for a precision that the device has not and for options that exclude each other.
     """
     from model.embedder import open_encoder
-    from model.export_folder import card_of, take_calibration, write_checkpoint
+    from model.export_folder import card_of, holds_encoder, take_calibration, write_checkpoint
     from model.export_report import export_report
 
     if arguments.format == "onnx":
@@ -186,30 +185,6 @@ def choose(wanted: str | None, name: str) -> "tuple[Precision, torch.device]":
             f"take {' or '.join(has)}, or export on a machine that does."
         )
     return precision, device
-
-
-def holds_encoder(out: Path, fingerprint: str) -> bool:
-    """Whether the encoder lies in `out` already; not if it is empty or absent.
-
-    Raises CheckpointError where something else is there, or nothing can be written.
-    """
-    from model.checkpoint import CONFIG_FILE
-    from model.checkpoint import fingerprint as fingerprint_at
-    from model.errors import CheckpointError
-    from model.inference.proven import read_proven
-
-    held = (out / CONFIG_FILE).is_file()
-    empty = not out.exists() or (out.is_dir() and all(one.suffix == ".partial" for one in out.iterdir()))
-    if not held and not empty:
-        raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
-    there = next(place for place in (out, *out.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise CheckpointError(f"{out}: nothing can be written there: name a new folder in one of your own.")
-    if held:
-        if fingerprint_at(out) != fingerprint:
-            raise CheckpointError(f"{out} holds another encoder: name a new or empty folder.")
-        read_proven(out, fingerprint)  # what cannot be read is said now, not after minutes of measuring
-    return held
 
 
 def measure(

@@ -1,12 +1,37 @@
-"""The checkpoint folder that an export writes: the encoder, its card, and what its scores mean."""
+"""The checkpoint folder that is written: whether it may be, the encoder, its card, what its scores mean."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from model.encoder import PersonEncoder
+
+
+def holds_encoder(out: Path, fingerprint: str) -> bool:
+    """Whether the encoder lies in `out` already; not if it is empty or absent.
+
+    Raises CheckpointError where something else is there, or nothing can be written.
+    """
+    from model.checkpoint import CONFIG_FILE
+    from model.checkpoint import fingerprint as fingerprint_at
+    from model.errors import CheckpointError
+    from model.inference.proven import read_proven
+
+    held = (out / CONFIG_FILE).is_file()
+    empty = not out.exists() or (out.is_dir() and all(one.suffix == ".partial" for one in out.iterdir()))
+    if not held and not empty:
+        raise CheckpointError(f"{out} exists and is no checkpoint folder: name a new or empty folder.")
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CheckpointError(f"{out}: nothing can be written there: name a new folder in one of your own.")
+    if held:
+        if fingerprint_at(out) != fingerprint:
+            raise CheckpointError(f"{out} holds another encoder: name a new or empty folder.")
+        read_proven(out, fingerprint)  # what cannot be read is said now, not after minutes of measuring
+    return held
 
 
 def card_of(name: str) -> dict[str, Any] | None:

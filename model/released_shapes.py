@@ -62,8 +62,7 @@ def _backbone(weights: ReleasedWeights, choices: Choices) -> BackboneConfig:
             width=width,
             layers=layers,
             heads=_heads(weights, width),
-            mlp_ratio=_shape(weights, "base_model.visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0]
-            / width,
+            mlp_ratio=_mlp_ratio(weights, "base_model.visual.", width),
         ),
         text=TextConfig(
             context_length=context,
@@ -71,8 +70,7 @@ def _backbone(weights: ReleasedWeights, choices: Choices) -> BackboneConfig:
             width=text_width,
             heads=_heads(weights, text_width),
             layers=_count(weights, r"base_model\.transformer\.resblocks\.(\d+)\."),
-            mlp_ratio=_shape(weights, "base_model.transformer.resblocks.0.mlp.c_fc.weight", 2)[0]
-            / text_width,
+            mlp_ratio=_mlp_ratio(weights, "base_model.", text_width),
         ),
     )
 
@@ -122,6 +120,14 @@ def _heads(weights: ReleasedWeights, width: int) -> int:
             f"{weights.where}: the width {width} is no multiple of CLIP's head width {HEAD_WIDTH}."
         )
     return width // HEAD_WIDTH
+
+
+def _mlp_ratio(weights: ReleasedWeights, tower: str, width: int) -> float:
+    """The ratio that gives the hidden width back, which CLIP takes from it by leaving off what is behind the
+    point."""
+    hidden = _shape(weights, f"{tower}transformer.resblocks.0.mlp.c_fc.weight", 2)[0]
+    ratio = hidden / width
+    return ratio if int(width * ratio) == hidden else math.nextafter(ratio, math.inf)
 
 
 def _count(weights: ReleasedWeights, pattern: str) -> int:

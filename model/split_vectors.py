@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.datasets.samples import Sample, read_image
+from model.errors import CheckpointError
 from model.progress import Progress
 
 Pixels = torch.Tensor | NDArray[np.uint8]
@@ -62,7 +63,7 @@ def embed_split(
     """Embed every caption, and every image once.
 
     Images are decoded and resized by `workers` threads. Raises DatasetError naming an unreadable image,
-    ValueError where there are no samples.
+    CheckpointError for an encoder whose vectors are no numbers, ValueError where there are no samples.
     """
     if not samples:
         raise ValueError("a split without samples cannot be embedded")
@@ -77,7 +78,17 @@ def embed_split(
         for pixels in _pixel_batches(encoder.preprocess, shown, batch_size, workers):
             images.append(encoder.embed_pixels(pixels))
             progress.advance(len(pixels))
-    return SplitVectors(tuple(samples), shown, np.concatenate(texts), np.concatenate(images))
+    return SplitVectors(tuple(samples), shown, finite(np.concatenate(texts)), finite(np.concatenate(images)))
+
+
+def finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same vectors. Raises CheckpointError where they are no numbers."""
+    if not np.isfinite(vectors).all():
+        raise CheckpointError(
+            "The encoder gives vectors that are no numbers: its weights are damaged, or too large for the "
+            "precision; take another encoder or precision."
+        )
+    return vectors
 
 
 def _pixel_batches(

@@ -50,6 +50,21 @@ def test_half_the_space(tmp_path):
     assert fingerprint(tmp_path / "half") == fingerprint_of(loaded) != fingerprint(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("value", "half", "said"),
+    [(float("nan"), False, "not all finite"), (1e5, True, r"reach 1e\+05, more than float16 holds")],
+)
+def test_weights_that_cannot_be_stored_leave_the_folder_as_it_was(value, half, said, tmp_path):
+    save_checkpoint(tmp_path, small_encoder(seed=1))
+    before = fingerprint(tmp_path)
+    encoder = small_encoder(seed=2)
+    with torch.no_grad():
+        encoder.visual.proj[0, 0] = value
+    with pytest.raises(CheckpointError, match=said):
+        save_checkpoint(tmp_path, encoder, half=half)
+    assert fingerprint(tmp_path) == before
+
+
 def test_saving_again_replaces_and_leaves_nothing_behind(tmp_path):
     (tmp_path / "journal.jsonl").write_text("kept")
     save_checkpoint(tmp_path, small_encoder(seed=1))

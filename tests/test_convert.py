@@ -52,8 +52,8 @@ def test_a_plain_clip_says_which_activation_was_taken(tmp_path, capsys):
     torch.save(tensors, tmp_path / "clip.pt")
     convert(tmp_path / "clip.pt", tmp_path / "out", "--image-size", 48, 16)
     assert "--activation gelu" in capsys.readouterr().out
-    convert(tmp_path / "clip.pt", tmp_path / "out", "--image-size", 48, 16, "--activation", "gelu")
-    assert not load_checkpoint(tmp_path / "out").config.backbone.quick_gelu
+    convert(tmp_path / "clip.pt", tmp_path / "gelu", "--image-size", 48, 16, "--activation", "gelu")
+    assert not load_checkpoint(tmp_path / "gelu").config.backbone.quick_gelu
 
 
 def test_nothing_is_written_for_a_file_that_does_not_fit(tmp_path):
@@ -68,8 +68,37 @@ def test_nothing_is_written_for_a_file_that_does_not_fit(tmp_path):
 
 def test_an_unwritable_target_is_one_sentence(tmp_path):
     source = write(small_encoder(), tmp_path / "best.pth")
-    with pytest.raises(CheckpointError, match="could not be written"):
+    with pytest.raises(CheckpointError, match="is no checkpoint folder: name a new or empty folder"):
         convert(source, source)
+
+
+def test_another_encoder_is_not_overwritten(tmp_path):
+    for seed in (1, 2):
+        write(small_encoder(seed=seed), tmp_path / f"{seed}.pth")
+    convert(tmp_path / "1.pth", tmp_path / "out", "--half")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for words in (("2.pth", "--half"), ("1.pth",)):
+        with pytest.raises(CheckpointError, match="out holds another encoder: name a new or empty folder"):
+            convert(tmp_path / words[0], tmp_path / "out", *words[1:])
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == kept
+    convert(tmp_path / "1.pth", tmp_path / "out", "--half")
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "said"),
+    [
+        (float("nan"), (), "visual.proj are not all finite numbers"),
+        (float("inf"), ("--half",), "visual.proj are not all finite numbers"),
+        (1e6, ("--half",), r"visual.proj reach 1e\+06, more than float16 holds"),
+    ],
+)
+def test_weights_that_cannot_be_kept_are_refused(value, words, said, tmp_path):
+    encoder = small_encoder()
+    with torch.no_grad():
+        encoder.visual.proj[0, 0] = value
+    with pytest.raises(CheckpointError, match=said):
+        convert(write(encoder, tmp_path / "best.pth"), tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("words", [("--top-k", "0"), ("--stride", "-1"), ("--image-size", "8")])

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_encoder import small_encoder
 
 from model.datasets.samples import Sample
-from model.errors import ConfigError, DatasetError
+from model.embedder import Embedder
+from model.errors import CheckpointError, ConfigError, DatasetError
 from model.evaluate import add_evaluate, evaluate_encoder, first_images
 from model.evaluation import Evaluation, RetrievalMetrics
 from model.evaluation_tables import figures_table, slices_table
@@ -67,6 +69,16 @@ def test_vectors_stand_in_file_order(colours):
     assert [sample.image_id for sample in vectors.shown] == list(range(9))
     assert vectors.images.argmax(axis=1).tolist() == vectors.image_ids == [0, 1, 2] * 3
     assert vectors.texts.argmax(axis=1).tolist() == vectors.caption_ids
+
+
+@pytest.mark.parametrize("part", ["visual", "text"])
+def test_vectors_that_are_no_numbers_are_refused(part, colours):
+    encoder = small_encoder()
+    with torch.no_grad():
+        next(getattr(encoder, part).parameters()).fill_(float("nan"))
+    embedder = Embedder(encoder, "small", "f00d", torch.device("cpu"))
+    with pytest.raises(CheckpointError, match=r"gives vectors that are no numbers.*take another encoder"):
+        evaluate_encoder(embedder, colours, workers=1)
 
 
 def test_a_broken_image_is_named(colours):

@@ -10,6 +10,7 @@ from small_encoder import ADAPTERS, captions, pixels, small_config, small_encode
 
 from model.adapters.cskt import CsktConfig
 from model.checkpoint import load_checkpoint, save_checkpoint
+from model.encoder import PersonEncoder
 from model.errors import CheckpointError
 from model.positions import resize_position_grid
 from model.released_shapes import Choices, released_config
@@ -71,6 +72,20 @@ def test_sizes_come_from_the_tensors(tmp_path):
     assert read_back.config.backbone.vision == encoder.config.backbone.vision
     assert read_back.config.backbone.text == encoder.config.backbone.text
     assert same(encoder, read_back)
+
+
+@pytest.mark.parametrize("hidden", [1, 271, 3135, 3136])
+def test_any_hidden_width_comes_back(hidden, tmp_path):
+    """704 * (3136 / 704) is 3135.9999... in binary, of which CLIP takes the whole part."""
+    config = small_config(ADAPTERS["full"])
+    vision = config.backbone.vision.model_copy(
+        update={"width": 704, "heads": 11, "layers": 1, "mlp_ratio": (hidden + 0.5) / 704}
+    )
+    backbone = config.backbone.model_copy(update={"vision": vision})
+    encoder = PersonEncoder(config.model_copy(update={"backbone": backbone}))
+    assert encoder.state_dict()["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0] == hidden
+    torch.save({"model": official(encoder)}, tmp_path / "best.pth")
+    assert same(encoder, read(tmp_path / "best.pth", Choices(image_size=(48, 16))))
 
 
 def test_half_weights_are_widened(tmp_path):

@@ -267,6 +267,15 @@ def _pretend(run, loss):
     return {"loss": loss}
 
 
+def test_weights_that_half_precision_cannot_hold_end_a_run_with_one_sentence(folder, tmp_path):
+    run = Run(pairs_recipe(folder, epochs=0), tmp_path, 0, False, Team())
+    with torch.no_grad():
+        run.trained[0].fill_(1e5)
+    with pytest.raises(CheckpointError, match="more than float16 holds"):
+        loop.finish(run)
+    assert not (tmp_path / "encoder").exists()
+
+
 def test_frozen_parameters_hold_neither_gradient_nor_optimizer_state(folder, tmp_path):
     run = Run(pairs_recipe(folder), tmp_path, 0, False, Team())
     run.encoder.train()

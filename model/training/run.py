@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from model.checkpoint import save_checkpoint
+from model.checkpoint import save_checkpoint, stored
 from model.encoder import PersonEncoder
 from model.errors import CheckpointError, TrainingError
 from model.losses import Losses
@@ -166,12 +166,13 @@ class Run:
 
     @torch.no_grad()
     def prepare_checkpoint(self) -> None:
-        """The last changes to the weights before they are measured and kept, in half precision."""
+        """The last changes to the weights before they are measured and kept, in half precision.
+
+        Raises CheckpointError for weights that are too large for it.
+        """
         if self.recipe.neutral_unseen_words:
             make_unseen_words_neutral(self.encoder, self.seen_tokens)
-        for tensor in self.encoder.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.copy_(tensor.half())
+        self.encoder.load_state_dict(stored(self.encoder, half=True))
 
     def kept_weights(self) -> "contextlib.AbstractContextManager[None]":
         """Within it the encoder has the weights that are evaluated and kept: the averaged ones, if any."""

@@ -16,6 +16,7 @@ from model.datasets import LoadedSplit, Sample, Split, available_splits, load_sp
 from model.encoder import PersonEncoder
 from model.evaluate import evaluate_encoder
 from model.evaluation import Evaluation, RetrievalMetrics, evaluate_vectors
+from model.split_vectors import finite
 from model.tokenizer import Tokenizer
 from model.training.batches import BatchSource
 from model.training.captioned import CaptionedBatches
@@ -98,8 +99,8 @@ class PaintedPart:
     def evaluation(self, embedder: LiveEmbedder) -> Evaluation:
         """Both directions."""
         return evaluate_vectors(
-            embedder.embed_pixels(self.pixels),
-            embedder.embed_texts(self.captions),
+            finite(embedder.embed_pixels(self.pixels)),
+            finite(embedder.embed_texts(self.captions)),
             self.picture_identities,
             self.caption_identities,
         )
