@@ -1,6 +1,6 @@
 """What rebuilds a network: frozen, validated descriptions of CLIP's two towers and of the adapter on them."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,8 +12,11 @@ OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 PERSON_IMAGE_SIZE = (384, 128)
 
 
+Deviation = Annotated[float, Field(gt=0)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class VisionConfig(_Part):
@@ -100,7 +103,7 @@ class EncoderConfig(_Part):
     backbone: BackboneConfig
     adapter: AdapterConfig
     mean: tuple[float, float, float] = OPENAI_MEAN
-    std: tuple[float, float, float] = OPENAI_STD
+    std: tuple[Deviation, Deviation, Deviation] = OPENAI_STD
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -6,11 +6,12 @@ augmentation is repeated draw by draw.
 """
 
 import math
+from typing import Self
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model.resizing import Picture, Resize
 
@@ -42,14 +43,24 @@ class Preprocess:
 
 
 class AugmentationConfig(BaseModel):
-    """The published augmentation; with `pad` = 0 and `erase` = 0 only the flip is left."""
+    """The published augmentation; with `pad` = 0 and `erase` = 0 only the flip is left.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `erase_area` and `erase_ratio` are the least and the most: of the picture's area, and of height to width.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     flip: float = Field(default=0.5, ge=0, le=1)
     pad: int = Field(default=10, ge=0)
     erase: float = Field(default=0.5, ge=0, le=1)
     erase_area: tuple[float, float] = (0.02, 0.4)
     erase_ratio: tuple[float, float] = (0.3, 3.3)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name, (least, most) in (("erase_area", self.erase_area), ("erase_ratio", self.erase_ratio)):
+            if not 0 < least <= most:
+                raise ValueError(f"{name} is [{least}, {most}]; give the least, above 0, and then the most")
+        return self
 
 
 class TrainTransform:

@@ -37,6 +37,7 @@ BROKEN = {
     "'file_path' is not a path": good("../../x.jpg"),
     "'file_path' is not a path inside": good("/etc/x.jpg"),
     "'id' is not an integer": good(identity="1"),
+    "'id' has too many digits": good(identity=10**30),
     "'split' is not a word": good(split=3),
     "'attributes' is not an object": good() | {"attributes": ["man"]},
     "'hat' is not a word": good() | {"attributes": {"hat": ["red"]}},
@@ -54,6 +55,12 @@ def test_a_broken_entry_is_named_with_its_problem_or_left_out(problem, broken, t
     assert [sample.caption for sample in loaded.samples] == ["A man."]
     (rejected,) = loaded.rejected
     assert rejected.startswith(f"entry 1: {problem}")
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_passed_over(tmp_path):
+    (tmp_path / "reid_raw.json").write_text(json.dumps([good()]), encoding="utf-8-sig")
+    picture(tmp_path / "imgs" / "x.jpg")
+    assert [sample.caption for sample in load_split("folder", tmp_path, "test").samples] == ["A man."]
 
 
 def test_ten_broken_entries_are_named_and_no_more(tmp_path):

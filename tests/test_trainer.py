@@ -479,6 +479,18 @@ def test_the_summary_names_split_figures_and_protocol(whole):
     assert lines[2] == f"protocol: {results['protocol']}"
 
 
+def test_a_network_without_a_place_for_every_word_is_refused(folder, tmp_path):
+    text = BACKBONE["text"] | {"vocabulary_size": 100}
+    encoder = {"backbone": BACKBONE | {"text": text}, "adapter": {"method": "full"}}
+    with pytest.raises(ConfigError, match=r"has 100 words .* of 49408; give encoder\.backbone"):
+        Run(pairs_recipe(folder, "full", encoder=encoder), tmp_path, 0, False, Team())
+
+
+def test_a_batch_smaller_than_the_team_is_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match="A batch of 8 is too small for 9 processes"):
+        Run(pairs_recipe(folder), tmp_path, 0, False, Team(size=9))
+
+
 def test_half_precision_needs_a_gpu(folder, tmp_path):
     with pytest.raises(ConfigError, match="CUDA"):
         Run(pairs_recipe(folder, precision="float16"), tmp_path, 0, False, Team())

@@ -194,7 +194,8 @@ def open_prompt_places(ids: torch.Tensor, prompts: int) -> torch.Tensor:
     """Captions (batch, context) with 2n places behind the start token; a new tensor.
 
     The words move back by 2n. A caption that would lose its end token keeps it at the last position and loses
-    its tail instead.
+    its tail instead. The end is found as the largest id, which must be larger than those of the places: ids
+    of CLIP's own vocabulary, which end in 49407, are so.
     """
     places = torch.tensor(placeholder_ids(prompts), device=ids.device, dtype=ids.dtype)
     context, room = ids.shape[1], ids.shape[1] - len(places)

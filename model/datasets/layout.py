@@ -83,7 +83,7 @@ def _annotation_file(layout: Layout, root: Path) -> Path:
 
 def _json_list(file: Path) -> Sequence[object]:
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
+        entries = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
             f"{file} cannot be read as JSON ({error}); fetch the annotations again."
@@ -107,6 +107,8 @@ def _pairs(layout: Layout, images: Path, number: int, entry: object) -> list[Pai
         raise EntryError(f"{layout.path_key!r} is not a path inside imgs")
     if not isinstance(identity, int) or isinstance(identity, bool):
         raise EntryError("'id' is not an integer")
+    if not -(2**63) <= identity < 2**63:
+        raise EntryError("'id' has too many digits")
     split = _split_of(entry)
     if split is None:
         raise EntryError("'split' is not a word")

@@ -8,6 +8,7 @@ from model.config import EncoderConfig
 from model.embedder import open_encoder
 from model.encoder import PersonEncoder
 from model.errors import ConfigError
+from model.tokenizer import Tokenizer
 from model.training.distributed import Team
 from model.training.recipe import Recipe
 
@@ -35,7 +36,19 @@ def build_encoder(recipe: Recipe) -> tuple[PersonEncoder, str | None]:
 
 
 def require_possible(recipe: Recipe, encoder: PersonEncoder, team: Team) -> None:
-    """Raise ConfigError for what cannot be computed in parts or on this device."""
+    """Raise ConfigError for captions without a place in the network, and for what cannot be computed in
+    parts or on this device."""
+    words, known = encoder.config.backbone.text.vocabulary_size, Tokenizer().end_id + 1
+    if words < known:
+        raise ConfigError(
+            f"The network has {words} words and captions are made of {known}; give "
+            f"encoder.backbone.text.vocabulary_size = {known}, or leave it out."
+        )
+    if recipe.batch_size < team.size:
+        raise ConfigError(
+            f"A batch of {recipe.batch_size} is too small for {team.size} processes; raise batch_size or "
+            "start fewer."
+        )
     statistics = any(isinstance(module, _BatchNorm) for module in encoder.modules())
     divided = team.size > 1 or recipe.micro_batch is not None
     if statistics and divided and encoder.adapter.trains_backbone:

@@ -7,7 +7,7 @@ groups.
 """
 
 from collections.abc import Iterable
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,15 +16,17 @@ CROSS_FACTOR = 5.0
 BIAS_FACTOR = 2.0
 CLASSIFIER_FACTOR = 5.0
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
 
 class OptimizerConfig(BaseModel):
     """`adam` with the papers' group rules, or `adamw` with decay on matrices only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     kind: Literal["adam", "adamw"] = "adam"
     learning_rate: float = Field(default=3e-4, gt=0)
     weight_decay: float = Field(default=4e-5, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     eps: float = Field(default=1e-3, gt=0)
 
 

@@ -22,8 +22,12 @@ from model.transforms import AugmentationConfig
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+"""What every source of randomness takes."""
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SyntheticPeopleData(_Frozen):
@@ -40,9 +44,9 @@ class SyntheticPeopleData(_Frozen):
     looks: int = Field(4, gt=0)
     captions: int = Field(4, gt=0)
     view_size: tuple[int, int] = (192, 96)
-    seed: int = 0
+    seed: Seed = 0
     validation_identities: int = Field(200, gt=1)
-    validation_seed: int = 1
+    validation_seed: Seed = 1
 
 
 class CaptionedData(_Frozen):
@@ -91,7 +95,7 @@ class Recipe(_Frozen):
 
     name: str
     purpose: str
-    seed: int = 1
+    seed: Seed = 1
     encoder: EncoderConfig | None = None
     initial: str | None = None
     adapter: dict[str, Any] | None = None
@@ -121,6 +125,8 @@ class Recipe(_Frozen):
     def _fits(self) -> Self:
         if (self.encoder is None) == (self.initial is None):
             raise ValueError("give exactly one of [encoder] and initial = 'FOLDER'")
+        if self.encoder is not None and self.adapter is not None:
+            raise ValueError("[adapter] is for a run with initial; beside [encoder] give [encoder.adapter]")
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give exactly one of steps and epochs")
         if self.schedule_steps is not None and self.schedule.unit == "epoch":
@@ -140,8 +146,11 @@ class Recipe(_Frozen):
         if self.data.kind == "captioned":
             if "attributes" in kinds:
                 raise ValueError("the attributes loss needs synthetic people, whose attributes are known")
-            if self.data.sampler == "identity" and self.data.per_identity > self.batch_size:
-                raise ValueError("data.per_identity exceeds batch_size")
+            if self.data.sampler == "identity" and self.batch_size % self.data.per_identity:
+                raise ValueError(
+                    f"batches of {self.batch_size} cannot be filled with data.per_identity = "
+                    f"{self.data.per_identity} captions of each person; batch_size must be a multiple of it"
+                )
         swaps = any(loss.kind == "hard_captions" for loss in self.losses)
         if swaps and self.data.kind != "captioned":
             raise ValueError("the hard_captions loss needs captioned data, whose sentences it changes")
