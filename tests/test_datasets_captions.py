@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.datasets import available_splits, load_split
 from model.datasets.captions import CAPTIONS, split_of_identity
-from model.datasets.samples import Sample, read_split
+from model.datasets.samples import Sample
 from model.errors import DatasetError
 
 ROWS = [
@@ -124,11 +124,7 @@ def test_the_split_of_an_identity_depends_on_nothing_else(people, data, as_csv, 
         write_csv(file, chosen, ("hat", "identity", "caption", "image"))
     else:
         write_jsonl(file, chosen)
-    found = {
-        sample.path.name: split
-        for split in available_splits("captions", file)
-        for sample in read_split(CAPTIONS, file, split)
-    }
+    found = {pair.path.name: pair.split for pair in CAPTIONS.annotations(file).pairs}
     assert found == {row["image"]: split_of_identity(row["identity"].strip()) for row in chosen}
 
 

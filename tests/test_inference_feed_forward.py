@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_encoders import encoder_configs, random_encoder, relative
 
+from model.adapters.experts import pick_experts
 from model.config import EncoderConfig
-from model.inference.feed_forward import fused, merged, routing
+from model.inference.feed_forward import fused, merged
 from model.inference.folding import fold_text
 from model.inference.products import OneDnnProducts, TorchProducts
 
@@ -21,7 +22,7 @@ def test_routing_is_the_softmax_over_the_best(experts: int, data: st.DataObject)
     top_k = data.draw(st.integers(1, experts))
     one = st.lists(st.floats(-40, 40, width=32), min_size=experts, max_size=experts, unique=True)
     rows = data.draw(st.lists(one, min_size=1, max_size=4))
-    weights = routing(torch.tensor([rows]), top_k)
+    weights, _ = pick_experts(torch.tensor([rows]), top_k)
     for logits, given_weights in zip(rows, weights[0].double(), strict=True):
         best = sorted(range(experts), key=lambda number: -logits[number])[:top_k]
         powers = torch.tensor(logits, dtype=torch.float64).sub(max(logits)).exp()

@@ -19,9 +19,9 @@ from PIL import Image
 from ranking_toys import rank_matrix
 from safetensors.torch import load_file
 
-from model.datasets import DATASETS
+from model.datasets import DATASETS, available_splits, load_split
+from model.datasets.annotations import SPLITS
 from model.datasets.identity_sampler import identity_order
-from model.datasets.samples import read_split
 from model.evaluation import rank_vectors
 from model.losses.cmpm import cmpm_loss
 from model.losses.identity import IdentityLoss
@@ -265,15 +265,20 @@ SETS = [(path, title) for path in case_files("datasets*.json") for title in fact
 @pytest.mark.parametrize(("path", "title"), SETS, ids=stem)
 def test_readers(path, title, tmp_path):
     case = facts(path)["datasets"][title]
-    (layout,) = [layout for layout in DATASETS.values() if layout.title == title]
+    ((name, layout),) = [known for known in DATASETS.items() if known[1].title == title]
     (tmp_path / title).mkdir()
     (tmp_path / title / case["annotation_file"]).write_text(json.dumps(case["annotations"]))
-    train = read_split(layout, tmp_path, "train")
+    for pair in layout.annotations(tmp_path).pairs:
+        pair.path.parent.mkdir(parents=True, exist_ok=True)
+        pair.path.touch()
+    splits = available_splits(name, tmp_path)
+    loaded = {split: load_split(name, tmp_path, split).samples if split in splits else [] for split in SPLITS}
+    train = loaded["train"]
     listed = [[s.identity, s.image_id, str(s.path.relative_to(tmp_path)), s.caption] for s in train]
     assert listed == case["train"]
     assert len({sample.identity for sample in train}) == case["num_train_ids"]
     for split in ("test", "val"):
-        samples = read_split(layout, tmp_path, split)
+        samples = loaded[split]
         images = list({sample.image_id: sample for sample in samples}.values())
         assert [sample.identity for sample in images] == case[split]["image_pids"]
         assert [str(sample.path.relative_to(tmp_path)) for sample in images] == case[split]["img_paths"]

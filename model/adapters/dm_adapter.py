@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from model.adapters.adapter import Adapter, Beside, MethodConfig, RouterLoad, TowerAdapter, TowerShape
-from model.adapters.experts import Expert, weighted_sum
+from model.adapters.experts import Expert, pick_experts, weighted_sum
 from model.adapters.one_token import OneTokenTower, pick
 
 ROUTER_STD = 0.02
@@ -146,8 +146,7 @@ class MixtureOfAdapters(nn.Module):
             domain = F.linear(domain_prompt.float(), self.domain_gate.weight.float())
             alpha = self.alpha.float()
             logits = (1 - alpha) * own + alpha * domain
-            best, selected = logits.topk(self.top_k, dim=-1)
-            weights = torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
+            weights, selected = pick_experts(logits, self.top_k)
             return Routing(logits, selected, weights, router_load(logits, selected))
 
 

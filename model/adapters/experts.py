@@ -35,6 +35,13 @@ class Expert(nn.Module):
         return self.up(torch.relu(self.down(z)))  # type: ignore[no-any-return]
 
 
+def pick_experts(logits: torch.Tensor, top_k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """From (..., experts): each expert's weight, the softmax over the `top_k` best and zero elsewhere, and
+    which these are, best first (..., top_k)."""
+    best, selected = logits.topk(top_k, dim=-1)
+    return torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1)), selected
+
+
 def weighted_sum(
     experts: Sequence[Expert], z: torch.Tensor, weights: torch.Tensor, selected: torch.Tensor
 ) -> torch.Tensor:

@@ -23,7 +23,7 @@ from model.datasets.annotations import (
 )
 from model.errors import DatasetError
 
-__all__ = ["SPLITS", "LoadedSplit", "Sample", "Split", "read_image", "read_split"]
+__all__ = ["SPLITS", "LoadedSplit", "Sample", "Split", "read_image"]
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,6 @@ class LoadedSplit:
     samples: list[Sample]
     rejected: tuple[str, ...]
     notice: str
-
-
-def read_split(dataset: DataSet, root: Path, split: Split) -> list[Sample]:
-    """All samples of a split in file order; an empty list where the data set has no such split.
-
-    Raises DatasetError where the file is missing, cannot be read, or holds entries that cannot be used.
-    """
-    read = dataset.annotations(root)
-    refuse_entries(read, rejects_of(read, split))
-    pairs = [pair for pair in read.pairs if pair.split == split]
-    return number_samples(dataset, read.file, pairs, split, dataset.renumber)
 
 
 def rejects_of(read: Annotations, split: Split) -> list[Reject]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 
+from model.adapters.experts import pick_experts
 from model.inference.folding import Activation, Affine, Bottleneck, FoldedBlock, Mixture
 from model.inference.products import Added, Linear, Products, TorchProducts
 
@@ -57,13 +58,6 @@ def merged(block: FoldedBlock, products: Products, site: str) -> FeedForward:
     return run
 
 
-def routing(logits: torch.Tensor, top_k: int) -> torch.Tensor:
-    """Softmax over the `top_k` best of (..., experts), zero elsewhere; float32."""
-    logits = logits.float()
-    best, selected = logits.topk(top_k, dim=-1)
-    return torch.zeros_like(logits).scatter(-1, selected, best.softmax(dim=-1))
-
-
 def _beside(folded: Bottleneck | Mixture | None, products: Products, site: str) -> Added | None:
     if folded is None:
         return None
@@ -88,4 +82,4 @@ def _router(mixture: Mixture, products: Products, site: str) -> Linear:
     """
     gate = TorchProducts(torch.float32, products.device).linear(f"{site}.gate", mixture.gate)
     top_k = mixture.top_k  # the mixture itself is not kept
-    return lambda x: routing(gate(x.float()), top_k).to(x.dtype)
+    return lambda x: pick_experts(gate(x.float()), top_k)[0].to(x.dtype)
