@@ -31,6 +31,14 @@ LOSSES = {
     "cskt": [{"kind": "sdm"}],
     "dm_adapter": [{"kind": "sdm"}, {"kind": "balance"}],
 }
+EVERYTHING = {
+    "average_weights": 0.9,
+    "noise_robust": 1,
+    "losses": [{"kind": "sdm"}, {"kind": "balance"}, {"kind": "identity"}, {"kind": "hard_captions"}],
+    "hidden_words": 0.1,
+    "evaluate_every": 2,
+}
+"""Changes that give a run every part that a state holds."""
 
 
 def write_pairs(folder, identities=6, images=2, splits=("train", "val", "test")):
