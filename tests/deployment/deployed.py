@@ -48,7 +48,8 @@ class Deployed:
 
     def down(self) -> None:
         """Stop and remove all; compose alone may leave the replicas that an upgrade made."""
-        self.engine.call("rm", "-f", "-t", "20", *self.replicas())
+        self.engine.call("stop", "-t", "20", *(replicas := self.replicas()))
+        self.engine.call("rm", "-f", *replicas)
         self.compose("down")
 
     def replicas(self) -> list[str]:

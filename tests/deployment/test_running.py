@@ -1,5 +1,6 @@
 """compose.yaml, running: hardened, reached over the proxy alone, and with its data kept."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -60,10 +61,14 @@ def test_limits_are_in_force(deployed, service):
 
 
 def test_no_way_leads_out_of_service_prometheus_and_jobs(deployed, service):
-    """A default route would."""
-    for name in (service, "cskt_prometheus_1"):
-        routes = deployed.engine.inside(name, "cat", "/proc/net/route").splitlines()[1:]
-        assert [line.split()[1] for line in routes if line.split()[1] == "00000000"] == []
+    """They do not even reach what the proxy listens at on its other side, which this machine does."""
+    networks = deployed.engine.inspect("cskt_proxy_1")["NetworkSettings"]["Networks"]
+    address = networks["cskt_outside"]["IPAddress"]
+    socket.create_connection((address, 443), timeout=3).close()
+    code = f"import socket; socket.create_connection(('{address}', 443), timeout=3)"
+    for name, python in ((service, "python"), ("cskt_prometheus_1", "python3")):
+        told = deployed.engine.inside(name, python, "-c", code, status=1)
+        assert "TimeoutError" in told or "Network is unreachable" in told
     code = "import socket; print([name for _, name in socket.if_nameindex()])"
     told = deployed.compose(
         "--profile", "jobs", "run", "--rm", "--entrypoint", "python", "indexer", "-c", code
@@ -87,6 +92,12 @@ def test_the_page_is_there(deployed):
     assert page.status_code == httpx.codes.OK
     assert "default-src" in page.headers["content-security-policy"]
     assert "<title>" in page.text
+
+
+def test_who_comes_by_another_address_is_told_the_right_one(deployed):
+    with httpx.Client(verify=False) as client:
+        told = client.get(f"https://127.0.0.1:{deployed.port}/readyz")
+    assert (told.status_code, told.text) == (httpx.codes.MISDIRECTED_REQUEST, "Open https://localhost")
 
 
 def test_what_is_not_for_everybody(deployed):
