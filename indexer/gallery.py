@@ -63,7 +63,8 @@ class Gallery(Protocol):
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
         """Remove items for good, never to be indexed again; returns how many there were.
 
-        `erase`: when it returns, nothing of them is left in the gallery but a hash of each key.
+        `erase`: when it returns, nothing of them, or of anyone removed before, is left in the gallery but a
+        hash of each key.
         """
         ...
 

@@ -22,8 +22,8 @@ def add_remove(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "remove",
         help="remove people from a gallery for good",
         description="Removes the items for which everything that is given holds; they are never indexed "
-        "again. With --erase no trace of them is left in the gallery's folder but a hash of each key, by "
-        "which they stay removed when an older backup is restored.",
+        "again. With --erase no trace of them, or of anyone removed before, is left in the gallery's folder "
+        "but a hash of each key, by which they stay removed when an older backup is restored.",
     )
     parser.add_argument("--gallery", required=True, metavar="G", help="folder of the gallery")
     parser.add_argument("--id", action="append", type=int, metavar="N", help="this item; may be repeated")
@@ -56,7 +56,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     gallery = open_gallery(arguments.gallery, write=True)
     try:
         if arguments.erase and arguments.key and not arguments.id and filter_of(arguments) is None:
-            removed = gallery.remove(arguments.key, erase=True)  # also what was removed before, or rejected
+            removed = gallery.remove(arguments.key, erase=True)  # also what was only rejected
         else:
             removed = gallery.remove_ids(ids, erase=arguments.erase)
         left = len(gallery)
@@ -65,7 +65,8 @@ def run_remove(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"removed": removed, "erased": arguments.erase, "items": left}))
     else:
-        how = "erased: no trace is left" if arguments.erase else "removed"
+        erased = "erased: no trace is left of them, or of anyone removed before"
+        how = erased if arguments.erase else "removed"
         print(f"{removed} of {items} items {how}; the gallery holds {left}.")
     return 0
 

@@ -32,7 +32,7 @@ def test_a_removed_key_does_not_come_back_as_a_rejected_one(tmp_path, erase):
 def test_an_erasure_that_was_cut_off_before_it_removed_anything_can_be_repeated(tmp_path):
     gallery = writer(tmp_path / "g")
     gallery.add(make_items(0, 5))
-    gallery._writer.mark_traces(["key-1"])
+    gallery._writer.remove_rejected(["key-1"])
     assert sql(tmp_path / "g", "SELECT * FROM removal") == []
     assert gallery.remove(["key-1"], erase=True) == 1
     gallery.close()

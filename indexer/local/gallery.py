@@ -110,18 +110,19 @@ class LocalGallery:
     def remove(self, keys: Sequence[str], *, erase: bool = False) -> int:
         """Remove items for good; returns how many there were.
 
-        `erase`: see `remove_ids`; it concerns also keys that were removed before, or were only rejected.
+        `erase`: see `remove_ids`; it concerns also keys that were only rejected.
         """
         if erase:
-            self._writing().mark_traces(keys)
+            self._writing().remove_rejected(keys)
         return self.remove_ids(self.ids_of(keys), erase=erase)
 
     def remove_ids(self, ids: Sequence[int], *, erase: bool = False) -> int:
         """Remove items for good by their ids; returns how many there were.
 
-        The next `build_generation` is without them. `erase` leaves no trace of them but a hash of each key:
-        index files and database are written anew and the log is emptied before it returns (GalleryBusy if a
-        reader prevents that, GalleryFull; the next erasure or the next writer ends it).
+        The next `build_generation` is without them. `erase` leaves no trace of them, or of anyone who was
+        removed before, but a hash of each key: index files and database are written anew and the log is
+        emptied before it returns (GalleryBusy if a reader prevents that, GalleryFull; the next erasure or the
+        next writer ends it).
         """
         writer = self._writing()
         removed = writer.remove(ids, erase)

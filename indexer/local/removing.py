@@ -25,13 +25,12 @@ def removal(id: int, digest: bytes, at: str, erased: int) -> tuple[object, ...]:
 def remove(connection: sqlite3.Connection, ids: Sequence[int], erase: bool) -> int:
     """Remove the items with these ids for good; returns how many there were.
 
-    `erase` also forgets what was rejected at the same place, and marks them, until `Writer.end_erasing`, as
-    leaving traces. One whose facts are damaged goes too.
+    What was rejected at the same places is forgotten too. `erase` marks them, and all that were removed
+    before, as leaving traces until `Writer.end_erasing`. One whose facts are damaged goes too.
     """
     removed, moment = 0, schema.now()
     salt = own_row(connection)["salt"]
-    if erase:
-        forget_rejected_beside(connection, ids)
+    forget_rejected_beside(connection, ids)
     query = f"SELECT {ITEM_COLUMNS}, crc FROM item WHERE id = ?"
     with torn_texts(connection):
         for id in ids:
@@ -42,33 +41,29 @@ def remove(connection: sqlite3.Connection, ids: Sequence[int], erase: bool) -> i
                         "not know the true one, and its source is not to be indexed again.",
                         id,
                     )
-                state = schema.TO_ERASE if erase else schema.REMOVED
-                connection.execute(ENTER_REMOVAL, removal(id, key_hash(salt, str(row[1])), moment, state))
+                entry = removal(id, key_hash(salt, str(row[1])), moment, schema.REMOVED)
+                connection.execute(ENTER_REMOVAL, entry)
                 connection.execute("DELETE FROM item WHERE id = ?", [id])
                 for table in TABLES_OF_ITEMS:
                     connection.execute(f"DELETE FROM {table} WHERE item_id = ?", [id])
                 removed += 1
+    if erase:
+        connection.execute(
+            "UPDATE removal SET erased = ? WHERE erased = ?", [schema.TO_ERASE, schema.REMOVED]
+        )
     return removed
 
 
-def mark_traces(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
-    """Mark as to be erased what is left of keys that were removed before, or were only rejected.
-
-    What is stored is left to `remove`.
-    """
+def remove_rejected(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
+    """Remove for good, to be erased, those of the keys that were only rejected."""
     salt = own_row(connection)["salt"]
     for key in map(storable, keys):
-        if connection.execute("SELECT EXISTS (SELECT 1 FROM item WHERE key = ?)", [key]).fetchone()[0]:
-            continue
-        digest = key_hash(salt, key)
-        connection.execute(
-            "UPDATE removal SET erased = ? WHERE key_hash = ? AND erased = ?",
-            [schema.TO_ERASE, digest, schema.REMOVED],
-        )
-        if connection.execute("DELETE FROM rejected WHERE key = ?", [key]).rowcount:
+        if connection.execute(
+            "DELETE FROM rejected WHERE key = ? AND key NOT IN (SELECT key FROM item)", [key]
+        ).rowcount:
             connection.execute(
                 f"{ENTER_REMOVAL} ON CONFLICT (key_hash) DO UPDATE SET erased = excluded.erased",
-                removal(schema.NO_ITEM, digest, schema.now(), schema.TO_ERASE),
+                removal(schema.NO_ITEM, key_hash(salt, key), schema.now(), schema.TO_ERASE),
             )
 
 

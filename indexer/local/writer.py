@@ -24,7 +24,7 @@ from indexer.local.database import (
 from indexer.local.folder import DATABASE, found_something, has_index_files, make_durable, prepare_folder
 from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
-from indexer.local.removing import mark_traces, remove
+from indexer.local.removing import remove, remove_rejected
 from indexer.local.replacement import replace_database, temporary_database
 from indexer.local.rows import changed_facts, item_row, stored_row, stored_vectors
 from indexer.local.store import Identity
@@ -155,10 +155,10 @@ class Writer:
         with self.transaction() as connection:
             return remove(connection, ids, erase)
 
-    def mark_traces(self, keys: Sequence[str]) -> None:
-        """Mark as to be erased what is left of keys that were removed before, or were only rejected."""
+    def remove_rejected(self, keys: Sequence[str]) -> None:
+        """Remove for good, to be erased, those of the keys that were only rejected."""
         with self.transaction() as connection:
-            mark_traces(connection, keys)
+            remove_rejected(connection, keys)
 
     def empty_log(self, wait: float = _WAIT_FOR_READERS) -> None:
         """Move everything from the write-ahead log into the database, and leave the log empty.

@@ -101,7 +101,8 @@ class Truth:
                 gone = [number for number in dict.fromkeys(numbers) if number in self.live]
                 self.live = {number: version for number, version in self.live.items() if number not in gone}
                 self.removed += gone
-                self.erased += gone if name == "erase" else []
+                if name == "erase":  # with them whoever was removed before
+                    self.erased = list(self.removed)
                 return len(gone)
             case ["update", number, version]:
                 if number in self.live:
