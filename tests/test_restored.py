@@ -91,6 +91,46 @@ def test_where_nothing_knows_of_removals_it_has_to_be_said(tmp_path):
     assert_holds(tmp_path / "new", entries)
 
 
+def remove_one(gallery):
+    gallery.remove(["key-3"])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [remove_one, lambda gallery: gallery.add([make_item(50)]), lambda gallery: gallery.update("key-5", {})],
+)
+def test_a_ledger_that_is_older_than_the_backup_does_not_do(tmp_path, step):
+    """It cannot know who was removed after the backup was made."""
+    filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "older.db")
+    shutil.copytree(tmp_path / "g", tmp_path / "copy")
+    gallery = writer(tmp_path / "g")
+    step(gallery)
+    gallery.close()
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    gallery = writer(tmp_path / "g")
+    gallery.remove(["key-7"], erase=True)
+    gallery.close()
+    back_up(tmp_path / "g", tmp_path / "newer.db")
+    for ledgers in (["older.db"], ["copy"], ["older.db", "copy"]):
+        with pytest.raises(GalleryError, match="says who was removed since"):
+            restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / name for name in ledgers])
+    restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / "older.db", tmp_path / "newer.db"])
+    assert sql(tmp_path / "new", "SELECT 1 FROM item WHERE key = 'key-7'") == []
+
+
+def test_a_copy_of_the_backup_is_no_news_of_who_was_removed(tmp_path):
+    filled(tmp_path / "g")
+    back_up(tmp_path / "g", tmp_path / "b.db")
+    shutil.copy(tmp_path / "b.db", tmp_path / "copy.db")
+    (tmp_path / "link.db").symlink_to(tmp_path / "b.db")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(tmp_path / "b.db", tmp_path / "folder" / "gallery.db")
+    for name in ("b.db", "folder/../b.db", "link.db", "copy.db", "folder"):
+        with pytest.raises(GalleryError, match="says who was removed since"):
+            restore(tmp_path / "b.db", tmp_path / "new", [tmp_path / name])
+
+
 @pytest.mark.parametrize("erase", [False, True])
 def test_who_was_removed_since_does_not_come_back(tmp_path, erase):
     entries = filled(tmp_path / "g")

@@ -16,7 +16,7 @@ from indexer.local.folder import DATABASE, prepare_folder
 from indexer.local.gallery import LocalGallery
 from indexer.local.lock import WriterLock
 from indexer.local.replacement import copy_pages, remove_database, replace_database, temporary_database
-from indexer.local.restored import prepare
+from indexer.local.restored import knows_later_removals, prepare
 from indexer.local.store import Store
 from indexer.local.verify import database_problems
 
@@ -240,8 +240,7 @@ def _refuse_strangers(backup: Store, others: Sequence[Store]) -> None:
 def _refuse_to_forget(backup: Store, folder: Path, standing: Store | None, ledgers: Sequence[Store]) -> None:
     """GalleryError where items would be lost, or where the removed would come back for want of a ledger."""
     if standing is None:
-        made = backup.moment().epoch
-        if not any(one.path != backup.path and one.moment().epoch >= made for one in ledgers):
+        if not any(knows_later_removals(one, backup) for one in ledgers):
             raise GalleryError(
                 f"nothing at {folder} says who was removed since {backup.path} was made, and they would come "
                 "back: name newer backups, or another copy of the gallery, with --ledger; or add --force."

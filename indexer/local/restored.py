@@ -49,6 +49,26 @@ def prepare(backup: Store, path: Path, folder: Path, standing: Store | None, led
     return again
 
 
+def knows_later_removals(ledger: Store, backup: Store) -> bool:
+    """Whether a ledger can know who was removed after the backup was made.
+
+    It must not be older by any count that only rises. One that has come just as far may be the living
+    gallery, to which nothing happened since; another backup would be no more than a copy of this one.
+    """
+    then, now = _progress(backup), _progress(ledger)
+    if ledger.path.samefile(backup.path) or any(late < early for late, early in zip(now, then, strict=True)):
+        return False
+    return now != then or ledger.row("PRAGMA journal_mode") == ("wal",)
+
+
+def _progress(store: Store) -> list[tuple[int, ...]]:
+    """The epoch and how many facts changed in it, and how many items and removals there ever were."""
+    with store.one_moment():
+        moment = store.moment()
+        given = dict(store.rows("SELECT name, seq FROM sqlite_sequence"))
+    return [(moment.epoch, moment.changes), (given.get("item", 0),), (given.get("removal", 0),)]
+
+
 def _ledger(store: Store) -> list[Entry]:
     store.checked_rows("removal")
     return store.rows("SELECT key_hash, removed_at, erased FROM removal ORDER BY id")
