@@ -79,6 +79,12 @@ def test_what_is_promised_is_found(approximate):
     assert gallery.verify() == []
 
 
+@pytest.mark.parametrize("k", [10, 50, 200])
+def test_the_recall_holds_for_more_hits_too(approximate, k):
+    gallery, entries = approximate()
+    assert recall(gallery, entries, queries(2, 60), k) >= 0.97
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=FILTERS, k=st.integers(1, 30), seed=st.integers(0, 999))
 def test_a_filtered_search_is_exact_on_every_kind(approximate, where, k, seed):
@@ -138,6 +144,19 @@ def test_a_kind_that_cannot_reach_the_recall_is_refused(tmp_path, monkeypatch, c
     gallery.add(make_items(900, 10))
     gallery.build_generation()  # it is not tried again
     assert len(caplog.records) == 1
+    gallery.close()
+
+
+def test_a_writer_that_stays_open_does_not_try_a_refused_kind_again(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("indexer.vectors.coarse.WIDEST", 2)
+    gallery = writer(tmp_path / "g", "PQ1x4")
+    for start in (0, 900):
+        gallery.add(make_items(start, 900))
+        gallery.build_generation()
+    assert len(caplog.records) == 1
+    gallery.use_kind("SQ8")  # another one is tried
+    gallery.build_generation()
+    assert gallery.stats().index.startswith("SQ8")
     gallery.close()
 
 

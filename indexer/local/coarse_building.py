@@ -6,6 +6,7 @@ queries are at hand. One that cannot reach the goal is refused: every row is sca
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 RECALL_GOAL = 0.99
 RECALL_K = 10
 PROBES = 200
+DEPTHS = (30, 100, 300, 1000)
+"""Up to which of these many hits the recall holds is measured too; rows are scanned for more than that."""
+
 _PROBE_NOISE = 0.7
 _SEED = 5
 _ROWS_AT_ONCE = 16_384
@@ -68,6 +72,7 @@ def bring_up_coarse(writer: Writer, store: Store, folder: Path, current: Callabl
     if made is None:
         with writer.transaction() as connection:  # else each build would try again
             change_gallery(connection, "index_kind = ?", [EXACT])
+        store.identity = replace(identity, kind=EXACT)
         return _drop(writer, store, folder)
     written = write_file(folder, ".coarse", made[0].write)
     covered, last_removal = (snapshot.moment.last_id, len(made[0])), snapshot.moment.last_removal
@@ -106,7 +111,8 @@ def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex
         )
         return None
     probes = _probes(random, training)
-    tuning = tune(index, RECALL_K, len(probes), RECALL_GOAL, _Recall(snapshot, index, probes).measured)
+    recall = _Recall(snapshot, index, probes)
+    tuning = tune(index, RECALL_K, len(probes), RECALL_GOAL, recall.measured)
     if tuning.recall < RECALL_GOAL:
         log.warning(
             "the index %s finds only %.1f %% of the %d best at its widest, not %.0f %%: it is refused, "
@@ -114,7 +120,7 @@ def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex
             *(factory, 100 * tuning.recall, RECALL_K, 100 * RECALL_GOAL),
         )
         return None
-    return index, tuning
+    return index, replace(tuning, reach=recall.reach(tuning.widen))
 
 
 def rows_of(snapshot: Snapshot, ids: Ids) -> Vectors:
@@ -149,13 +155,23 @@ class _Recall:
 
     def __init__(self, snapshot: Snapshot, index: CoarseIndex, probes: Vectors) -> None:
         self._snapshot, self._index, self._probes = snapshot, index, probes
-        self._true, _ = rank([(part.index, part.living) for part in snapshot.parts], probes, RECALL_K)
+        deepest = min(DEPTHS[-1], len(index))
+        self._true, _ = rank([(part.index, part.living) for part in snapshot.parts], probes, deepest)
 
-    def measured(self, widen: int) -> float:
+    def reach(self, widen: int) -> int:
+        """Up to how many hits the goal is reached, given that it is for RECALL_K."""
+        reach = RECALL_K
+        for depth in DEPTHS:
+            if depth > self._true.shape[1] or self.measured(widen, depth) < RECALL_GOAL:
+                break
+            reach = depth
+        return reach
+
+    def measured(self, widen: int, depth: int = RECALL_K) -> float:
         """With so many proposals for each row wanted. A row that scores the same as the last counts too."""
         found = 0
-        proposed = self._index.propose(self._probes, widen * RECALL_K)
+        proposed = self._index.propose(self._probes, widen * depth)
         for query, best, ids in zip(self._probes, self._true, proposed, strict=True):
             scores, _ = exact_scores(self._snapshot.parts, query, np.sort(ids))
-            found += min(RECALL_K, int(np.count_nonzero(scores >= best[-1] - _SAME_SCORE)))
-        return found / (RECALL_K * len(self._probes))
+            found += min(depth, int(np.count_nonzero(scores >= best[depth - 1] - _SAME_SCORE)))
+        return found / (depth * len(self._probes))

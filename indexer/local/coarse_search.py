@@ -52,8 +52,12 @@ class Coarse:
     ) -> tuple[Scores, Ids]:
         """Scores and ids (queries, k): of what it proposes, and of every row that it does not cover.
 
-        A query for which it proposes too few to find k rows, as a graph may, is answered by scanning all.
+        A query for which it proposes too few to find k rows, as a graph may, is answered by scanning all; so
+        is every query for more hits than its recall was measured for.
         """
+        everything = [(part.index, part.living) for part in parts]
+        if k > self.file.tuning.reach:
+            return rank(everything, queries, k, pool)
         covered = [part for part in parts if part.up_to <= self.file.up_to]
         others = [(part.index, part.living) for part in parts if part.up_to > self.file.up_to]
         scores, ids = rank(others, queries, k, pool)
@@ -69,7 +73,6 @@ class Coarse:
             )
         short = np.flatnonzero(ids[:, -1] < 0)
         if len(short):
-            everything = [(part.index, part.living) for part in parts]
             scores[short], ids[short] = rank(everything, queries[short], k, pool)
         return scores, ids
 

@@ -55,7 +55,7 @@ def _described(coarse: catalogue.CoarseFile | None) -> str:
     return (
         f"{coarse.factory} over {coarse.rows} rows ({width}{tuning.widen} proposals for each hit), "
         f"scored exactly; recall@{tuning.k} {tuning.recall:.4f} over {tuning.probes} probes; "
-        "filtered searches are exact"
+        f"filtered searches, and those for more than {tuning.reach} hits, are exact"
     )
 
 

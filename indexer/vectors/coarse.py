@@ -32,7 +32,8 @@ class Tuning:
     """How an approximate index is searched, and the recall that was measured so.
 
     parameter: FAISS's name of what is turned (nprobe, efSearch; empty where there is nothing); widen:
-    proposals for each row wanted; recall: of the `k` best over `probes` queries, against brute force.
+    proposals for each row wanted; recall: of the `k` best over `probes` queries, against brute force; reach:
+    up to how many hits it is as good.
     """
 
     parameter: str
@@ -41,6 +42,7 @@ class Tuning:
     recall: float
     k: int
     probes: int
+    reach: int = 10  # of an older file only that is known
 
     def as_dict(self) -> dict[str, str | int | float]:
         """The same as plain data; `Tuning(**data)` restores it."""
@@ -149,4 +151,4 @@ def tune(index: CoarseIndex, k: int, probes: int, goal: float, recall: Callable[
     widen = _NARROWEST
     while (reached := recall(widen)) < goal and widen < WIDEST:
         widen *= 2
-    return Tuning(parameter, value, widen, round(reached, 4), k, probes)
+    return Tuning(parameter, value, widen, round(reached, 4), k, probes, reach=k)
