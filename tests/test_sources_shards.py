@@ -63,6 +63,19 @@ def test_a_sample_is_a_picture_with_the_facts_beside_it(tmp_path: Path) -> None:
     assert [image.data for image in images] == [jpeg(1), jpeg(2), jpeg(3)]
 
 
+def test_a_key_among_the_facts_hides_no_other_picture(tmp_path: Path) -> None:
+    """img2dataset writes the same ones in each data set, and a sample may have two pictures."""
+    facts = {"000.json": json.dumps({"key": "000000000", "camera": "gate"}).encode()}
+    for number, pictures in enumerate((["000.jpg"], ["000.jpg"], ["000.a.png", "000.b.png"])):
+        named = {name: jpeg(10 * number + place) for place, name in enumerate(pictures)}
+        (tmp_path / f"s-{number}.tar").write_bytes(tar(facts | named))
+    images, rejected = read(tmp_path)
+    assert rejected == []
+    places = ["s-0.tar#000.jpg", "s-1.tar#000.jpg", "s-2.tar#000.a.png", "s-2.tar#000.b.png"]
+    assert [image.item.key for image in images] == [f"{tmp_path}/{place}" for place in places]
+    assert [dict(image.item.attributes) for image in images] == [{"key": "000000000"}] * 4
+
+
 def test_further_pictures_of_a_sample_and_hidden_files_are_left_out(tmp_path: Path) -> None:
     order = [
         "1.jpg",

@@ -1,6 +1,6 @@
 """What a row about an image means, whether it comes from a manifest or from inside a shard.
 
-Known columns: `key`, `camera`, `seen_at`, `track`, `box`, and `path`, which is for the reader; each further
+Known columns: `key` (an attribute in shards), `camera`, `seen_at`, `track`, `box`, and `path`, which is for the reader; each further
 column becomes an attribute, a text, a number, true or false. Nulls and empty texts are left out.
 """
 

@@ -6,21 +6,24 @@ manifest's row does (`rows.py`); `000123.txt` and `000123.cls` become the attrib
 files are left out, among them hidden ones and further pictures such as `000123.mask.png` beside
 `000123.jpg`.
 
-Without a `key` among its facts, a picture's key is the shard's absolute path or URL, `#`, and the member's
-name. Of two members with one name the first counts. A shard is one file to read, so `--shard i/n` deals out
-whole shards: cut a data set into several times as many shards as there are runs.
+A picture's key is the shard's absolute path or URL, `#`, and the member's name, with its box where it has one.
+A `key` among its facts becomes an attribute: other data sets, and the sample's other pictures, may have the
+same one (img2dataset begins each with 000000000). Of two members with one name the first counts. A shard is
+one file to read, so `--shard i/n` deals out whole shards: cut a data set into several times as many shards as
+there are runs.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from indexer.decode import MOST_BYTES
 from indexer.errors import SourceError
-from indexer.items import RawImage, Rejected
+from indexer.items import GalleryItem, RawImage, Rejected
 from indexer.sources.folder import IMAGE_SUFFIXES
 from indexer.sources.places import Place
-from indexer.sources.rows import RowError, item_of, typed
+from indexer.sources.rows import RowError, item_of, text_of, typed
 from indexer.sources.scope import EVERYTHING, Scope
 from indexer.sources.shard_list import find_shards
 from indexer.sources.tar import BrokenTar, Member, members
@@ -76,7 +79,7 @@ class ShardsSource:
             try:
                 if member.data is None:
                     raise RowError(member.reason)
-                yield RawImage(item_of(_facts(list(named.values())), uri, self.name), member.data)
+                yield RawImage(_item(_facts(list(named.values())), uri, self.name), member.data)
             except RowError as error:
                 yield Rejected(uri, uri, self.name, str(error))
 
@@ -101,6 +104,13 @@ def _samples(found: Iterator[Member]) -> Iterator[list[Member]]:
         raise
     if sample:
         yield sample
+
+
+def _item(facts: dict[str, object], uri: str, source: str) -> GalleryItem:
+    """The item of a picture, its `key` an attribute; raises RowError."""
+    key = text_of(facts, "key")
+    item = item_of({name: value for name, value in facts.items() if name != "key"}, uri, source)
+    return replace(item, attributes={"key": key, **item.attributes}) if key else item
 
 
 def _facts(sample: list[Member]) -> dict[str, object]:
