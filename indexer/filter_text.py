@@ -7,8 +7,9 @@
     VALUE      a word, or a text in "..." or '...' with the escapes of JSON
 
 `!=`, `not in` and `not exists` also let rows through that have no such field. A value is a text, which also
-stands for the number or truth value that it spells. Times may be anything that `indexer.times` reads. One
-condition without quotes whose texts hold spaces, `name=dark blue`, is understood as well.
+stands for the number or truth value that it spells; below and above a number there are numbers only. Times
+may be anything that `indexer.times` reads. One condition without quotes whose texts hold spaces, `name=dark
+blue`, is understood as well.
 """
 
 import json

@@ -5,12 +5,14 @@ Logic has two values: a row without the field fails every condition on it, and s
 
 Numbers compare with numbers exactly as Python compares them (True is 1), texts with texts by code points, and
 nothing else matches anything. A wanted text also stands for the number or truth value that it spells in JSON:
-"3" finds 3, "true" finds True. `seen_at` is a text such as `2026-05-01T12:00:00.000Z`; a wanted time is given
-in the same form.
+"3" finds 3, "true" finds True; `.5` may be written for 0.5. Below and above such a text there are numbers
+only: `age > 30` finds no age of "unknown". `seen_at` is a text such as `2026-05-01T12:00:00.000Z`; a wanted
+time is given in the same form.
 """
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 Operator = Literal["<", "<=", ">", ">="]
 
+_LEADING_POINT = re.compile(r"^\s*-?(?=\.[0-9])")
 OWN_FIELDS = ("id", "source", "camera", "track", "seen_at")
 ATTRIBUTE = "attributes."
 MAX_DEPTH = 50
@@ -41,7 +44,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Compare:
-    """The field is below (`<`, `<=`) or above (`>`, `>=`) the value."""
+    """The field is below (`<`, `<=`) or above (`>`, `>=`) the value; of its readings the last counts."""
 
     field: str
     operator: Operator
@@ -102,7 +105,7 @@ Filter = OneOf | Compare | Exists | Not | AllOf | AnyOf
 
 
 def readings(wanted: "AttributeValue") -> "tuple[AttributeValue, ...]":
-    """What a wanted value stands for: a text also for the number or truth value it spells in JSON.
+    """What a wanted value stands for: a text also for the number or truth value it spells, which comes last.
 
     Texts are returned as galleries store them. What equals nothing (NaN) stands for nothing.
     """
@@ -110,7 +113,7 @@ def readings(wanted: "AttributeValue") -> "tuple[AttributeValue, ...]":
         return (wanted,) if wanted == wanted else ()
     text = storable(wanted)
     try:
-        spelled = json.loads(text, parse_constant=_refuse_constant)
+        spelled = json.loads(_LEADING_POINT.sub(r"\g<0>0", text), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return (text,)
     return (text, spelled) if isinstance(spelled, bool | int | float) else (text,)

@@ -9,7 +9,7 @@ from indexer.filters import ATTRIBUTE, AllOf, AnyOf, Compare, Exists, Not, OneOf
 from indexer.items import GalleryItem
 
 COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*|(?=\.))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 NAMES = ("coat", "bag", "height", "a.b", 'camera" ä', "rare")
 WORDS = (
@@ -22,6 +22,9 @@ WORDS = (
     " 1",
     "1.0",
     "-2e0",
+    ".5",
+    "-.5e0",
+    "unknown",
     "NaN",
     "[1]",
     "é",
@@ -73,6 +76,8 @@ def passes(item, where, id=None):
         case OneOf(_, wanted):
             return any(_holds(operator.eq, value, one) for one in wanted)
         case Compare(_, sign, wanted):
+            if isinstance(value, str) and isinstance(wanted, str) and _spelled(wanted.strip()) is not None:
+                return False  # nothing that is no number is above or below one
             return _holds(COMPARISONS[sign], value, wanted)
     raise AssertionError(where)
 

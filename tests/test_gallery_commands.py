@@ -4,9 +4,10 @@ import io
 import json
 
 import pytest
-from gallery_makers import assert_holds, bytes_below, change, filled, make_items, sql, writer
+from gallery_makers import assert_holds, bytes_below, change, filled, make_item, make_items, sql, writer
 
-from indexer.items import Rejected
+from indexer.items import EmbeddedItem, Rejected
+from indexer.sources.manifest import ManifestSource
 from service.cli import main
 
 
@@ -92,6 +93,21 @@ def test_what_is_chosen_goes_and_nothing_else(gallery, capsys, choice, goes):
     status, out, _ = run(capsys, *command, "--yes")
     assert (status, json.loads(out)) == (0, {"removed": len(ids), "erased": False, "items": 60 - len(ids)})
     assert left(gallery) == expected
+
+
+def test_who_is_erased_by_a_number_is_known_by_a_number(tmp_path, capsys):
+    table = "path,age,conf\na.png,35,0.9\nb.png,unknown,1e-05\nc.png,,.5\nd.png,8,none\n"
+    (tmp_path / "people.csv").write_text(table)
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(b"a picture")
+    images = ManifestSource(str(tmp_path / "people.csv"))
+    gallery = writer(tmp_path / "g")
+    gallery.add([EmbeddedItem(image.item, make_item(0).vector, b"") for image in images])
+    gallery.close()
+    gallery = tmp_path / "g"
+    for where, ids in (("conf > 0.4", [1, 3]), ("conf < .4", [2]), ("age > 30", [1]), ("age <= 1e1", [4])):
+        _, out, _ = run(capsys, "remove", "--gallery", gallery, "--where", where, "--dry-run", "--json")
+        assert (where, json.loads(out)["ids"]) == (where, ids)
 
 
 def test_a_dry_run_lists_who_would_go(gallery, capsys):

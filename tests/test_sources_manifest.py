@@ -212,7 +212,16 @@ def test_plain_cells_come_back_as_what_they_were(value: bool | int | float) -> N
     assert type(typed(str(text))) is type(value)
 
 
-@pytest.mark.parametrize("cell", ["007", "1e5", "True", "yes", "+3", "1_000", "1.2.3", "٣", "12 Main Street"])
+@pytest.mark.parametrize("cell", ["1e-05", ".5", "-.25e+2", "1E5", "0.9"])
+def test_numbers_in_other_spellings_are_numbers(cell: str) -> None:
+    """As text they would be missed, or found, by every comparison with a number."""
+    assert (typed(cell), type(typed(cell))) == (float(cell), float)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["007", "1e", "e5", ".", "-.e1", "1e999", "True", "yes", "+3", "1_000", "1.2.3", "٣", "12 Main Street"],
+)
 def test_what_only_resembles_a_number_stays_text(cell: str) -> None:
     assert typed(f" {cell} ") == cell
 

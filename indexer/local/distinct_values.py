@@ -119,8 +119,10 @@ class Values:
 
 def wanted_by(condition: OneOf | Compare) -> tuple[list[AttributeValue], list[AttributeValue]]:
     """The texts and the numbers that the condition compares with."""
-    given = condition.values if isinstance(condition, OneOf) else (condition.value,)
-    wanted = [reading for value in given for reading in readings(value)]
+    if isinstance(condition, Compare):
+        wanted = list(readings(condition.value)[-1:])
+    else:
+        wanted = [reading for value in condition.values for reading in readings(value)]
     return [one for one in wanted if isinstance(one, str)], [
         one for one in wanted if not isinstance(one, str)
     ]

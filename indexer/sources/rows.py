@@ -1,7 +1,8 @@
 """What a row about an image means, whether it comes from a manifest or from inside a shard.
 
-Known columns: `key` (an attribute in shards), `camera`, `seen_at`, `track`, `box`, and `path`, which is for the reader; each further
-column becomes an attribute, a text, a number, true or false. Nulls and empty texts are left out.
+Known columns: `key` (an attribute in shards), `camera`, `seen_at`, `track`, `box`, and `path`, which is for
+the reader; each further column becomes an attribute, a text, a number, true or false. Nulls and empty texts
+are left out.
 """
 
 import math
@@ -13,7 +14,7 @@ from indexer.texts import storable
 from indexer.times import to_utc
 
 KNOWN_COLUMNS = ("path", "key", "camera", "seen_at", "track", "box")
-NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
+NUMBER = re.compile(r"-?((0|[1-9]\d{0,14})(\.\d+)?|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 Row = Mapping[str, object]
 
 
@@ -57,9 +58,10 @@ def typed(cell: str) -> AttributeValue:
     text = cell.strip()
     if text in ("true", "false"):
         return text == "true"
-    if NUMBER.fullmatch(text):
-        return float(text) if "." in text else int(text)
-    return text
+    if not NUMBER.fullmatch(text):
+        return text
+    number = int(text) if text.lstrip("-").isdigit() else float(text)
+    return number if math.isfinite(number) else text
 
 
 def read_box(value: object) -> Box | None:

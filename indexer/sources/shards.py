@@ -6,7 +6,7 @@ manifest's row does (`rows.py`); `000123.txt` and `000123.cls` become the attrib
 files are left out, among them hidden ones and further pictures such as `000123.mask.png` beside
 `000123.jpg`.
 
-A picture's key is the shard's absolute path or URL, `#`, and the member's name, with its box where it has one.
+A picture's key is the shard's absolute path or URL, `#`, and the member's name, with its box if it has one.
 A `key` among its facts becomes an attribute: other data sets, and the sample's other pictures, may have the
 same one (img2dataset begins each with 000000000). Of two members with one name the first counts. A shard is
 one file to read, so `--shard i/n` deals out whole shards: cut a data set into several times as many shards as

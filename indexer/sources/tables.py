@@ -1,7 +1,7 @@
 """Rows out of text: CSV with comma, semicolon or tab, and JSON Lines (one object a line).
 
-JSON values keep their types. In CSV a whole number, a decimal number, `true` and `false` are taken as such,
-everything else stays text (`007`, `1e5` too); empty cells are left out.
+JSON values keep their types. In CSV a whole number, a decimal number (`0.9`, `.9`, `1e-05`), `true` and
+`false` are taken as such, everything else stays text (`007` too); empty cells are left out.
 """
 
 import csv
