@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+_LEAST_SECONDS, _MOST_SECONDS = 1e8, 1e10
+
 
 def to_utc(value: str | int | float) -> str:
     """`2026-05-01T14:00+02:00`, `2026-05-01 12:00:00`, or Unix seconds -> `2026-05-01T12:00:00.000Z`.
@@ -19,12 +21,18 @@ def to_utc(value: str | int | float) -> str:
 
 
 def parse(value: str | int | float) -> datetime:
-    """The same as an aware datetime in UTC."""
+    """The same as an aware datetime in UTC.
+
+    Digits alone are a date of eight, or Unix seconds from 1973 to 2286: a number that is something else, such
+    as a date or milliseconds, is refused rather than taken for a time.
+    """
     problem = f"{value!r} is no time; write ISO 8601 like 2026-05-01T12:00:00Z, or Unix seconds"
     if isinstance(value, bool):
         raise ValueError(problem)
     try:
-        if not isinstance(value, str) or re.fullmatch(r"\d{9,11}(\.\d+)?", value.strip()):
+        if not isinstance(value, str) or re.fullmatch(r"\d{9,}(\.\d+)?", value.strip()):
+            if not _LEAST_SECONDS <= float(value) < _MOST_SECONDS:
+                raise ValueError(problem)
             return datetime.fromtimestamp(float(value), tz=UTC)
         moment = datetime.fromisoformat(value.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -33,6 +33,24 @@ def test_what_is_no_time_is_refused_with_an_example(written: str | float) -> Non
         to_utc(written)
 
 
+@pytest.mark.parametrize(
+    "number", [20260501, 12, 0, -1, 99_999_999, 10**10, 1_777_636_800_000, 20260501120000, 1512031200000]
+)
+def test_a_number_that_is_no_unix_time_is_refused_as_text_too(number: int) -> None:
+    for written in (number, float(number), f"{number}.0"):
+        with pytest.raises(ValueError, match="is no time; write ISO 8601"):
+            to_utc(written)
+    if len(str(number)) != 8:  # a date
+        with pytest.raises(ValueError, match="is no time; write ISO 8601"):
+            to_utc(str(number))
+
+
+def test_unix_seconds_are_read_from_1973_to_2286() -> None:
+    for written in (10**8, 10**10 - 1, str(10**8), str(10**10 - 1)):
+        assert to_utc(written) == iso(datetime.fromtimestamp(int(written), tz=UTC))
+    assert to_utc("20260501") == "2026-05-01T00:00:00.000Z"
+
+
 @pytest.mark.parametrize("written", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+14:00"])
 def test_a_time_at_the_end_of_all_times_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="is no time"):
