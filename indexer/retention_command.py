@@ -10,6 +10,7 @@ from model.terminal import terminal_safe
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from indexer.errors import GalleryError
     from indexer.gallery import Gallery
     from indexer.items import Overdue
 
@@ -88,53 +89,69 @@ def run_retention(arguments: argparse.Namespace) -> int:
 
 
 def run_expire(arguments: argparse.Namespace) -> int:
-    """Erase what is overdue now; prints how many of each camera."""
+    """Erase what is overdue now; prints how many of each camera. GalleryError for cameras that were left."""
     from datetime import UTC, datetime
 
     from indexer.gallery import open_gallery
 
+    now = datetime.now(UTC)
     gallery = open_gallery(arguments.gallery, write=not arguments.dry_run)
     try:
-        found = expire(gallery, datetime.now(UTC), arguments.yes, arguments.dry_run)
-        left = len(gallery)
+        found, spared = expire(gallery, now, arguments.yes, arguments.dry_run)
+        left, newest = len(gallery), gallery.newest()
     finally:
         gallery.close()
     if arguments.json:
-        cameras = [
-            {"camera": group.camera, "overdue": len(group.ids), "items": group.items} for group in found
-        ]
-        print(json.dumps({"erased": not arguments.dry_run, "cameras": cameras, "items": left}))
-        return 0
-    for group in found:
-        who = "without a camera" if group.camera is None else f"camera {group.camera}"
-        print(terminal_safe(f"{who}: {len(group.ids)} of {group.items}"))
-    done = "are overdue" if arguments.dry_run else "were overdue and are erased"
-    print(f"{sum(len(group.ids) for group in found)} items {done}; the gallery holds {left}.")
+        told = {"erased": not arguments.dry_run, "cameras": _told(found), "spared": _told(spared)}
+        print(json.dumps({**told, "items": left}))
+    else:
+        for group in found:
+            who = "without a camera" if group.camera is None else f"camera {group.camera}"
+            print(terminal_safe(f"{who}: {len(group.ids)} of {group.items}"))
+        done = "are overdue" if arguments.dry_run else "were overdue and are erased"
+        print(f"{sum(len(group.ids) for group in found)} items {done}; the gallery holds {left}.")
+    if spared:
+        raise _too_much(f"everything of camera {_names(spared)} is overdue and was left", now, newest)
     return 0
 
 
-def expire(gallery: "Gallery", now: "datetime", sure: bool, dry_run: bool = False) -> "list[Overdue]":
-    """Erase what is overdue at `now`; GalleryError if that is suspiciously much, unless `sure`."""
+def _told(groups: "list[Overdue]") -> list[dict[str, object]]:
+    return [{"camera": group.camera, "overdue": len(group.ids), "items": group.items} for group in groups]
+
+
+def _names(groups: "list[Overdue]") -> str:
+    return terminal_safe(", ".join(str(group.camera) for group in groups))
+
+
+def expire(
+    gallery: "Gallery", now: "datetime", sure: bool, dry_run: bool = False
+) -> "tuple[list[Overdue], list[Overdue]]":
+    """Erase what is overdue at `now`; returns that, and what is spared.
+
+    A clock that jumped ahead must not erase a gallery. So, unless `sure`, a camera of which everything is
+    overdue is spared, and half of the gallery is a GalleryError.
+    """
     found = gallery.overdue(now)
     if dry_run:
-        return found
-    if not sure:
-        _refuse_too_much(gallery, found, now)
-    gallery.remove_ids([id for group in found for id in group.ids], erase=True)
-    return found
+        return found, []
+    spared = [] if sure else [group for group in found if group.camera is not None and _is_whole(group)]
+    found = [group for group in found if group not in spared]
+    ids, items = [id for group in found for id in group.ids], len(gallery)
+    if 2 * len(ids) > items and not sure:
+        raise _too_much(f"{len(ids)} of {items} items would be erased", now, gallery.newest())
+    gallery.remove_ids(ids, erase=True)
+    return found, spared
 
 
-def _refuse_too_much(gallery: "Gallery", found: "list[Overdue]", now: "datetime") -> None:
-    """A clock that jumped ahead must not erase a gallery."""
+def _is_whole(group: "Overdue") -> bool:
+    return len(group.ids) == group.items
+
+
+def _too_much(what: str, now: "datetime", newest: str | None) -> "GalleryError":
     from indexer.errors import GalleryError
     from indexer.times import iso
 
-    count, items = sum(len(group.ids) for group in found), len(gallery)
-    whole = [group.camera for group in found if group.camera is not None and len(group.ids) == group.items]
-    if 2 * count <= items and not whole:
-        return
-    cameras = f", everything of camera {terminal_safe(', '.join(whole))} among them" if whole else ""
-    raise GalleryError(
-        f"{count} of {items} items would be erased{cameras}: it is {iso(now)} by the clock, and the last "
-        f"item was added at {gallery.newest()}. Say --yes if that is right."
+    return GalleryError(
+        f"{what}: it is {iso(now)} by the clock, and the last item was added at {newest}. Say --yes if that "
+        "is right."
     )

@@ -79,37 +79,64 @@ def test_expired_people_leave_no_trace(tmp_path):
     gallery.build_generation()
     gallery.set_retention("", 30 * DAY)
     gallery.set_retention("hall", 0)
-    found = expire(gallery, NOW, sure=False)
+    found, spared = expire(gallery, NOW, sure=False)
+    assert spared == []
     assert [(group.camera, len(group.ids), group.items) for group in found] == [(None, 1, 2), ("gate", 1, 2)]
     assert sql(tmp_path / "g", "SELECT id FROM item ORDER BY id") == [(2,), (4,), (5,), (6,)]
     for number, is_left in enumerate((False, True, False, True, True, True)):
         assert (make_item(number).vector.astype("<f2").tobytes() in bytes_below(tmp_path / "g")) == is_left
-    assert expire(gallery, NOW, sure=False) == []
+    assert expire(gallery, NOW, sure=False) == ([], [])
     gallery.close()
 
 
 @pytest.mark.parametrize(
-    ("ages", "said"),
-    [
-        ([(None, 40), (None, 40), (None, 2)], "2 of 3 items would be erased: it is 2026-11-26T12:00:00.000Z"),
-        (
-            [("gate", 40), (None, 1), (None, 1)],
-            "1 of 3 items would be erased, everything of camera gate among them",
-        ),
-    ],
+    "ages",
+    [[(None, 40), (None, 40), (None, 2)], [("gate", 40), ("gate", 40), ("gate", 2)]],
 )
-def test_a_clock_that_jumped_erases_nothing(tmp_path, ages, said):
+def test_a_clock_that_jumped_erases_nothing(tmp_path, ages):
     gallery = filled(tmp_path / "g", ages, added=3)
     gallery.set_retention("", 30 * DAY)
+    said = "2 of 3 items would be erased: it is 2026-11-26T12:00:00.000Z"
     with pytest.raises(GalleryError, match=said) as caught:
         expire(gallery, NOW, sure=False)
     assert "the last item was added at 2026-11-23T12:00:00.000Z" in str(caught.value)
     assert len(gallery) == 3
-    assert expire(gallery, NOW, sure=True, dry_run=True) == gallery.overdue(NOW)
+    assert expire(gallery, NOW, sure=True, dry_run=True) == (gallery.overdue(NOW), [])
     assert len(gallery) == 3
     expire(gallery, NOW, sure=True)
     assert overdue_numbers(gallery) == set()
     gallery.close()
+
+
+def test_a_camera_of_which_all_is_overdue_keeps_no_other_one_from_expiring(tmp_path):
+    ages = [("retired", 40), ("gate", 41), ("gate", 2), (None, 1), (None, 43), ("away", 50), ("away", 51)]
+    gallery = filled(tmp_path / "g", ages)
+    gallery.set_retention("", 30 * DAY)
+    found, spared = expire(gallery, NOW, sure=False)
+    assert [group.camera for group in found] == [None, "gate"]
+    assert [(group.camera, len(group.ids)) for group in spared] == [("away", 2), ("retired", 1)]
+    assert sql(tmp_path / "g", "SELECT id FROM item ORDER BY id") == [(1,), (3,), (4,), (6,), (7,)]
+    expire(gallery, NOW, sure=True)
+    assert sql(tmp_path / "g", "SELECT id FROM item ORDER BY id") == [(3,), (4,)]
+    gallery.close()
+
+
+def test_the_command_fails_and_names_the_camera_that_it_left(tmp_path, capsys):
+    ages = [("gate", 4000), ("gate", 1), ("retired", 4000), ("gate", 1)]
+    filled(tmp_path / "g", ages).close()
+    command = ["gallery", "expire", "--gallery", str(tmp_path / "g")]
+    assert main(["gallery", "retention", "--gallery", str(tmp_path / "g"), "--set", "3000d"]) == 0
+    capsys.readouterr()
+    assert main(command) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "camera gate: 1 of 3\n1 items were overdue and are erased; the gallery holds 3.\n"
+    assert "everything of camera retired is overdue and was left" in printed.err
+    assert "--yes" in printed.err
+    assert main([*command, "--json"]) == 2
+    spared = json.loads(capsys.readouterr().out)["spared"]
+    assert spared == [{"camera": "retired", "overdue": 1, "items": 1}]
+    assert main([*command, "--yes"]) == 0
+    assert sql(tmp_path / "g", "SELECT id FROM item ORDER BY id") == [(2,), (4,)]
 
 
 def test_rules_outlive_the_restoring_of_a_backup(tmp_path):
@@ -183,6 +210,7 @@ def test_expire_as_a_command(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == {
         "erased": True,
         "cameras": [{"camera": "gate", "overdue": 1, "items": 3}],
+        "spared": [],
         "items": 2,
     }
     assert main(command) == 0
