@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,14 +49,14 @@ def add_migrate(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run_migrate(arguments: argparse.Namespace) -> int:
     """Prepare and compare, switch, go back or discard, as asked."""
-    from indexer.gallery import open_gallery
+    from indexer.gallery import local_folder, open_gallery
     from indexer.migration import compare, discard, prepare, previous_encoder, switch
     from model.embedder import open_embedder
 
-    folder = Path(arguments.gallery)
+    folder = local_folder(arguments.gallery)
     queries = _queries(arguments.queries)
     gallery = open_gallery(folder)  # says in one sentence what is wrong with it
-    living, address = gallery.encoder, str(folder)
+    living = gallery.encoder
     gallery.close()
     if arguments.discard:
         discard(folder)
@@ -70,15 +71,23 @@ def run_migrate(arguments: argparse.Namespace) -> int:
         _print_compared(compare(folder, old, encoder, queries), arguments.json)
     if arguments.back or arguments.switch:
         switch(folder, encoder)
-        opened = open_gallery(address, write=True)
-        try:
-            opened.build_generation()
-        finally:
-            opened.close()
         print(f"switched: the gallery is one of {terminal_safe(encoder.name)} now.", file=sys.stderr)
+        _build(folder)
     else:
         print("nothing is switched yet: say --switch to let it take over.", file=sys.stderr)
     return 0
+
+
+def _build(folder: Path) -> None:
+    """Make what is left of the index files; whoever writes meanwhile does that, too, when it is done."""
+    from indexer.errors import GalleryBusy
+    from indexer.gallery import open_gallery
+
+    try:
+        with closing(open_gallery(folder, write=True)) as gallery:
+            gallery.build_generation()
+    except GalleryBusy as error:
+        print(terminal_safe(f"its index is left to the next build: {error}"), file=sys.stderr)
 
 
 def _queries(file: str | None) -> list[str]:

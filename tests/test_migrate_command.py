@@ -8,6 +8,7 @@ from PIL import Image
 from tiny_encoder import tiny_checkpoint
 
 from indexer.gallery import open_gallery
+from indexer.migration import switch
 from model.embedder import open_embedder
 from service.cli import main
 
@@ -72,6 +73,25 @@ def test_there_and_back(gallery, encoders, tmp_path, capsys):
     capsys.readouterr()
     assert migrate(gallery, "--back") == 2
     assert "keeps no vectors of an encoder before this one" in capsys.readouterr().err
+
+
+def test_switching_has_succeeded_even_if_somebody_writes_at_once(gallery, encoders, capsys, monkeypatch):
+    others = []
+
+    def then_another_writes(folder, encoder):
+        switch(folder, encoder)
+        others.append(open_gallery(folder, write=True))
+
+    monkeypatch.setattr("indexer.migration.switch", then_another_writes)
+    assert migrate(f"local:{gallery}", "--encoder", encoders[1], "--switch") == 0
+    told = capsys.readouterr().err
+    assert "switched: the gallery is one of" in told
+    assert "its index is left to the next build" in told
+    assert encoder_of(gallery) == encoders[1]
+    others[0].close()
+    monkeypatch.undo()
+    assert migrate(f"local:{gallery}", "--back") == 0
+    assert encoder_of(gallery) == encoders[0]
 
 
 @pytest.mark.parametrize("content", [None, "\n \n", b"\xff\xfe"])
