@@ -122,6 +122,13 @@ def test_a_missing_place_is_named_at_once(scheme: str, tmp_path: Path) -> None:
         open_source(f"{scheme}:")
 
 
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_no_place_at_all_is_not_this_folder(nothing: str) -> None:
+    """As where a variable of a script is empty."""
+    with pytest.raises(SourceError, match="no source was named: give a folder"):
+        open_source(nothing)
+
+
 def test_bare_paths_are_recognised_by_what_lies_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_missing_path_column_names_those_found(place: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("m.csv", b"path\n", "has no row"),
+        ("m.csv", b"path, coat ,coat,,\na.jpg,red,blue,,\n", "has the column coat twice: rename or drop one"),
         ("m.csv", b"", "the columns found are: none"),
         ("m.jsonl", b"\n\n", "the columns found are: none"),
         ("m.csv", "path\nfr\xe9.jpg\n".encode("latin-1"), "is not UTF-8"),
@@ -178,7 +179,18 @@ def test_bad_rows_are_rejected_by_line_and_the_rest_still_comes(place: Path) -> 
         ('{"path": ["a.jpg"]}', "column path: ['a.jpg'] is no text."),
         ('{"path": "a.jpg", "camera": {"x": 1}}', "column camera: {'x': 1} is no text."),
         ('{"path": "a.jpg", "tags": ["x"]}', "column tags: an attribute is a text, a number, true or false."),
-        ('{"path": "a.jpg", "n": 1e999}', "column n: an attribute is a text, a number, true or false."),
+        (
+            '{"path": "a.jpg", "n": 1e999}',
+            "column n: inf is no number that can be stored; leave it out or make it a text.",
+        ),
+        (
+            '{"path": "a.jpg", "n": NaN}',
+            "column n: nan is no number that can be stored; leave it out or make it a text.",
+        ),
+        (
+            '{"path": "a.jpg", "n": -9223372036854775809}',
+            "column n: -9223372036854775809 is no number that can be stored; leave it out or make it a text.",
+        ),
         ('{"path": "a.jpg", "box": {"left": 1}}', "column box: {'left': 1} is no box"),
     ],
 )

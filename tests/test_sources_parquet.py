@@ -136,7 +136,7 @@ def test_a_box_may_be_a_list_of_any_kind(place: Path) -> None:
             pa.array([None, [["x"]], None]),
             "column tags: an attribute is a text, a number, true or false.",
         ),
-        ("n", pa.array([1, 2**64 - 1, 3], pa.uint64()), "column n: an attribute is"),
+        ("n", pa.array([1, 2**64 - 1, 3], pa.uint64()), "column n: 18446744073709551615 is no number"),
         ("raw", pa.array([None, b"x", None]), "column raw: an attribute is"),
         ("camera", pa.array([None, {"a": 1}, None]), "column camera: {'a': 1} is no text."),
         (

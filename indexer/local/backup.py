@@ -90,6 +90,8 @@ def _new_file(file: Path, gallery: Path, force: bool) -> Iterator[Path]:
         raise GalleryError(
             f"{file} is inside the gallery: keep backups elsewhere, on another disk if you can."
         )
+    if not file.parent.is_dir():
+        raise GalleryError(f"cannot write the backup {file}: make its folder {file.parent} first.")
     try:
         _refuse_to_overwrite(file, force)
         _sweep(file.parent)

@@ -61,6 +61,10 @@ SCHEMES: dict[str, Callable[[str, Scope], GallerySource]] = {
 
 def open_source(uri: str, scope: Scope = EVERYTHING) -> GallerySource:
     """The source a user named. Raises SourceError where there is nothing that can be read."""
+    if not uri.strip():
+        raise SourceError(
+            "no source was named: give a folder (. for this one), a manifest, shards or a video."
+        )
     scheme, colon, place = uri.partition(":")
     if colon and scheme in SCHEMES:
         if not place:

@@ -40,7 +40,7 @@ class ParquetTable:
             schema = self._open(file).schema_arrow
         names: list[str] = schema.names
         if twice := [name for name in names if names.count(name) > 1]:
-            raise SourceError(f"{shown} has the column {twice[0]} twice.")
+            raise SourceError(f"{shown} has the column {twice[0]} twice: rename or drop one.")
         self.picture_column = (
             PICTURE if PICTURE in names and _holds_bytes(schema.field(PICTURE).type) else None
         )

@@ -15,6 +15,7 @@ from indexer.times import to_utc
 
 KNOWN_COLUMNS = ("path", "key", "camera", "seen_at", "track", "box")
 NUMBER = re.compile(r"-?((0|[1-9]\d{0,14})(\.\d+)?|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_LONGEST_SHOWN = 40
 Row = Mapping[str, object]
 
 
@@ -112,4 +113,9 @@ def _attribute(name: str, value: object) -> AttributeValue:
         or (isinstance(value, float) and math.isfinite(value))
     ):
         return value
+    if isinstance(value, int | float):
+        shown = f"{str(value)[:_LONGEST_SHOWN]}{'...' * (len(str(value)) > _LONGEST_SHOWN)}"
+        raise RowError(
+            f"column {name}: {shown} is no number that can be stored; leave it out or make it a text."
+        )
     raise RowError(f"column {name}: an attribute is a text, a number, true or false.")

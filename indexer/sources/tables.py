@@ -61,7 +61,10 @@ class TextTable:
         first = file.readline()
         separator = max(",;\t", key=lambda mark: (first.count(mark), mark == ","))
         reader = csv.DictReader(_with_first(first, file), delimiter=separator, strict=True)
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        names = [name.strip() for name in reader.fieldnames or []]
+        if twice := [name for name in names if name and names.count(name) > 1]:
+            raise SourceError(f"{self._shown} has the column {twice[0]} twice: rename or drop one.")
+        reader.fieldnames = names
         return reader
 
     def _csv_rows(self, file: io.TextIOWrapper) -> Rows:
