@@ -1,11 +1,42 @@
 """One key is stored, rejected or removed, whatever a source says of it and in whichever order."""
 
+import json
+
 import pytest
 from gallery_makers import bytes_below, make_items, sql, writer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from indexer.items import Rejected
+from indexer.items import Box, GalleryItem, Rejected
+from indexer.local.rows import item_rows
 
+TEXTS = st.text() | st.sampled_from(["},\n{", '"}, {"', ",\n", ", ", "\\n", "\udce9", "ä", "\u2028", ""])
+VALUES = TEXTS | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+ATTRIBUTES = st.dictionaries(TEXTS, VALUES, max_size=3)
 BAD = Rejected("key-1", "elsewhere/1.jpg", "folder-0", "is torn.")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(TEXTS, ATTRIBUTES, st.none() | TEXTS), max_size=4), st.booleans())
+def test_rows_of_many_items_are_what_each_alone_would_be(facts, plain):
+    """Against the standard library, one item and one text at a time."""
+    if plain:
+        facts = [(ascii(text), {}, None) for text, *_ in facts]
+    items = [
+        GalleryItem(text, text, "s", Box(1, 2, 3, 4.5), None, None, track, data)
+        for text, data, track in facts
+    ]
+    rows = item_rows(items, "now")
+    for (text, data, track), row in zip(facts, rows, strict=True):
+        attributes = json.dumps(data, ensure_ascii=False)
+        expected = [text, text, "s", "[1, 2, 3, 4.5]", None, None, track, attributes, "now"]
+        assert list(row) == [one and one.encode("utf-8", "backslashreplace").decode() for one in expected]
+
+
+def test_attributes_that_are_no_plain_values_store_nothing():
+    for value in (float("nan"), [{"a": 1}, {"b": 2}]):
+        with pytest.raises(ValueError, match=r"JSON|zip\(\)"):
+            item_rows([GalleryItem("k", "u", "s", attributes={"x": value})], "now")
 
 
 @pytest.mark.parametrize("later", [False, True])

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,30 @@ from indexer.texts import storable
 
 NORM_TOLERANCE = 1e-2
 _UNCHANGED = 0
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+_SEPARATOR = ",\n"
+_JSON = json.JSONEncoder(allow_nan=False)
+_IN_LINES = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(_SEPARATOR, ": "))
 
 
-def item_row(item: GalleryItem, added_at: str) -> tuple[str | None, ...]:
-    """The columns of table `item` behind the id."""
-    box = item.box
-    return (
-        storable(item.key),
-        storable(item.uri),
-        storable(item.source),
-        _JSON.encode([box.left, box.top, box.right, box.bottom]) if box else None,
-        _optional(item.camera),
-        _optional(item.seen_at),
-        _optional(item.track),
-        _attributes(item.attributes) if item.attributes else "{}",
-        added_at,
-    )
+def item_rows(items: Sequence[GalleryItem], added_at: str) -> list[tuple[str | None, ...]]:
+    """For each item the columns of table `item` behind the id."""
+    rows: list[tuple[str | None, ...]] = [
+        (
+            item.key,
+            item.uri,
+            item.source,
+            _JSON.encode([box.left, box.top, box.right, box.bottom]) if (box := item.box) else None,
+            item.camera,
+            item.seen_at,
+            item.track,
+            attributes,
+            added_at,
+        )
+        for item, attributes in zip(items, _attributes([item.attributes for item in items]), strict=True)
+    ]
+    if "".join(filter(None, chain.from_iterable(rows))).isascii():
+        return rows
+    return [tuple(text if text is None else storable(text) for text in row) for row in rows]
 
 
 def stored_row(id: int, row: Sequence[str | None], thumbnail: bytes) -> tuple[int | str | None, ...]:
@@ -47,7 +55,8 @@ def changed_facts(
     """
     *facts, attributes, added_at, _, _ = row
     merged = json.loads(attributes) | dict(changes)
-    new = _attributes({name: value for name, value in merged.items() if value is not None})
+    (new,) = _attributes([{name: value for name, value in merged.items() if value is not None}])
+    new = storable(new)
     return new, count, checksum((*facts, new, added_at, count)), row[0]
 
 
@@ -70,9 +79,13 @@ def stored_vectors(items: Sequence[EmbeddedItem], dimension: int) -> list[tuple[
     return [(value, zlib.crc32(value)) for value in values]
 
 
-def _optional(text: str | None) -> str | None:
-    return None if text is None else storable(text)
+def _attributes(every: Sequence[Mapping[str, AttributeValue]]) -> list[str]:
+    """Each of them as JSON, by one call for all, as calls are what takes time.
 
-
-def _attributes(attributes: Mapping[str, AttributeValue]) -> str:
-    return storable(_JSON.encode(dict(attributes)))
+    Inside a text JSON writes the end of a line as `\\n`, so that one stands only where two values meet.
+    """
+    if not every:
+        return []
+    text = _IN_LINES.encode([dict(attributes) for attributes in every])
+    inner = text[2:-2].split(f"}}{_SEPARATOR}{{")
+    return [f"{{{one.replace(_SEPARATOR, ', ')}}}" for one in inner]

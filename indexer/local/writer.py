@@ -26,7 +26,7 @@ from indexer.local.ledger import SALT_BYTES, key_hash
 from indexer.local.lock import WriterLock
 from indexer.local.removing import remove, remove_rejected
 from indexer.local.replacement import replace_database, temporary_database
-from indexer.local.rows import changed_facts, item_row, stored_row, stored_vectors
+from indexer.local.rows import changed_facts, item_rows, stored_row, stored_vectors
 from indexer.local.store import Identity
 from indexer.texts import storable
 
@@ -105,7 +105,7 @@ class Writer:
         """
         vectors = stored_vectors(items, dimension)
         moment = schema.now()
-        given = [item_row(entry.item, moment) for entry in items]
+        given = item_rows([entry.item for entry in items], moment)
         with self.transaction() as connection:
             keys = [str(row[0]) for row in given]
             new = _new_places(connection, keys)
