@@ -1,5 +1,6 @@
 """`cskt bench`: what it reports and what it leaves behind. Whether a goal is met is never asserted."""
 
+import itertools
 import json
 import os
 import signal
@@ -100,8 +101,8 @@ def test_gallery_engine(workplace: Path, tmp_path: Path) -> None:
         median = results[f"{kind}: one query, 10 hits with facts, median (baseline: faiss's call)"]
         assert median["goal"] == pytest.approx(1.1 * median["baseline"])
         assert results[f"{kind}: recall@10"]["value"] == 1  # so few rows are scanned whatever the kind
-    for share in ("50", "10", "1", "0.1", "0.01"):
-        filtered = results[f"a filter that leaves {share} % (baseline: unfiltered)"]
+    for kind, share in itertools.product(("exact", "SQ8"), ("50", "10", "1", "0.1", "0.01")):
+        filtered = results[f"{kind}: a filter that leaves {share} % (baseline: unfiltered)"]
         assert filtered["met"] == (filtered["ratio"] <= 3)
     assert results["opening (baseline: faiss.read_index)"]["goal"] == 2
     assert list(workplace.iterdir()) == []
