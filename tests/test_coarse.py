@@ -25,6 +25,7 @@ from indexer.gallery import open_gallery
 from indexer.items import EmbeddedItem
 from indexer.local import coarse_building
 from indexer.local.gallery import LocalGallery
+from indexer.vectors.coarse import Tuning
 from indexer.vectors.device_index import DeviceIndex
 
 ROWS = 1500
@@ -83,6 +84,15 @@ def test_what_is_promised_is_found(approximate):
 def test_the_recall_holds_for_more_hits_too(approximate, k):
     gallery, entries = approximate()
     assert recall(gallery, entries, queries(2, 60), k) >= 0.97
+
+
+def test_more_hits_take_as_many_proposals_as_was_measured():
+    tuning = Tuning("", 1, 4, 0.99, 10, 200, further=[[30, 8], [100, 16]])
+    assert [tuning.proposals(hits) for hits in (1, 10, 11, 30, 31, 100)] == [4, 40, 88, 240, 496, 1600]
+    assert tuning.reach == 100
+    assert Tuning(**{**tuning.as_dict(), "further": ()}).reach == 10
+    with pytest.raises(ValueError, match="101 hits are more than the 100"):
+        tuning.proposals(101)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

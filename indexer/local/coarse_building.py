@@ -21,7 +21,15 @@ from indexer.local.snapshot import Snapshot
 from indexer.local.store import Store
 from indexer.local.writer import Writer
 from indexer.vectors import EXACT, factory_of
-from indexer.vectors.coarse import CoarseIndex, Tuning, UnknownKindError, new_index, training_rows, tune
+from indexer.vectors.coarse import (
+    WIDEST,
+    CoarseIndex,
+    Tuning,
+    UnknownKindError,
+    new_index,
+    training_rows,
+    tune,
+)
 from indexer.vectors.ranking import rank
 from indexer.vectors.vector_index import Ids, StoredVectors, Vectors
 
@@ -32,6 +40,9 @@ RECALL_K = 10
 PROBES = 200
 DEPTHS = (30, 100, 300, 1000)
 """Up to which of these many hits the recall holds is measured too; rows are scanned for more than that."""
+
+_SCANNED_SHARE = 8
+"""Where one row in so many would have to be proposed, scanning all is as quick."""
 
 _PROBE_NOISE = 0.7
 _SEED = 5
@@ -120,7 +131,7 @@ def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex
             *(factory, 100 * tuning.recall, RECALL_K, 100 * RECALL_GOAL),
         )
         return None
-    return index, replace(tuning, reach=recall.reach(tuning.widen))
+    return index, replace(tuning, further=recall.further(tuning.widen))
 
 
 def rows_of(snapshot: Snapshot, ids: Ids) -> Vectors:
@@ -158,14 +169,19 @@ class _Recall:
         deepest = min(DEPTHS[-1], len(index))
         self._true, _ = rank([(part.index, part.living) for part in snapshot.parts], probes, deepest)
 
-    def reach(self, widen: int) -> int:
-        """Up to how many hits the goal is reached, given that it is for RECALL_K."""
-        reach = RECALL_K
+    def further(self, widen: int) -> list[tuple[int, int]]:
+        """More hits for which the goal is reached, and with how many proposals for each, at least `widen`."""
+        found = []
         for depth in DEPTHS:
-            if depth > self._true.shape[1] or self.measured(widen, depth) < RECALL_GOAL:
+            while self._is_worthwhile(widen, depth) and self.measured(widen, depth) < RECALL_GOAL:
+                widen *= 2
+            if not self._is_worthwhile(widen, depth):
                 break
-            reach = depth
-        return reach
+            found.append((depth, widen))
+        return found
+
+    def _is_worthwhile(self, widen: int, depth: int) -> bool:
+        return widen <= WIDEST and depth * widen * _SCANNED_SHARE <= len(self._index)
 
     def measured(self, widen: int, depth: int = RECALL_K) -> float:
         """With so many proposals for each row wanted. A row that scores the same as the last counts too."""

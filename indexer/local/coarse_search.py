@@ -78,7 +78,7 @@ class Coarse:
 
     def _proposed(self, parts: Sequence[LivingRows], k: int, query: Vectors) -> tuple[Scores, Ids]:
         """Exact scores of living rows likely to be near; more are asked for where many were removed."""
-        count, rows = k * self.file.tuning.widen, len(self.index)
+        count, rows = self.file.tuning.proposals(k), len(self.index)
         while True:
             ids = np.sort(self.index.propose(query[None], count)[0])
             scores, living = exact_scores(parts, query, ids)

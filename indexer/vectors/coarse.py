@@ -4,7 +4,7 @@ What they propose is scored from the exact rows, so scores are always exact; wha
 missed. How much that is is measured when one is built, and the search made wider until it is little enough.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,8 +32,8 @@ class Tuning:
     """How an approximate index is searched, and the recall that was measured so.
 
     parameter: FAISS's name of what is turned (nprobe, efSearch; empty where there is nothing); widen:
-    proposals for each row wanted; recall: of the `k` best over `probes` queries, against brute force; reach:
-    up to how many hits it is as good.
+    proposals for each row wanted; recall: of the `k` best over `probes` queries, against brute force;
+    further: (hits, widen) for up to so many more hits, rising, with which it is as good.
     """
 
     parameter: str
@@ -42,9 +42,21 @@ class Tuning:
     recall: float
     k: int
     probes: int
-    reach: int = 10  # of an older file only that is known
+    further: Sequence[tuple[int, int]] = ()
 
-    def as_dict(self) -> dict[str, str | int | float]:
+    @property
+    def reach(self) -> int:
+        """For up to how many hits the recall holds."""
+        return self.further[-1][0] if self.further else self.k
+
+    def proposals(self, hits: int) -> int:
+        """How many rows to ask for; ValueError beyond `reach`."""
+        for most, widen in ((self.k, self.widen), *self.further):
+            if hits <= most:
+                return hits * widen
+        raise ValueError(f"{hits} hits are more than the {self.reach} that were measured")
+
+    def as_dict(self) -> dict[str, Any]:
         """The same as plain data; `Tuning(**data)` restores it."""
         return asdict(self)
 
@@ -151,4 +163,4 @@ def tune(index: CoarseIndex, k: int, probes: int, goal: float, recall: Callable[
     widen = _NARROWEST
     while (reached := recall(widen)) < goal and widen < WIDEST:
         widen *= 2
-    return Tuning(parameter, value, widen, round(reached, 4), k, probes, reach=k)
+    return Tuning(parameter, value, widen, round(reached, 4), k, probes)
