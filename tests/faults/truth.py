@@ -82,6 +82,11 @@ class Truth:
         created, live, *others = state
         return cls(created, dict(live), *others)
 
+    def restored(self, backup):
+        """The truth once a backup, made when `backup` was it, is put back: who was removed since stays so."""
+        live = {number: version for number, version in backup.live.items() if number not in self.removed}
+        return Truth(True, live, list(self.removed), list(self.erased), self.ever)
+
     def entries(self):
         return [entry(number, version) for number, version in self.live.items()]
 
@@ -151,8 +156,8 @@ def perform(gallery, operation):
 
 def traces(folder, truth):
     """What is left of erased items in any file."""
-    # what was removed without erasing may stand in files until they are rewritten
-    kept = {*truth.live, *truth.removed} - {*truth.erased}
+    # what was removed without erasing, or lost when a backup was restored, may stand in files for a while
+    kept = {*range(truth.ever)} - {*truth.erased}
     vectors = {entry(number).vector.tobytes() for number in kept}
     contents = {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
     found = []
