@@ -13,7 +13,8 @@ import pytest
 from audit_logs import contents, record, tampered, two_books
 
 from service.audit.places import Places
-from service.audit.reading import Wanted, records
+from service.audit.reading import Wanted, page, place_of, records
+from service.audit.record import Record
 from service.audit.verifier import check, check_files
 from service.audit.writer import BookLog
 
@@ -172,3 +173,24 @@ def test_a_process_killed_again_and_again_loses_nothing_it_acknowledged(tmp_path
         if line[-1:] == b"\n"
     ]
     assert acknowledged <= {line["shown"][0] for line in lines if line["shown"]}
+
+
+def test_pages_are_the_whole_log_in_the_order_of_time(tmp_path, monkeypatch):
+    """Two books and a clock that jumps; against all lines, sorted."""
+    places, dice = Places.of(tmp_path), random.Random(2)
+    logs = [BookLog(places), BookLog(places)]
+    for number in range(40):
+        monkeypatch.setattr("service.audit.writer.time.time", lambda: dice.choice((1e9, 1.5e9, 2e9, 3e9)))
+        logs[number % 2].write_now(Record("search", "k", "Ann", facts={"at": "2001", "n": number}))
+    for log in logs:
+        log.close_now()
+    monkeypatch.undo()
+    books, _, _ = contents(places)
+    every = [{"book": name, **json.loads(line)} for name in books for line in books[name].splitlines()]
+    for since in (None, "2017-07-14T02:40:00.000Z"):
+        wanted, found, after = Wanted(since=since), [], None
+        while some := page(places, wanted, after, 7):
+            found += some
+            after = place_of(some[-1])
+        assert found == sorted((one for one in every if one["at"] >= (since or "")), key=place_of)
+    assert len(every) == 42
