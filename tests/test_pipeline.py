@@ -3,8 +3,7 @@
 import io
 import itertools
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,39 +11,15 @@ import pytest
 import torch
 from mean_colour import MeanColour
 from PIL import Image
+from pipeline_toys import bad, colour_of, nothing_known, raw, run, worker_threads
 from tiny_encoder import tiny_checkpoint
 
 from indexer import pipeline
 from indexer.errors import SourceError
 from indexer.items import Box, GalleryItem, RawImage, Rejected
-from indexer.pipeline import EmbeddedBatch, embed_batches
+from indexer.pipeline import embed_batches
 from indexer.sources import open_source
 from model.embedder import open_embedder
-
-
-def colour_of(number: int) -> tuple[int, int, int]:
-    return 20 + 7 * number % 230, 20 + 31 * number % 230, 20 + 53 * number % 230
-
-
-def raw(number: int) -> RawImage:
-    item = GalleryItem(key=f"k{number}", uri=f"u{number}", source="toy:")
-    return RawImage(item, np.full((24, 12, 3), colour_of(number), np.uint8))
-
-
-def bad(number: int) -> RawImage:
-    return RawImage(GalleryItem(key=f"k{number}", uri=f"u{number}", source="toy:"), b"no picture")
-
-
-def nothing_known(keys: Sequence[str]) -> set[str]:
-    return set()
-
-
-def run(source: Iterable[RawImage | Rejected], embedder: MeanColour, **options: int) -> list[EmbeddedBatch]:
-    return list(embed_batches(source, embedder, skip=nothing_known, **options))
-
-
-def worker_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("cskt-")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 30])
@@ -193,104 +168,6 @@ def test_a_failing_lookup_of_keys_is_told_after_what_came_before_it() -> None:
         take()
     assert came == ["k0", "k1", "k2", "k3"]
     assert worker_threads() == []
-
-
-class Watched(MeanColour):
-    """Notes in `meanwhile` how many images the workers prepare while a batch is embedded."""
-
-    def __init__(self, wanted: int) -> None:
-        super().__init__()
-        self._wanted, self.meanwhile = wanted, list[int]()
-
-    def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-        before, patience = self.prepared, time.monotonic() + 0.5
-        while self.prepared - before < self._wanted and time.monotonic() < patience:
-            time.sleep(0.001)
-        self.meanwhile.append(self.prepared - before)
-        return super().embed_pixels(pixels)
-
-
-@pytest.mark.parametrize("in_turns", [True, None])
-def test_workers_that_share_the_encoders_cores_rest_while_it_works(in_turns, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a GPU that the encoder does not run on
-    embedder = Watched(wanted=3)
-    batches = run(map(raw, range(24)), embedder, batch_size=8, workers=2, in_turns=in_turns)
-    assert sum(len(batch.items) for batch in batches) == 24
-    assert max(embedder.meanwhile) <= 2  # what a worker has begun it finishes
-
-
-@pytest.mark.parametrize("in_turns", [False, None])
-def test_workers_beside_a_device_prepare_the_next_batches_meanwhile(in_turns) -> None:
-    embedding, last_is_begun = threading.Event(), threading.Event()
-
-    class Device(MeanColour):
-        device_type = "cuda"
-
-        def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-            embedding.set()
-            if not self.batches:
-                assert last_is_begun.wait(20)  # the first batch is not done before the last image is begun
-            return super().embed_pixels(pixels)
-
-    def note(pixels: np.ndarray) -> None:
-        if tuple(pixels[0, 0]) not in [colour_of(number) for number in range(4)]:
-            assert embedding.wait(20)  # nor are the workers through before it
-        if tuple(pixels[0, 0]) == colour_of(11):
-            last_is_begun.set()
-
-    batches = run(map(raw, range(12)), Device(note), batch_size=4, workers=2, in_turns=in_turns)
-    assert [len(batch.items) for batch in batches] == [4, 4, 4]
-
-
-def test_an_encoder_that_fails_in_its_turn_leaves_no_worker_waiting() -> None:
-    class Broken(MeanColour):
-        def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
-            raise RuntimeError("device lost")
-
-    with pytest.raises(RuntimeError, match="device lost"):
-        run(map(raw, itertools.count()), Broken(), batch_size=4, in_turns=True)
-    assert worker_threads() == []
-
-
-def test_an_interrupt_as_the_workers_are_told_to_rest_leaves_none_resting(monkeypatch) -> None:
-    turns = pipeline._Turns(True)
-    clear = turns._workers.clear
-
-    def interrupted() -> None:
-        clear()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(turns._workers, "clear", interrupted)
-    with pytest.raises(KeyboardInterrupt), turns.encoder():
-        pass
-    assert turns._workers.is_set()
-
-
-def test_an_interrupt_before_the_encoder_uses_its_turn_leaves_no_worker_waiting(monkeypatch) -> None:
-    made, ended = list[pipeline._Turns](), threading.Event()
-
-    class CutShort(pipeline._Turns):
-        def __init__(self, taken: bool) -> None:
-            super().__init__(taken)
-            made.append(self)
-
-        def encoder(self):
-            self._workers.clear()
-            raise KeyboardInterrupt
-
-    def interrupted() -> None:
-        with pytest.raises(KeyboardInterrupt):
-            run(map(raw, itertools.count()), MeanColour(), batch_size=4, in_turns=True)
-        ended.set()
-
-    monkeypatch.setattr(pipeline, "_Turns", CutShort)
-    running = threading.Thread(target=interrupted)
-    running.start()
-    try:
-        assert ended.wait(20)
-    finally:
-        made[0]._workers.set()
-        running.join()
 
 
 def test_a_failing_encoder_ends_the_run_and_leaves_no_thread() -> None:

@@ -14,7 +14,7 @@ from service.audit.places import Places, read_key
 from service.errors import ServeError
 
 _TIME = b'"at":"'
-"""Stands before the time, and no earlier: within texts JSON writes quotes otherwise, and names are in order."""
+"""Stands before the time, and no earlier: JSON writes quotes in texts otherwise, and names are in order."""
 
 Place = tuple[str, str, int]
 """Time, book and number: the order of records of several books."""
