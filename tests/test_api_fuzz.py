@@ -24,8 +24,8 @@ from service.settings import Settings
 from service.writing import Writing
 
 LONG = os.environ.get("CSKT_FUZZ") == "long"
-EXAMPLES = 500 if LONG else 25
-RAW_CASES = 20_000 if LONG else 1500
+EXAMPLES = 500 if LONG else 15
+RAW_CASES = 20_000 if LONG else 1000
 
 
 class Served:

@@ -36,7 +36,9 @@ from indexer.vectors.vector_index import Ids, StoredVectors, Vectors
 log = logging.getLogger(__name__)
 
 RECALL_GOAL = 0.99
-RECALL_K = 10
+RECALL_K, DEEP = 10, 100
+"""The recall that must be reached is that of so few; so many are listed on the first pages of a search."""
+
 PROBES = 200
 DEPTHS = (30, 100, 300, 1000)
 """Up to which of these many hits the recall holds is measured too; rows are scanned for more than that."""
@@ -44,6 +46,7 @@ DEPTHS = (30, 100, 300, 1000)
 _SCANNED_SHARE = 8
 """Where one row in so many would have to be proposed, scanning all is as quick."""
 
+_LEAST_PROBES = 40
 _PROBE_NOISE = 0.7
 _SEED = 5
 _ROWS_AT_ONCE = 16_384
@@ -123,7 +126,7 @@ def _make(factory: str, dimension: int, snapshot: Snapshot) -> tuple[CoarseIndex
         return None
     probes = _probes(random, training)
     recall = _Recall(snapshot, index, probes)
-    tuning = tune(index, RECALL_K, len(probes), RECALL_GOAL, recall.measured)
+    tuning = tune(index, RECALL_K, min(DEEP, len(index)), len(probes), RECALL_GOAL, recall.measured)
     if tuning.recall < RECALL_GOAL:
         log.warning(
             "the index %s finds only %.1f %% of the %d best at its widest, not %.0f %%: it is refused, "
@@ -184,10 +187,14 @@ class _Recall:
         return widen <= WIDEST and depth * widen * _SCANNED_SHARE <= len(self._index)
 
     def measured(self, widen: int, depth: int = RECALL_K) -> float:
-        """With so many proposals for each row wanted. A row that scores the same as the last counts too."""
-        found = 0
-        proposed = self._index.propose(self._probes, widen * depth)
-        for query, best, ids in zip(self._probes, self._true, proposed, strict=True):
+        """With so many proposals for each row wanted. A row that scores the same as the last counts too.
+
+        Fewer probes do for deep searches, each of which looks for many rows.
+        """
+        found, count = 0, max(_LEAST_PROBES, PROBES * RECALL_K // depth)
+        probes, true = self._probes[:count], self._true[:count]
+        proposed = self._index.propose(probes, widen * depth)
+        for query, best, ids in zip(probes, true, proposed, strict=True):
             scores, _ = exact_scores(self._snapshot.parts, query, np.sort(ids))
             found += min(depth, int(np.count_nonzero(scores >= best[depth - 1] - _SAME_SCORE)))
-        return found / (depth * len(self._probes))
+        return found / (depth * len(probes))

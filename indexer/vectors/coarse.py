@@ -18,7 +18,7 @@ faiss: Any = untyped_faiss
 WIDEST = 64
 """At most so many proposals for each row that is wanted."""
 
-_NARROWEST = 2
+_NARROWEST, _MUCH_WIDER = 2, 16
 _TRAINING_ROWS = 65_536
 _TRAINING_ROWS_PER_LIST = 50
 
@@ -145,22 +145,36 @@ def training_rows(factory: str, dimension: int, rows: int) -> int:
     return min(rows, wanted)
 
 
-def tune(index: CoarseIndex, k: int, probes: int, goal: float, recall: Callable[[int], float]) -> Tuning:
-    """The narrowest search that reaches the goal, or the widest with what it reaches.
+def tune(
+    index: CoarseIndex, k: int, deep: int, probes: int, goal: float, recall: Callable[[int, int], float]
+) -> Tuning:
+    """The narrowest search that reaches the goal for k hits, or the widest with what it reaches.
 
-    `recall(widen)` measures the index as it is set, with so many proposals for each of the k wanted.
+    `recall(widen, hits)` measures the index as it is set, with so many proposals for each hit. FAISS's
+    parameter, which is one for all searches, is set for as many as `deep` hits, where that is not much wider:
+    no number of proposals makes up for lists that are not looked into.
     """
-    parameter, value = index.parameter, 1
-    if parameter == "efSearch":
-        value = _NARROWEST * k
-    while parameter and value < index.widest:
-        index.set(parameter, value)
-        if recall(WIDEST) >= goal:
-            break
-        value *= 2
-    value = min(value, index.widest)
+    parameter = index.parameter
+    first = _NARROWEST * k if parameter == "efSearch" else 1
+    value = _narrowest(index, first, index.widest, lambda: recall(WIDEST, k) >= goal)
+    wide = WIDEST // 4
+    deeper = _narrowest(index, value, _MUCH_WIDER * value, lambda: recall(wide, deep) >= goal)
+    index.set(parameter, deeper)
+    if deeper > value and recall(wide, deep) >= goal:
+        value = deeper
     index.set(parameter, value)
     widen = _NARROWEST
-    while (reached := recall(widen)) < goal and widen < WIDEST:
+    while (reached := recall(widen, k)) < goal and widen < WIDEST:
         widen *= 2
     return Tuning(parameter, value, widen, round(reached, 4), k, probes)
+
+
+def _narrowest(index: CoarseIndex, value: int, most: int, reached: Callable[[], bool]) -> int:
+    """The first value of the index's parameter, each twice the one before, with which it is reached."""
+    most = min(most, index.widest)
+    while index.parameter and value < most:
+        index.set(index.parameter, value)
+        if reached():
+            return value
+        value *= 2
+    return min(value, most)

@@ -5,7 +5,7 @@ from damage import damage_database, damage_derived, damage_log, damage_rows, sou
 from extent import extent
 
 SEED = 5
-REGIONS_OF_A_FILE = extent(14, 1200)
+REGIONS_OF_A_FILE = extent(8, 1200)
 REGIONS_OF_THE_DATABASE = extent(120, 6000)
 REGIONS_OF_THE_LOG = extent(20, 600)
 
