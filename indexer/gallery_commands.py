@@ -154,7 +154,7 @@ def run_restore(arguments: argparse.Namespace) -> int:
 
     ledgers = [Path(path) for path in arguments.ledger]
     report = restore(Path(arguments.file), local_folder(arguments.gallery), ledgers, force=arguments.force)
-    print(f"restored: the gallery holds {report.items} items; {report.removed_again} of it stay removed.")
+    print(f"restored: the gallery holds {report.items} items; removed again: {report.removed_again}.")
     if not report.indexed:
         print("another process writes to the gallery already and will build its index files.")
     return 0

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from indexer.commands import add_commands as add_indexer_commands
 from model.commands import add_commands as add_model_commands
@@ -21,10 +22,17 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
+class Parser(argparse.ArgumentParser):
+    """Takes options by their whole names only, as do its sub-parsers: `--to` is none, and no `--top-k`."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 (argparse's own)
+        super().__init__(**options, allow_abbrev=False)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command tree. Each sub-parser sets `run`, a function of the parsed namespace, and
     `when_interrupted`, what is said after Ctrl-C, where it keeps nothing to go on with."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="cskt", description="Find a person in a gallery of images from a sentence."
     )
     parser.set_defaults(when_interrupted="what was stored is kept, run the command again to go on.")

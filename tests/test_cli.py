@@ -109,6 +109,20 @@ def test_a_programmers_mistake_keeps_its_traceback(monkeypatch: pytest.MonkeyPat
         run_with(monkeypatch, fail)
 
 
+@pytest.mark.parametrize(
+    "words", [["search", "x", "--gallery", "g", "--to", "2026-05-01"], ["gallery", "info", "--gal", "g"]]
+)
+def test_an_option_is_taken_by_its_whole_name_only(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "--to" in told or "--gallery" in told
+    assert "--top-k" not in told.rpartition("error:")[2]
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-m", "service", "--help"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

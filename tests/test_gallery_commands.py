@@ -163,7 +163,7 @@ def test_a_backup_there_and_back(tmp_path, gallery, capsys):
     assert out.startswith(f"60 items in {tmp_path / 'b.db'} (")
     assert run(capsys, "remove", "--gallery", gallery, "--id", 8, "--yes")[0] == 0
     status, out, _ = run(capsys, "gallery", "restore", tmp_path / "b.db", "--gallery", gallery)
-    assert (status, out) == (0, "restored: the gallery holds 59 items; 1 of it stay removed.\n")
+    assert (status, out) == (0, "restored: the gallery holds 59 items; removed again: 1.\n")
     ledger = ["--ledger", gallery]
     for extra, items in ((["--force"], 60), (ledger, 59)):
         place = tmp_path / f"new-{items}"
