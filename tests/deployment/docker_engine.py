@@ -24,6 +24,7 @@ class Docker(Engine):
         super().__init__(folder, tools)
         self._run = Path(tempfile.mkdtemp(prefix="cskt-docker-"))  # sockets need a short path
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._forwarding = ""
         self.environment |= {
             "DOCKER_HOST": f"unix://{self._run}/socket",
             "COMPOSE_PROJECT_NAME": "cskt",
@@ -38,6 +39,7 @@ class Docker(Engine):
         places = {"data-root": self.folder / "docker", "exec-root": self._run / "exec"}
         places |= {"pidfile": self._run / "pid", "host": self.environment["DOCKER_HOST"]}
         options = [f"--{name}={value}" for name, value in places.items()]
+        self._forwarding = self.run("iptables", "-S", "FORWARD").splitlines()[0]
         with (self.folder / "dockerd.log").open("wb") as log:
             command = ["dockerd", *options, f"--storage-driver={driver}"]
             self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -54,6 +56,8 @@ class Docker(Engine):
             self.clear()
             self._daemon.terminate()
             self._daemon.wait(60)
+            # the daemon forbids forwarding to all others and leaves that behind: podman's networks would fail
+            self.run("iptables", *self._forwarding.split())
         shutil.rmtree(self._run, ignore_errors=True)
 
     def clear(self) -> None:
