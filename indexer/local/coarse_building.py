@@ -186,7 +186,7 @@ class _Recall:
     def _is_worthwhile(self, widen: int, depth: int) -> bool:
         return widen <= WIDEST and depth * widen * _SCANNED_SHARE <= len(self._index)
 
-    def measured(self, widen: int, depth: int = RECALL_K) -> float:
+    def measured(self, widen: int, depth: int) -> float:
         """With so many proposals for each row wanted. A row that scores the same as the last counts too.
 
         Fewer probes do for deep searches, each of which looks for many rows.

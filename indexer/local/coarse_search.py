@@ -55,12 +55,10 @@ class Coarse:
         A query for which it proposes too few to find k rows, as a graph may, is answered by scanning all; so
         is every query for more hits than its recall was measured for.
         """
-        everything = [(part.index, part.living) for part in parts]
         if k > self.file.tuning.reach:
-            return rank(everything, queries, k, pool)
+            return _scan(parts, queries, k, pool)
         covered = [part for part in parts if part.up_to <= self.file.up_to]
-        others = [(part.index, part.living) for part in parts if part.up_to > self.file.up_to]
-        scores, ids = rank(others, queries, k, pool)
+        scores, ids = _scan([part for part in parts if part.up_to > self.file.up_to], queries, k, pool)
         asked = np.asarray(queries, np.float32)
         propose = partial(self._proposed, covered, k)
         found = pool.map(propose, asked) if pool else map(propose, asked)
@@ -73,7 +71,7 @@ class Coarse:
             )
         short = np.flatnonzero(ids[:, -1] < 0)
         if len(short):
-            scores[short], ids[short] = rank(everything, queries[short], k, pool)
+            scores[short], ids[short] = _scan(parts, queries[short], k, pool)
         return scores, ids
 
     def _proposed(self, parts: Sequence[LivingRows], k: int, query: Vectors) -> tuple[Scores, Ids]:
@@ -85,6 +83,10 @@ class Coarse:
             if len(living) >= k or count >= rows or len(ids) < count:
                 return scores, living
             count *= 4
+
+
+def _scan(parts: Sequence[LivingRows], queries: Vectors, k: int, pool: Executor | None) -> tuple[Scores, Ids]:
+    return rank([(part.index, part.living) for part in parts], queries, k, pool)
 
 
 def exact_scores(parts: Sequence[LivingRows], query: Vectors, ids: Ids) -> tuple[Scores, Ids]:

@@ -154,27 +154,26 @@ def tune(
     parameter, which is one for all searches, is set for as many as `deep` hits, where that is not much wider:
     no number of proposals makes up for lists that are not looked into.
     """
-    parameter = index.parameter
-    first = _NARROWEST * k if parameter == "efSearch" else 1
-    value = _narrowest(index, first, index.widest, lambda: recall(WIDEST, k) >= goal)
-    wide = WIDEST // 4
-    deeper = _narrowest(index, value, _MUCH_WIDER * value, lambda: recall(wide, deep) >= goal)
-    index.set(parameter, deeper)
-    if deeper > value and recall(wide, deep) >= goal:
-        value = deeper
-    index.set(parameter, value)
+    parameter, value = index.parameter, 1
+    if parameter:
+        first = _NARROWEST * k if parameter == "efSearch" else 1
+        value = _narrowest(index, first, index.widest, lambda: recall(WIDEST, k) >= goal) or index.widest
+        much = min(_MUCH_WIDER * value, index.widest)
+        value = _narrowest(index, value, much, lambda: recall(WIDEST // 4, deep) >= goal) or value
+        index.set(parameter, value)
     widen = _NARROWEST
     while (reached := recall(widen, k)) < goal and widen < WIDEST:
         widen *= 2
     return Tuning(parameter, value, widen, round(reached, 4), k, probes)
 
 
-def _narrowest(index: CoarseIndex, value: int, most: int, reached: Callable[[], bool]) -> int:
+def _narrowest(index: CoarseIndex, value: int, most: int, reached: Callable[[], bool]) -> int | None:
     """The first value of the index's parameter, each twice the one before, with which it is reached."""
-    most = min(most, index.widest)
-    while index.parameter and value < most:
+    while True:
+        value = min(value, most)
         index.set(index.parameter, value)
         if reached():
             return value
+        if value == most:
+            return None
         value *= 2
-    return min(value, most)
