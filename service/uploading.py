@@ -57,7 +57,7 @@ def outcome(
     if reason is not None:
         return Uploaded(key=one.key, status="rejected", id=None, reason=reason)
     seen = row is not None and may_see(row[1], caller)
-    if row is None and caller.cameras is None:
+    if known and row is None and caller.cameras is None:
         reason = "was removed for good"
     return Uploaded(
         key=one.key, status="known" if known else "stored", id=row[0] if row and seen else None, reason=reason

@@ -19,8 +19,10 @@ from indexer.gallery import open_gallery
 from indexer.items import GalleryItem, RawImage
 from indexer.prepared import Prepared
 from service.app import create_app
+from service.scopes import LOCAL
 from service.searcher import Searcher
 from service.settings import Settings
+from service.uploading import Asked, outcome
 
 WORDS = [f"{colour} {garment}" for colour in COLOURS for garment in ("coat", "dress", "cap")]
 
@@ -110,6 +112,13 @@ def test_two_pictures_of_one_key_are_not_both_called_stored(client) -> None:
     assert "another picture" in told[1]["reason"].lower()
     best = client.post("/v1/search", json={"text": "red", "top_k": 1}).json()["hits"][0]
     assert best["id"] == told[0]["id"] == told[2]["id"]
+
+
+def test_what_was_stored_and_is_gone_again_was_stored() -> None:
+    item = GalleryItem("k", "k", "api:")
+    told = {known: outcome(Asked("k", item, ""), None, known, {}, LOCAL) for known in (False, True)}
+    assert (told[False].status, told[False].reason) == ("stored", None)
+    assert (told[True].status, told[True].reason) == ("known", "was removed for good")
 
 
 def test_what_is_no_base64_is_rejected_alone(client) -> None:
