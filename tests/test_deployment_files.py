@@ -49,7 +49,7 @@ def test_every_container_is_hardened(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "memory" in service["deploy"]["resources"]["limits"]
-    assert service["pids_limit"] <= 512
+    assert service["deploy"]["resources"]["limits"]["pids"] <= 512
     assert not service.get("privileged")
     assert set(service.get("cap_add", [])) <= {"NET_BIND_SERVICE"}
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import httpx
 from engine import ROOT, Engine
-from images import BASE, CADDY, CSKT, PROMETHEUS
+from images import BASE, CADDY, CSKT, GRAFANA, PROMETHEUS
 
-PARTS = ("service", "proxy", "prometheus")  # Grafana comes from an image registry only
 GALLERY = "/data/gallery"
 
 
@@ -24,26 +23,31 @@ class Deployed:
     engine: Engine
     folder: Path
     port: int
+    grafana_port: int
     search_key: str
     audit_key: str
 
     def compose(self, *arguments: str, status: int | None = 0) -> str:
         """What compose prints."""
-        return self.engine.run(self.engine.compose, *arguments, cwd=self.folder, status=status)
+        return self.engine.run(*self.engine.compose, *arguments, cwd=self.folder, status=status)
 
     def indexer(self, *arguments: str, volumes: tuple[str, ...] = (), status: int | None = 0) -> str:
         """What a job prints: `docker compose run --rm indexer ...`."""
         more = [option for volume in volumes for option in ("-v", volume)]
-        return self.compose("--profile", "jobs", "run", "--rm", *more, "indexer", *arguments, status=status)
+        return self.compose(*self.engine.job, *more, "indexer", *arguments, status=status)
+
+    def container(self, part: str) -> str:
+        """The name of the container of a part that runs once."""
+        return self.engine.joint.join(("cskt", part, "1"))
 
     def script(self, name: str, status: int | None = 0) -> str:
         """What one of docker/'s scripts prints."""
-        own = {"ENGINE": self.engine.program, "COMPOSE": self.engine.compose}
+        own = {"ENGINE": self.engine.program, "COMPOSE": " ".join(self.engine.compose)}
         return self.engine.run("sh", name, cwd=self.folder, status=status, **own)
 
     def up(self) -> None:
-        """Start what a user starts, and wait until searches are answered."""
-        self.compose("up", "-d", *PARTS)
+        """Start all that a user starts, and wait until searches are answered."""
+        self.compose("up", "-d")
         self.wait_until_ready()
 
     def down(self) -> None:
@@ -55,7 +59,7 @@ class Deployed:
     def replicas(self) -> list[str]:
         """Names of the running services."""
         names = self.engine.call("ps", "--format", "{{.Names}}").split()
-        return sorted(name for name in names if name.startswith("cskt_service_"))
+        return sorted(name for name in names if name.startswith(self.container("service")[:-1]))
 
     def wait_until_ready(self) -> None:
         """Until every replica says so, and the proxy passes it on."""
@@ -69,12 +73,13 @@ class Deployed:
         try:
             wait_for(lambda: self.get("/readyz").status_code == httpx.codes.OK, "the proxy to reach it")
         except TimeoutError as error:
-            error.add_note(self.engine.call("logs", "--tail", "20", "cskt_proxy_1", status=None))
+            error.add_note(self.engine.call("logs", "--tail", "20", self.container("proxy"), status=None))
             raise
 
     def client(self, **more: object) -> httpx.Client:
         """A client that trusts the proxy's own authority and nobody else."""
-        root = self.engine.inside("cskt_proxy_1", "cat", "/data/caddy/pki/authorities/local/root.crt")
+        authority = "/data/caddy/pki/authorities/local/root.crt"
+        root = self.engine.inside(self.container("proxy"), "cat", authority)
         trust = ssl.create_default_context(cadata=root + "\n")
         return httpx.Client(
             base_url=f"https://localhost:{self.port}", verify=trust, trust_env=False, timeout=30, **more
@@ -123,16 +128,15 @@ def prepare(engine: Engine, folder: Path, images: Path, replicas: int) -> Deploy
     shutil.copytree(
         ROOT / "docker", folder, ignore=shutil.ignore_patterns(".env", "secrets", "wheels", "images")
     )
-    compose = folder / "compose.yaml"
-    compose.write_text(engine.compose_file(compose.read_text()))
-    port = free_port()
+    port, grafana_port = free_port(), free_port()
     chosen = {"CSKT_IMAGE": CSKT, "PROXY_IMAGE": CADDY, "PROMETHEUS_IMAGE": PROMETHEUS, "HTTPS_PORT": port}
+    chosen |= {"GRAFANA_IMAGE": GRAFANA, "GRAFANA_PORT": grafana_port}
     chosen |= {"BASE_IMAGE": BASE, "IMAGES": images, "SERVICE_REPLICAS": replicas}
     settings = (folder / "env.example").read_text()
     for name, value in chosen.items():
         settings, found = re.subn(rf"^{name}=.*$", f"{name}={value}", settings, flags=re.MULTILINE)
         assert found == 1, name
     (folder / ".env").write_text(settings)
-    told = engine.run("sh", "first-start.sh", cwd=folder, COMPOSE=engine.compose)
+    told = engine.run("sh", "first-start.sh", cwd=folder, COMPOSE=" ".join(engine.compose))
     search, audit = re.findall(r"^cskt_\S+$", told, re.MULTILINE)
-    return Deployed(engine, folder, port, search, audit)
+    return Deployed(engine, folder, port, grafana_port, search, audit)

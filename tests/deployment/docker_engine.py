@@ -1,5 +1,4 @@
-"""Docker's engine, started for these tests, and docker-compose as Debian has it (1.29: the last one before
-`docker compose`; it knows the whole of compose.yaml but the line that names the project)."""
+"""Docker's engine, started for these tests, and `docker compose`."""
 
 import re
 import shutil
@@ -18,7 +17,8 @@ START_SECONDS, HEALTH_SECONDS = 60, 60
 class Docker(Engine):
     """A daemon of its own, with its own images, which ends with the tests."""
 
-    program, compose, needed = "docker", "docker-compose", ("docker", "dockerd", "docker-compose")
+    program, compose, needed = "docker", ("docker", "compose"), ("docker", "dockerd")
+    job, joint = ("run", "--rm"), "-"
 
     def __init__(self, folder: Path, tools: Path) -> None:
         super().__init__(folder, tools)
@@ -27,7 +27,6 @@ class Docker(Engine):
         self._forwarding = ""
         self.environment |= {
             "DOCKER_HOST": f"unix://{self._run}/socket",
-            "COMPOSE_PROJECT_NAME": "cskt",
             "DOCKER_BUILDKIT": "1",
             # a client of another origin may lack what builds
             "PATH": f"/usr/bin:{self.environment['PATH']}",
@@ -91,11 +90,6 @@ class Docker(Engine):
         """The health check of an inspected image."""
         return list(image["Config"]["Healthcheck"]["Test"])
 
-    def compose_file(self, text: str) -> str:
-        """Without the name of the project, which stands in the environment."""
-        assert text.count("\nname: cskt\n") == 1
-        return text.replace("\nname: cskt\n", "\n")
-
     def is_noise(self, line: str) -> bool:
-        """Whether a line is docker-compose's word on what it makes."""
-        return re.match(r"(Creating|Starting|Stopping|Removing|Recreating) .*", line) is not None
+        """Whether a line is compose's word on what it makes."""
+        return re.match(r" (Network|Volume|Container) \S+  [A-Z][a-z]+$", line) is not None

@@ -24,7 +24,9 @@ class Engine(ABC):
     """Runs an engine and its compose; `folder` holds images between runs, `tools` the programs from PyPI."""
 
     program: ClassVar[str]
-    compose: ClassVar[str]
+    compose: ClassVar[Sequence[str]]
+    job: ClassVar[Sequence[str]]
+    joint: ClassVar[str]  # of the words in a container's name
     needed: ClassVar[Sequence[str]]
     build_options: ClassVar[Sequence[str]] = ()
 
@@ -65,10 +67,6 @@ class Engine(ABC):
     @abstractmethod
     def health_check_of(self, image: Mapping[str, Any]) -> Sequence[str]:
         """The health check of an inspected image."""
-
-    def compose_file(self, text: str) -> str:
-        """compose.yaml as this engine's compose takes it."""
-        return text
 
     def run(self, *command: str, cwd: Path | None = None, status: int | None = 0, **more: str) -> str:
         """What a command prints, both streams in one; CommandFailedError unless it ends with `status`."""

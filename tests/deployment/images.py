@@ -9,9 +9,8 @@ from pathlib import Path
 
 from engine import HERE, ROOT, Engine
 
-BASE, CSKT, CADDY, PROMETHEUS = (
-    f"localhost/{name}" for name in ("base", "cskt", "stand-in-caddy", "stand-in-prometheus")
-)
+BASE, CSKT = "localhost/base", "localhost/cskt"
+CADDY, PROMETHEUS, GRAFANA = (f"localhost/stand-in-{name}" for name in ("caddy", "prometheus", "grafana"))
 PYTHON = "3.11"
 
 
@@ -32,13 +31,14 @@ def make_base(engine: Engine) -> None:
 
 
 def make_stand_ins(engine: Engine) -> None:
-    """The proxy and Prometheus."""
+    """The proxy, Prometheus, and what takes Grafana's place."""
     base, options = engine.build_base_with_packages(BASE)
     source = engine.folder / "stand_ins"
     shutil.copytree(HERE / "stand_ins", source, dirs_exist_ok=True)
     shutil.copy2(engine.tools / "bin" / "caddy", source)
     engine.build(base=BASE, target="caddy", tag=CADDY, folder=source)
-    engine.build(*options, base=base, target="prometheus", tag=PROMETHEUS, folder=source)
+    for target, tag in {"prometheus": PROMETHEUS, "grafana": GRAFANA}.items():
+        engine.build(*options, base=base, target=target, tag=tag, folder=source)
 
 
 def context(folder: Path) -> Path:

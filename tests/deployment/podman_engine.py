@@ -12,7 +12,8 @@ FILES, PROCESSES = 20_000, 4096  # podman's own defaults may be more than this m
 class Podman(Engine):
     """Sees no other container of this machine."""
 
-    program, compose, needed = "podman", "podman-compose", ("podman", "runc")
+    program, compose, needed = "podman", ("podman-compose",), ("podman", "runc")
+    job, joint = ("--profile", "jobs", "run", "--rm"), "_"
     build_options = ("--format", "docker", "--isolation", "oci")
 
     def __init__(self, folder: Path, tools: Path) -> None:

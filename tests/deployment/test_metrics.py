@@ -3,7 +3,9 @@
 import json
 import re
 import urllib.parse
+from typing import Any
 
+import httpx
 import pytest
 import yaml
 from deployed import Deployed, wait_for
@@ -18,7 +20,7 @@ def ask(deployed: Deployed, path: str, **query: str) -> dict:
     """The data of an answer of Prometheus."""
     url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(query)}"
     code = f"import urllib.request; print(urllib.request.urlopen({url!r}).read().decode())"
-    answer = json.loads(deployed.engine.inside("cskt_prometheus_1", "python3", "-c", code))
+    answer = json.loads(deployed.engine.inside(deployed.container("prometheus"), "python3", "-c", code))
     assert answer["status"] == "success"
     return answer["data"]
 
@@ -56,9 +58,30 @@ def test_the_alerts_are_loaded_and_quiet(scraped):
     assert {name: rule["state"] for name, rule in rules.items() if rule["state"] == "firing"} == {}
 
 
+def grafana(deployed: Deployed, path: str, **query: str) -> Any:
+    """What stands in Grafana's place answers to its administrator."""
+    password = (deployed.folder / "secrets/grafana_password").read_text()
+    url = f"http://127.0.0.1:{deployed.grafana_port}/api/{path}"
+    return httpx.get(url, params=query, auth=("admin", password), trust_env=False).raise_for_status().json()
+
+
+def test_grafana_is_given_all_it_needs(scraped):
+    """Files that its user can read, its volume, its password, and the dashboard; nobody else gets in."""
+    assert grafana(scraped, "dashboards/uid/cskt")["dashboard"] == DASHBOARD
+    assert [one["type"] for one in grafana(scraped, "datasources")] == ["prometheus"]
+    kept = scraped.engine.inside(scraped.container("grafana"), "cat", "/var/lib/grafana/grafana.db")
+    assert kept == "what it keeps"
+    stranger = httpx.get(f"http://127.0.0.1:{scraped.grafana_port}/api/datasources", trust_env=False)
+    assert stranger.status_code == httpx.codes.UNAUTHORIZED
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_panel_of_the_dashboard_shows_something(scraped, expression):
-    result = ask(scraped, "query", query=expression.replace("$__rate_interval", "1m"))["result"]
+    """Asked as Grafana asks: through the source of data that it is given."""
+    source = grafana(scraped, "datasources")[0]["uid"]
+    query = expression.replace("$__rate_interval", "1m")
+    answer = grafana(scraped, f"datasources/proxy/uid/{source}/api/v1/query", query=query)
+    result = answer["data"]["result"]
     metrics = set(re.findall(r"\b(?:cskt|process)_\w+", expression))
     assert metrics
     assert result or metrics <= MAY_BE_EMPTY

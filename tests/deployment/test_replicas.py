@@ -101,7 +101,7 @@ def test_an_upgrade_fails_no_request(deployed):
     after = {deployed.engine.inspect(name)["Id"] for name in deployed.replicas()}
     assert len(after) == 2
     assert not after & set(before.values())
-    said = deployed.engine.call("logs", "--tail", "10", "cskt_proxy_1")
+    said = deployed.engine.call("logs", "--tail", "10", deployed.container("proxy"))
     assert set(searching.answers) == {"200"}, (searching.answers, said)
     assert searching.answers["200"] > 100
 

@@ -18,9 +18,9 @@ def status_of(engine, container: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-@pytest.mark.parametrize("part", ["service", "proxy", "prometheus"])
+@pytest.mark.parametrize("part", ["service", "proxy", "prometheus", "grafana"])
 def test_a_container_may_do_little(deployed, service, part):
-    name = service if part == "service" else f"cskt_{part}_1"
+    name = service if part == "service" else deployed.container(part)
     status = status_of(deployed.engine, name)
     net_bind_service = 1 << 10
     assert int(status["CapEff"], 16) & ~net_bind_service == 0
@@ -62,17 +62,15 @@ def test_limits_are_in_force(deployed, service):
 
 def test_no_way_leads_out_of_service_prometheus_and_jobs(deployed, service):
     """They do not even reach what the proxy listens at on its other side, which this machine does."""
-    networks = deployed.engine.inspect("cskt_proxy_1")["NetworkSettings"]["Networks"]
+    networks = deployed.engine.inspect(deployed.container("proxy"))["NetworkSettings"]["Networks"]
     address = networks["cskt_outside"]["IPAddress"]
     socket.create_connection((address, 443), timeout=3).close()
     code = f"import socket; socket.create_connection(('{address}', 443), timeout=3)"
-    for name, python in ((service, "python"), ("cskt_prometheus_1", "python3")):
+    for name, python in ((service, "python"), (deployed.container("prometheus"), "python3")):
         told = deployed.engine.inside(name, python, "-c", code, status=1)
         assert "TimeoutError" in told or "Network is unreachable" in told
     code = "import socket; print([name for _, name in socket.if_nameindex()])"
-    told = deployed.compose(
-        "--profile", "jobs", "run", "--rm", "--entrypoint", "python", "indexer", "-c", code
-    )
+    told = deployed.compose(*deployed.engine.job, "--entrypoint", "python", "indexer", "-c", code)
     assert told.strip().splitlines()[-1] == "['lo']"
 
 
