@@ -20,7 +20,7 @@ from service.searcher import Searcher
 from service.settings import Settings
 
 GRACE_SECONDS = 5  # running queries may end; then connections are closed
-START_SECONDS = 30  # who connects before searches are answered waits so long, in the queue of the socket
+START_SECONDS = 30  # after which it listens though searches are not answered yet, and says so
 
 
 def check_address(settings: Settings) -> None:
@@ -42,14 +42,16 @@ def check_address(settings: Settings) -> None:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket listening at the address; who comes now is answered once all is up. Raises ServeError."""
+    """A socket bound to the address. Raises ServeError.
+
+    It listens once all is up: until then who connects is refused, and a proxy asks another replica.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # TCP is named, as asyncio sets TCP_NODELAY only where it is; without that every answer takes 40 ms more.
     holder = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind((settings.host, settings.port))
-        holder.listen(2048)
     except OSError as error:
         holder.close()
         raise _cannot_listen(settings, error) from error
@@ -70,10 +72,7 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
         lifespan="on",
     )
-    server = _Server(config, app, settings.drain_seconds)
-    port = holder.getsockname()[1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(f"Serving the page and the API at http://{host}:{port} until Ctrl-C.", flush=True)
+    server = _Server(config, app, settings)
     signal.signal(signal.SIGTERM, _leave)  # the server hands its signals on once it has ended in order
     # the default of 5 ms lets a busy encoder hold up every other answer by as much
     sys.setswitchinterval(0.0005)
@@ -82,6 +81,8 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
         server.run(sockets=[holder])
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
+    if server.failure is not None:
+        raise _in_use(settings) from server.failure
     return 0
 
 
@@ -99,9 +100,31 @@ class _Server(uvicorn.Server):
     A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, settings: Settings) -> None:
         super().__init__(config)
-        self._app, self._drain_seconds = app, drain_seconds
+        self._app, self._settings = app, settings
+        self.failure: OSError | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen once all is up, and say where; `failure`: another program took the port meanwhile."""
+        start, holders = self.lifespan.startup, sockets or []
+
+        async def start_and_listen() -> None:
+            await start()
+            for holder in () if self.lifespan.should_exit else holders:
+                holder.listen(self.config.backlog)  # uvloop would not tell of a failure
+
+        self.lifespan.startup = start_and_listen
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            self.failure, self.should_exit = error, True
+            await self.lifespan.shutdown()
+            return
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        for holder in holders:
+            port = holder.getsockname()[1]
+            print(f"Serving the page and the API at http://{host}:{port} until Ctrl-C.", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; called by a signal."""
@@ -113,7 +136,7 @@ class _Server(uvicorn.Server):
         state.draining = True
         if (searcher := getattr(state, "searcher", None)) is not None:
             searcher.draining = True
-        threading.Timer(self._drain_seconds, super().handle_exit, (sig, frame)).start()
+        threading.Timer(self._settings.drain_seconds, super().handle_exit, (sig, frame)).start()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -122,11 +145,15 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def _cannot_listen(settings: Settings, error: OSError) -> ServeError:
     if error.errno == errno.EADDRINUSE:
-        return ServeError(
-            f"Port {settings.port} at {settings.host} is in use by another program; "
-            "stop that program or choose another port with --port."
-        )
+        return _in_use(settings)
     return ServeError(
         f"Cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
         "choose another address with --host and --port."
+    )
+
+
+def _in_use(settings: Settings) -> ServeError:
+    return ServeError(
+        f"Port {settings.port} at {settings.host} is in use by another program; "
+        "stop that program or choose another port with --port."
     )

@@ -17,6 +17,7 @@ from keyed_service import gallery, headers, make
 from service_toys import ToyEncoder
 
 from service.app import create_app
+from service.casework.cases import CaseStore
 from service.keys import KeyStore
 from service.scopes import Scope
 from service.searcher import Searcher
@@ -29,12 +30,16 @@ RAW_CASES = 20_000 if LONG else 1000
 
 
 class Served:
-    """A toy service on a real socket, in a thread, that asks for a key."""
+    """A toy service on a real socket, in a thread; `shown` are the headers of who may ask."""
 
-    def __init__(self, folder: Path) -> None:
-        settings = Settings(state=str(folder), refresh_seconds=0.5, requests_per_minute=0)
+    def __init__(self, folder: Path, **more: object) -> None:
+        settings = Settings(state=str(folder), refresh_seconds=0.5, requests_per_minute=0, **more)
         store = KeyStore(folder)
-        self.key = make(store, *Scope)
+        casework = settings.profile == "casework"
+        self.shown = headers(make(store, *((Scope.SEARCH,) if casework else Scope)))
+        if casework:
+            CaseStore(folder).begin("fuzzed", "report 12/26", "2999-01-01T00:00:00.000Z")
+            self.shown |= {"Cskt-Case": "fuzzed", "Cskt-Purpose": "missing child"}
         rows = gallery()
         self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), rows, settings))
         self.open_writer = lambda: rows
@@ -61,13 +66,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, i
     service.stop()
 
 
+@pytest.fixture(scope="module")
+def casework(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, int]]:
+    service = Served(tmp_path_factory.mktemp("casework"), profile="casework", people_per_day=100)
+    yield service, service.start()
+    service.stop()
+
+
 def test_who_sends_too_much_hears_so_before_the_connection_is_closed(served: tuple[Served, int]) -> None:
     service, port = served
     size = 40_000_000  # more than sockets hold, so that closing at once would lose the answer
     head = f"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {size}\r\n"
-    head += (
-        f"Content-Type: application/json\r\nAuthorization: {headers(service.key)['Authorization']}\r\n\r\n"
-    )
+    head += f"Content-Type: application/json\r\nAuthorization: {service.shown['Authorization']}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(head.encode() + b" " * size)
         connection.shutdown(socket.SHUT_WR)
@@ -76,23 +86,33 @@ def test_who_sends_too_much_hears_so_before_the_connection_is_closed(served: tup
     assert answer.endswith(b"}")
 
 
-@pytest.mark.slow
-def test_schemathesis_finds_nothing(served: tuple[Served, int], tmp_path: Path) -> None:
-    service, port = served
+def assert_nothing_is_found(service: Served, port: int, folder: Path) -> None:
+    """By schemathesis, with all its checks, over every operation."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json"),
         *("--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1"),
         *("--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color"),
-        *("--header", f"Authorization: {headers(service.key)['Authorization']}"),
+        *(part for header in service.shown.items() for part in ("--header", ": ".join(header))),
     ]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(Path(__file__).parent)}
-    run = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=500, check=False
-    )
+    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     tested = re.search(r"Tested: (\d+)", run.stdout)
     assert tested is not None
     assert int(tested[1]) == sum(len(path) for path in service.app.openapi()["paths"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200 if LONG else 500)
+def test_schemathesis_finds_nothing(served: tuple[Served, int], tmp_path: Path) -> None:
+    assert_nothing_is_found(*served, tmp_path)
+
+
+@pytest.mark.skipif(not LONG, reason="casework is fuzzed by CSKT_FUZZ=long")
+@pytest.mark.timeout(7200)
+def test_schemathesis_finds_nothing_in_casework(casework: tuple[Served, int], tmp_path: Path) -> None:
+    """By a key that may search, for an open case; its day's people are spent on the way."""
+    assert_nothing_is_found(*casework, tmp_path)
 
 
 def _cases(draw: random.Random) -> Iterator[bytes]:

@@ -254,6 +254,37 @@ def test_a_port_in_use_by_a_running_service(site: Site, capfd: pytest.CaptureFix
         assert served.get("/livez")[0] == 200
 
 
+def test_nobody_is_let_wait_while_it_starts() -> None:
+    """A proxy that is refused asks another replica; one that waits in the queue of a socket waits for all."""
+    with bind(Settings(port=0)) as holder, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(holder.getsockname(), timeout=5)
+
+
+TAKEN_MEANWHILE = """
+import socket, sys
+from service import cli, server
+
+def taken(settings, bind=server.bind):
+    holder, other = bind(settings), socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(holder.getsockname())
+    other.listen()
+    kept.append(other)
+    return holder
+
+kept, server.bind = [], taken
+sys.exit(cli.main(["serve", "--gallery", sys.argv[1], "--port", "0"]))
+"""
+
+
+def test_a_port_that_another_program_takes_while_it_starts(site: Site) -> None:
+    command = [sys.executable, "-c", TAKEN_MEANWHILE, str(site.gallery)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(r"^cskt: Port \d+ at 127.0.0.1 is in use", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_small_answers_are_sent_at_once() -> None:
     """asyncio switches Nagle's algorithm off only on sockets that name TCP (72 ms became 23 ms a query)."""
     with bind(Settings(port=0)) as holder:

@@ -60,10 +60,10 @@ class Docker(Engine):
         shutil.rmtree(self._run, ignore_errors=True)
 
     def clear(self) -> None:
-        """Remove every container, volume and network; images stay."""
+        """Remove every container, volume and network, and images that newer ones have replaced."""
         if containers := self.call("ps", "-aq").split():
             self.call("rm", "-f", "-v", *containers, status=None)
-        for kind in ("volume", "network"):
+        for kind in ("volume", "network", "image"):
             self.call(kind, "prune", "-f", status=None)
 
     def build_base_with_packages(self, base: str) -> tuple[str, Sequence[str]]:

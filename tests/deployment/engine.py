@@ -54,7 +54,7 @@ class Engine(ABC):
 
     @abstractmethod
     def clear(self) -> None:
-        """Remove every container, volume and network; images stay."""
+        """Remove every container, volume and network, and images that newer ones have replaced."""
 
     @abstractmethod
     def build_base_with_packages(self, base: str) -> tuple[str, Sequence[str]]:

@@ -41,9 +41,9 @@ class Podman(Engine):
         self.clear()
 
     def clear(self) -> None:
-        """Remove every container, volume and network; images stay."""
+        """Remove every container, volume and network, and images that newer ones have replaced."""
         self.call("rm", "-f", "-a", "-t", "0", status=None)
-        for kind in ("volume", "network"):
+        for kind in ("volume", "network", "image"):
             self.call(kind, "prune", "-f", status=None)
 
     def build_base_with_packages(self, base: str) -> tuple[str, Sequence[str]]:
