@@ -27,6 +27,8 @@ def answer_lines(groups: "Sequence[Group]", judged: "Judgement", gallery: "Galle
         yield f"{place:3d}. {hit.score:.3f}{likely}  " + "  ".join(facts)
     if groups and judged.convincing is False:
         yield not_convincing(judged)
+    if groups and judged.reason:
+        yield f"no probabilities: {judged.reason[0].lower()}{judged.reason[1:]}"
 
 
 def not_convincing(judged: "Judgement") -> str:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_judging import calibration
 from tiny_encoder import tiny_checkpoint
 
 from indexer.gallery import open_gallery
 from model.embedder import open_embedder
+from model.matching.calibration import write_calibration
 from service.cli import main
 
 IMAGES = 12
@@ -150,6 +153,24 @@ def test_who_is_kept_too_long_is_told_when_indexing(gallery, pictures, capsys):
 def test_a_filter_that_lets_nothing_through_names_the_cameras(gallery, capsys):
     assert main(["search", "anyone", "--gallery", gallery, "--camera", "cam9"]) == 0
     assert "none of 12 items through (cameras there are: cam0, cam1, cam2)" in capsys.readouterr().out
+
+
+def test_why_no_hit_has_a_probability_is_one_line(gallery, pictures, encoder, tmp_path, capsys):
+    """Of an encoder that was never calibrated, and of one that was in a gallery too small for it."""
+    capsys.readouterr()
+    assert main(["search", "anyone", "--gallery", gallery]) == 0
+    *hits, why = capsys.readouterr().out.splitlines()
+    assert len(hits) == 10
+    assert (why[:18], "cskt calibrate" in why) == ("no probabilities: ", True)
+    known = tmp_path / "calibrated"
+    shutil.copytree(encoder, known)
+    fingerprint = open_embedder(str(known)).fingerprint
+    write_calibration(known, calibration().model_copy(update={"fingerprint": fingerprint}))
+    assert main(["search", "anyone", "--gallery", gallery, "--encoder", str(known)]) == 0
+    *hits, why = capsys.readouterr().out.splitlines()
+    assert len(hits) == 10
+    assert (why[:18], "fewer than 50 crops" in why) == ("no probabilities: ", True)
+    assert not any("%" in line for line in hits)
 
 
 def test_names_of_files_cannot_steer_the_terminal(tmp_path, encoder, capsys):
