@@ -102,7 +102,8 @@ def run_index(arguments: argparse.Namespace) -> int:
             _tell_overdue(gallery, arguments.gallery)
         finally:
             gallery.close()
-    return EXIT_PROBLEMS if any(one.rejected and not one.new + one.known for one in reports) else 0
+    useless = any(one.rejected and not one.new + one.known + one.removed for one in reports)
+    return EXIT_PROBLEMS if useless else 0
 
 
 def _tell_overdue(gallery: "Gallery", address: str) -> None:
@@ -164,6 +165,7 @@ def _print_report(report: "IndexReport", items: int, precision: str, as_json: bo
             "source": report.source,
             "new": report.new,
             "known": report.known,
+            "removed": report.removed,
             "rejected": report.rejected,
             "precision": precision,
         }
@@ -174,13 +176,16 @@ def _print_report(report: "IndexReport", items: int, precision: str, as_json: bo
         }
         print(json.dumps(facts | timing | {"first_rejected": reasons}), flush=True)
         return
+    gone = f"{report.removed} removed for good and left out, " if report.removed else ""
     print(
         f"{terminal_safe(report.source)}: {report.new} new, "
-        f"{report.known} already known and left as they were, "
+        f"{report.known} already known and left as they were, {gone}"
         f"{report.rejected} rejected; "
         f"{report.rate:.1f} new images/s in {precision}; the gallery holds {items}.",
         flush=True,
     )
+    if report.removed:
+        print("  who was removed never comes back into this gallery; a new one takes them in.", flush=True)
     for bad in reasons:
         print(terminal_safe(f"  rejected {bad['uri']}: {bad['reason']}"), flush=True)
 

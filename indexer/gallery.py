@@ -52,6 +52,10 @@ class Gallery(Protocol):
         """Those of the keys that are stored already or were removed for good; rejected ones come anew."""
         ...
 
+    def removed_keys(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys whose items were removed for good."""
+        ...
+
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         """Store one batch in one durable transaction; returns how many items were new."""
         ...

@@ -30,11 +30,15 @@ REASONS_KEPT = 10
 
 @dataclass
 class IndexReport:
-    """What a run did so far; `first_rejected` are the first few of the `rejected`."""
+    """What a run did so far; `first_rejected` are the first few of the `rejected`.
+
+    `known` are those that the gallery holds already, `removed` those that it will not take in again.
+    """
 
     source: str
     new: int = 0
     known: int = 0
+    removed: int = 0
     rejected: int = 0
     seconds: float = 0.0
     first_rejected: list[Rejected] = field(default_factory=list)
@@ -156,11 +160,14 @@ class _Storing:
         report = self._report
         new = self._gallery.add(batch.items, batch.rejected)
         report.new += new
-        report.known += batch.skipped + len(batch.items) - new
+        gone = self._gallery.removed_keys(batch.skipped)
+        removed = sum(key in gone for key in batch.skipped)
+        report.removed += removed
+        report.known += len(batch.skipped) - removed + len(batch.items) - new
         report.rejected += len(batch.rejected)
         report.first_rejected += batch.rejected[: REASONS_KEPT - len(report.first_rejected)]
         note = f"{report.rejected} rejected" if report.rejected else ""
-        self._progress.advance(len(batch.items) + len(batch.rejected) + batch.skipped, note)
+        self._progress.advance(len(batch.items) + len(batch.rejected) + len(batch.skipped), note)
         if self._told is not None:
             self._told(report)
         self.since_generation += new

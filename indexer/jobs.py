@@ -36,7 +36,7 @@ State = Literal["running", "finished", "interrupted", "failed"]
 class Job:
     """One source on its way into the gallery. `total` None: not known; `rate`: images a second; times in UTC.
 
-    `done` counts every image that was looked at: the new, the known and the rejected.
+    `done` counts every image that was looked at: the new, the known, the removed and the rejected.
     """
 
     source: str
@@ -47,6 +47,7 @@ class Job:
     total: int | None = None
     new: int = 0
     known: int = 0
+    removed: int = 0
     rejected: int = 0
     rate: float = 0.0
 
@@ -71,7 +72,7 @@ class RunningJob:
         self._tell(report, state)
 
     def _tell(self, report: "IndexReport", state: State) -> None:
-        done = report.new + report.known + report.rejected
+        done = report.new + report.known + report.removed + report.rejected
         self._job = replace(
             self._job,
             state=state,
@@ -79,6 +80,7 @@ class RunningJob:
             done=done,
             new=report.new,
             known=report.known,
+            removed=report.removed,
             rejected=report.rejected,
             rate=round(done / max(time.monotonic() - self._began, 1e-9), 2),
         )

@@ -62,12 +62,12 @@ class ImageEmbedder(Protocol):
 class EmbeddedBatch:
     """The outcome of up to `batch_size` source entries, in the order of the source.
 
-    items: to be stored; rejected: with reasons; skipped: how many were known already.
+    items: to be stored; rejected: with reasons; skipped: the keys of those that were left out.
     """
 
     items: list[EmbeddedItem]
     rejected: list[Rejected]
-    skipped: int
+    skipped: list[str]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _PreparedBatch:
     ready: list[tuple[GalleryItem, bytes]]
     pixels: npt.NDArray[np.uint8] | None
     rejected: list[Rejected]
-    skipped: int
+    skipped: list[str]
 
 
 def embed_batches(
@@ -169,10 +169,12 @@ def _submit(
             prepared.append(pool.submit(make, entry))
         else:
             prepared.append(entry)
-    return pool.submit(_assemble, prepared, len(entries) - len(prepared))
+    return pool.submit(_assemble, prepared, [key for key in keys if key in known])
 
 
-def _assemble(prepared: "Sequence[Future[Prepared | Rejected] | Rejected]", skipped: int) -> _PreparedBatch:
+def _assemble(
+    prepared: "Sequence[Future[Prepared | Rejected] | Rejected]", skipped: list[str]
+) -> _PreparedBatch:
     """Put a batch together, in order. Workers take jobs in turn, so all it waits for has been begun."""
     done = [entry if isinstance(entry, Rejected) else entry.result() for entry in prepared]
     ready = [entry for entry in done if isinstance(entry, Prepared)]

@@ -18,6 +18,7 @@ from test_judging import calibration
 from tiny_encoder import tiny_checkpoint
 
 from indexer.gallery import open_gallery
+from indexer.jobs import read_jobs
 from model.embedder import open_embedder
 from model.matching.calibration import write_calibration
 from service.cli import main
@@ -76,6 +77,32 @@ def test_index_counts_what_it_did_and_a_second_run_adds_nothing(tmp_path, pictur
     assert "broken.jpg" in first["first_rejected"][0]["uri"]
     assert (second["new"], second["known"], second["rejected"]) == (0, IMAGES, 1)
     assert second["gallery_items"] == IMAGES
+
+
+def test_who_was_removed_is_counted_apart_from_who_is_known(tmp_path, pictures, encoder, capsys):
+    address = str(tmp_path / "g")
+    index = ["index", str(pictures), "--gallery", address, "--encoder", encoder]
+    assert main([*index, "--json"]) == 0
+    assert main(["remove", "--gallery", address, "--id", "2", "--id", "5", "--yes"]) == 0
+    assert main(["remove", "--gallery", address, "--id", "7", "--erase", "--yes"]) == 0
+    assert main([*index, "--json"]) == 0
+    first, second = printed_json(capsys)
+    assert (first["new"], first["known"], first["removed"], first["rejected"]) == (IMAGES, 0, 0, 1)
+    assert (second["new"], second["known"], second["removed"], second["rejected"]) == (0, IMAGES - 3, 3, 1)
+    (job, *_) = read_jobs(Path(address))
+    assert (job.done, job.known, job.removed) == (IMAGES + 1, IMAGES - 3, 3)
+    assert main(index) == 0
+    told = capsys.readouterr().out
+    assert f"0 new, {IMAGES - 3} already known and left as they were, 3 removed for good and left out" in told
+    assert "a new one takes them in" in told
+    assert main(["remove", "--gallery", address, "--all", "--yes"]) == 0
+    assert main([*index, "--json"]) == 0  # one file is broken, but it is not all that there is
+    assert [one["removed"] for one in printed_json(capsys)] == [IMAGES]
+    fresh = str(tmp_path / "new")
+    assert main(["index", str(pictures), "--gallery", fresh, "--encoder", encoder]) == 0
+    told = capsys.readouterr().out
+    assert f"{IMAGES} new" in told
+    assert "removed" not in told
 
 
 def test_a_mended_file_is_taken_in_by_the_next_run(tmp_path, encoder, capsys):

@@ -47,6 +47,9 @@ class Shelf:
     def known(self, keys: Sequence[str]) -> set[str]:
         return set(self.keys) & set(keys)
 
+    def removed_keys(self, keys: Sequence[str]) -> set[str]:
+        return set()
+
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         self._on_add(self.adds)
         self.adds += 1

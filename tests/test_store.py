@@ -63,6 +63,8 @@ def test_known_asks_about_thousands_of_keys_at_once(tmp_path):
     asked = [f"key-{number}" for number in range(3000)] + ["bad"]
     assert gallery.known(asked) == {f"key-{number}" for number in range(20)}
     assert gallery.known([]) == set()
+    assert gallery.removed_keys(asked) == {"key-4"}
+    assert gallery.removed_keys([]) == set()
     gallery.close()
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from indexer.errors import GalleryBusy, GalleryError, GalleryFull
 from indexer.jobs import forget_jobs
 from indexer.local import catalogue
 from indexer.local.checked_rows import fact_rows
@@ -103,3 +104,21 @@ def damaged_segments(store: Store, folder: Path) -> frozenset[int]:
             log.warning("%s: it is rebuilt from the database.", error)
             damaged.add(segment.id)
     return frozenset(damaged)
+
+
+def mend(writer: Writer, store: Store, folder: Path) -> None:
+    """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
+    forgotten = drop_damaged_entries(writer, store)
+    damaged = damaged_segments(store, folder)
+    drop_damaged_coarse(writer, store, folder)
+    if forgotten or damaged:
+        build_segments(writer, store, folder, damaged)
+    try:
+        tidy(writer, store, folder)
+    except GalleryError as error:  # what is left of a writer keeps nobody from writing
+        log.warning("%s It is of no use; the next writer tries again.", error)
+    if writer.erasing():
+        try:
+            end_erasure(writer, store, folder)
+        except (GalleryBusy, GalleryFull) as error:
+            log.warning("people to be erased have left traces, which stay for now: %s", error)

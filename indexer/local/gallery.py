@@ -1,6 +1,5 @@
 """The embedded gallery: one folder with a SQLite database, the truth, and FAISS files derived from it."""
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,23 +13,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.errors import FingerprintMismatch, GalleryBusy, GalleryError, GalleryFull
+from indexer.errors import FingerprintMismatch, GalleryBusy
 from indexer.filters import Filter
 from indexer.items import AttributeValue, EmbeddedItem, GalleryItem, GalleryStats, Hit, Overdue, Rejected
 from indexer.local import checked_rows, retention
 from indexer.local.answers import answers
-from indexer.local.building import (
-    build_segments,
-    damaged_segments,
-    drop_damaged_coarse,
-    drop_damaged_entries,
-    end_erasure,
-    tidy,
-)
+from indexer.local.building import build_segments, end_erasure, mend
 from indexer.local.catalogue import forget_coarse_with_removed
 from indexer.local.checksums import change_gallery
 from indexer.local.coarse_building import bring_up_coarse, check_kind
 from indexer.local.database import damaged, sentences
+from indexer.local.ledger import removed_keys
 from indexer.local.scanners import scanners
 from indexer.local.snapshot import Loading, Snapshot, take
 from indexer.local.statistics import count_fresh, gallery_stats
@@ -40,8 +33,6 @@ from indexer.local.writer import Writer
 from indexer.timeline import Timeline
 from indexer.vectors.placement import Placement
 from indexer.vectors.vector_index import Ids
-
-log = logging.getLogger(__name__)
 
 _SEARCH_ATTEMPTS = 3
 
@@ -71,7 +62,7 @@ class LocalGallery:
             self._scanners = scanners()
             self._loading = Loading(self._scanners, Placement(devices))
             if self._writer:
-                self._mend(self._writer)
+                mend(self._writer, self._store, folder)
         except BaseException:
             self.close()
             raise
@@ -98,6 +89,10 @@ class LocalGallery:
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are stored already or were removed; rejected ones are tried again."""
         return self._store.known(keys)
+
+    def removed_keys(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys whose items were removed for good."""
+        return removed_keys(self._store, keys)
 
     def add(self, items: Sequence[EmbeddedItem], rejected: Sequence[Rejected] = ()) -> int:
         """Store one batch in one durable transaction; returns how many items were new."""
@@ -279,20 +274,3 @@ class LocalGallery:
         if self._writer is None:
             raise ValueError("the gallery was opened for reading")
         return self._writer
-
-    def _mend(self, writer: Writer) -> None:
-        """Clear away what an interrupted writer left, replace damaged index files, end an erasure."""
-        forgotten = drop_damaged_entries(writer, self._store)
-        damaged = damaged_segments(self._store, self.folder)
-        drop_damaged_coarse(writer, self._store, self.folder)
-        if forgotten or damaged:
-            build_segments(writer, self._store, self.folder, damaged)
-        try:
-            tidy(writer, self._store, self.folder)
-        except GalleryError as error:  # what is left of a writer keeps nobody from writing
-            log.warning("%s It is of no use; the next writer tries again.", error)
-        if writer.erasing():
-            try:
-                end_erasure(writer, self._store, self.folder)
-            except (GalleryBusy, GalleryFull) as error:
-                log.warning("people to be erased have left traces, which stay for now: %s", error)

@@ -17,7 +17,7 @@ from indexer.items import Rejected
 from indexer.local.checksums import SEALED, fits, own_row
 from indexer.local.database import connect_reader, damaged, damaged_item, in_chunks, marks, reading, sentences
 from indexer.local.folder import DATABASE, found_something, has_index_files, missing
-from indexer.local.ledger import key_hash
+from indexer.local.ledger import removed_keys
 from indexer.local.schema import APPLICATION_ID, SCHEMA_VERSION
 from indexer.texts import storable
 from indexer.vectors.vector_index import Ids, StoredVectors
@@ -218,20 +218,12 @@ class Store:
         for chunk in in_chunks(asked):
             query = f"SELECT key FROM item WHERE key IN ({marks(chunk)})"
             found.update(self._asked(asked, key) for (key,) in self.rows(query, chunk))
-        if self.row("SELECT EXISTS (SELECT 1 FROM removal)")[0]:
-            found.update(self._removed_keys(asked))
-        return found
+        return found | removed_keys(self, keys)
 
     def _asked(self, asked: dict[str, str], key: str) -> str:
         if key not in asked:
             raise damaged(self.path, "it finds another key than it was asked for")
         return asked[key]
-
-    def _removed_keys(self, asked: dict[str, str]) -> Iterator[str]:
-        hashes = {key_hash(self.salt, stored): given for stored, given in asked.items()}
-        for chunk in in_chunks(hashes):
-            query = f"SELECT key_hash FROM removal WHERE key_hash IN ({marks(chunk)})"
-            yield from (hashes[digest] for (digest,) in self.rows(query, chunk))
 
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys."""

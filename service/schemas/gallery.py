@@ -65,10 +65,11 @@ class IndexJob(Contract):
     state: Literal["running", "finished", "interrupted", "failed"]
     started: str
     updated: str
-    done: int = Field(description="images that were looked at: new, known and rejected ones")
+    done: int = Field(description="images that were looked at: new, known, removed and rejected ones")
     total: int | None = Field(description="null where nobody knows how many there are")
     new: int
     known: int
+    removed: int = Field(description="removed for good, and left out")
     rejected: int
     rate: float
 

@@ -119,7 +119,7 @@ function jobRow(job) {
     element("strong", {}, job.source),
     element("span", {}, `${job.state}: ${count}${rate}`),
     ...(job.state === "running" ? [bar] : []),
-    element("small", {}, `${job.new} new, ${job.known} known, ${job.rejected} rejected · begun ${shortTime(job.started)}`),
+    element("small", {}, `${job.new} new, ${job.known} known, ${job.removed ? `${job.removed} removed for good and left out, ` : ""}${job.rejected} rejected · begun ${shortTime(job.started)}`),
   );
 }
 
