@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from indexer.filter_options import add_filter_options, filter_of
 from indexer.gallery_commands import EXIT_PROBLEMS, add_gallery, add_kind_option
 from indexer.index_options import add_options, bursts_of, scope_of
+from indexer.on_record import record_items
 from indexer.printed_results import MOST_OTHERS, answer_json, answer_lines
 from indexer.remove_command import add_remove
 from indexer.texts import storable
@@ -192,21 +193,13 @@ def _print_report(report: "IndexReport", items: int, precision: str, as_json: bo
 
 def run_search(arguments: argparse.Namespace) -> int:
     """Print the best hits of one sentence."""
-    from indexer.errors import GalleryError
     from indexer.gallery import check_encoder, open_gallery
     from indexer.grouping import Group, search_groups
     from indexer.judging import open_judge
     from model.embedder import checkpoint_folder, open_embedder
     from model.matching.calibration import DEFAULT_RATE, read_calibration
 
-    text = arguments.text.strip()
-    if not text:
-        raise GalleryError('the query is empty: describe the person, for example "a man in a red coat".')
-    if not any(letter.isalnum() for letter in text) or storable(text) != text:
-        raise GalleryError('the query has no words: describe the person, for example "a man in a red coat".')
-    if not 1 <= arguments.top_k <= MAX_TOP_K:
-        raise GalleryError(f"--top-k must be between 1 and {MAX_TOP_K}, not {arguments.top_k}.")
-    where = filter_of(arguments)
+    text, where = _text_of(arguments), filter_of(arguments)
     gallery = open_gallery(arguments.gallery)
     try:
         name = arguments.encoder or gallery.encoder
@@ -222,6 +215,7 @@ def run_search(arguments: argparse.Namespace) -> int:
         scores = [group.best.score for group in groups]
         judge = open_judge(gallery, calibration, DEFAULT_RATE)
         judged = judge.judge(vectors[0], scores[0] if scores else None, scores)
+        record_items(arguments, [hit.id for group in groups for hit in (group.best, *group.others)])
         if arguments.json:
             print(answer_json(text, groups, judged, len(gallery), arguments.group))
         else:
@@ -230,6 +224,20 @@ def run_search(arguments: argparse.Namespace) -> int:
     finally:
         gallery.close()
     return 0
+
+
+def _text_of(arguments: argparse.Namespace) -> str:
+    """What is asked for. GalleryError for a text without words, or for a number of hits that cannot be."""
+    from indexer.errors import GalleryError
+
+    text = str(arguments.text.strip())
+    if not text:
+        raise GalleryError('the query is empty: describe the person, for example "a man in a red coat".')
+    if not any(letter.isalnum() for letter in text) or storable(text) != text:
+        raise GalleryError('the query has no words: describe the person, for example "a man in a red coat".')
+    if not 1 <= arguments.top_k <= MAX_TOP_K:
+        raise GalleryError(f"--top-k must be between 1 and {MAX_TOP_K}, not {arguments.top_k}.")
+    return text
 
 
 def _warn_if_cut(embedder: "Embedder", text: str) -> None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from indexer.filter_options import add_filter_options, filter_of
+from indexer.on_record import record_items
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     try:
         ids, items = _chosen(gallery, arguments).tolist(), len(gallery)
         if arguments.dry_run:
+            record_items(arguments, ids)
             _print_chosen(gallery, ids, items, arguments.json)
             return 0
     finally:
@@ -55,6 +57,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
         return 0
     gallery = open_gallery(arguments.gallery, write=True)
     try:
+        record_items(arguments, ids)
         if arguments.erase and arguments.key and not arguments.id and filter_of(arguments) is None:
             removed = gallery.remove(arguments.key, erase=True)  # also what was only rejected
         else:

@@ -3,8 +3,10 @@
 import argparse
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
+from indexer.on_record import RecordItems, record_items
 from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ def run_expire(arguments: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     gallery = open_gallery(arguments.gallery, write=not arguments.dry_run)
     try:
-        found, spared = expire(gallery, now, arguments.yes, arguments.dry_run)
+        before = partial(record_items, arguments)
+        found, spared = expire(gallery, now, arguments.yes, arguments.dry_run, before)
         left, newest = len(gallery), gallery.newest()
     finally:
         gallery.close()
@@ -124,9 +127,13 @@ def _names(groups: "list[Overdue]") -> str:
 
 
 def expire(
-    gallery: "Gallery", now: "datetime", sure: bool, dry_run: bool = False
+    gallery: "Gallery",
+    now: "datetime",
+    sure: bool,
+    dry_run: bool = False,
+    before: RecordItems = lambda ids: None,
 ) -> "tuple[list[Overdue], list[Overdue]]":
-    """Erase what is overdue at `now`; returns that, and what is spared.
+    """Erase what is overdue at `now`; returns that, and what is spared. `before` is given the ids.
 
     A clock that jumped ahead must not erase a gallery. So, unless `sure`, a camera of which everything is
     overdue is spared, and half of the gallery is a GalleryError.
@@ -139,6 +146,7 @@ def expire(
     ids, items = [id for group in found for id in group.ids], len(gallery)
     if 2 * len(ids) > items and not sure:
         raise _too_much(f"{len(ids)} of {items} items would be erased", now, gallery.newest())
+    before(ids)
     gallery.remove_ids(ids, erase=True)
     return found, spared
 

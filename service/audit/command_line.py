@@ -3,7 +3,9 @@
 import argparse
 import getpass
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from service.audit.places import Places
@@ -25,10 +27,14 @@ ACTIONS: Mapping[str, str] = {
 
 _LONGEST_FACT = 2000
 
+MOST_ITEMS = 10_000
+"""Ids in one record, as many as the service ranks at most; more of them are in several records."""
+
 
 def recorded(arguments: argparse.Namespace) -> int | None:
     """Run the command; if it is one of the above, with a record before it begins and one of its end.
 
+    In between, whom it shows or removes is on record before it does (see indexer.on_record).
     Raises what the command raises, and ServeError or NotRecorded before it has begun.
     """
     action = ACTIONS.get(getattr(arguments.run, "__name__", ""))
@@ -42,6 +48,7 @@ def recorded(arguments: argparse.Namespace) -> int | None:
     }
     words = str(getattr(arguments, "text", ""))
     record_action(folder, action, facts, words)
+    arguments.record_items = partial(_record_items, folder, action)
     ended: object = "with an error"
     try:
         code = _run(arguments)
@@ -73,10 +80,25 @@ def record_action(
     shown: Sequence[int] = (),
 ) -> None:
     """Leave a record, durably; `shown`: the ids of the items shown. Raises ServeError, NotRecorded."""
+    told = {"command_line": True, **facts}
+    with _log_in(state_folder) as log:
+        log.write_now(Record(action, "", system_user(), words=words, shown=list(shown), facts=told))
+
+
+def _record_items(state_folder: Path, action: str, ids: Sequence[int]) -> None:
+    """Name all items that a command is about to show or to remove, durably. Raises as `record_action`."""
+    told = {"command_line": True, "items": len(ids)}
+    with _log_in(state_folder) as log:
+        for start in range(0, len(ids), MOST_ITEMS):
+            some = list(ids[start : start + MOST_ITEMS])
+            log.write_now(Record(action, "", system_user(), shown=some, facts=told))
+
+
+@contextmanager
+def _log_in(state_folder: Path) -> Iterator[BookLog]:
     log = BookLog(places_of(state_folder))
     try:
-        told = {"command_line": True, **facts}
-        log.write_now(Record(action, "", system_user(), words=words, shown=list(shown), facts=told))
+        yield log
     finally:
         log.close_now()
 
