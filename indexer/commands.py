@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from indexer.filter_options import add_filter_options, filter_of
+from indexer.filter_options import add_filter_options, filter_of, warn_of_missing
 from indexer.gallery_commands import EXIT_PROBLEMS, add_gallery, add_kind_option
 from indexer.index_options import add_options, bursts_of, scope_of
 from indexer.on_record import record_items
@@ -207,6 +207,7 @@ def run_search(arguments: argparse.Namespace) -> int:
         check_encoder(gallery, embedder.name, embedder.fingerprint)
         calibration = read_calibration(checkpoint_folder(name), embedder.fingerprint)
         _warn_if_cut(embedder, text)
+        warn_of_missing(gallery, where)
         vectors = embedder.embed_texts([text])
         if arguments.group:
             groups = search_groups(gallery, vectors[0], arguments.top_k, MOST_OTHERS, where)

@@ -1,10 +1,14 @@
 """The options by which commands choose items: all that are given must hold."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
+
+from model.terminal import terminal_safe
 
 if TYPE_CHECKING:
     from indexer.filters import Filter
+    from indexer.gallery import Gallery
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
@@ -46,3 +50,12 @@ def filter_of(arguments: argparse.Namespace) -> "Filter | None":
     )
     parts = ([chosen] if chosen else []) + [parse_filter(text) for text in arguments.where]
     return AllOf(tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
+
+
+def warn_of_missing(gallery: "Gallery", where: "Filter | None") -> None:
+    """Say on stderr which attributes of a filter no item has: they may be misspelt."""
+    from indexer.missing_attributes import note_of_missing
+
+    note = note_of_missing(gallery, where)
+    if note:
+        print(terminal_safe(f"cskt: {note}"), file=sys.stderr)

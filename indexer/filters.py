@@ -180,3 +180,16 @@ def words_of(where: Filter) -> Iterator[str]:
             yield f"{field.removeprefix(ATTRIBUTE)} {value}"
         case Exists(field):
             yield field.removeprefix(ATTRIBUTE)
+
+
+def attributes_in(where: Filter) -> Iterator[str]:
+    """The name of the attribute that each condition is about, as galleries store it."""
+    match where:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from attributes_in(part)
+        case Not(part):
+            yield from attributes_in(part)
+        case _:
+            if where.field.startswith(ATTRIBUTE):
+                yield storable(where.field.removeprefix(ATTRIBUTE))

@@ -84,6 +84,10 @@ class Gallery(Protocol):
         """How many items a filter lets through; cheap where it was searched with just now."""
         ...
 
+    def attributes(self, where: Filter | None = None) -> set[str]:
+        """The names of the attributes that items have which a filter lets through; reads no item."""
+        ...
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         ...

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from indexer.filter_options import add_filter_options, filter_of
+from indexer.filter_options import add_filter_options, filter_of, warn_of_missing
 from indexer.on_record import record_items
 from model.terminal import terminal_safe
 
@@ -89,6 +89,7 @@ def _chosen(gallery: "Gallery", arguments: argparse.Namespace) -> "npt.NDArray[n
             else "say what to remove: --id, --key, --camera, --track, --source, --from, --until, --where, "
             "or --all."
         )
+    warn_of_missing(gallery, where)
     ids = gallery.ids(where)
     if arguments.id:
         ids = np.intersect1d(ids, arguments.id)

@@ -116,6 +116,9 @@ class ToyGallery:
     def count(self, where: Filter) -> int:
         return len(self.ids(where))
 
+    def attributes(self, where: Filter | None = None) -> set[str]:
+        return {name for id in self.ids(where).tolist() for name in self._rows[id - 1].item.attributes}
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         return [id for id, row in enumerate(self._rows, 1) if row.item.key in keys and id not in self._gone]
 

@@ -163,6 +163,10 @@ class LocalGallery:
         """How many items a filter lets through."""
         return self.current().count(where)
 
+    def attributes(self, where: Filter | None = None) -> set[str]:
+        """The names of the attributes that items have which a filter lets through."""
+        return self.current().attributes(where)
+
     def ids_of(self, keys: Sequence[str]) -> list[int]:
         """The ids of the items with these keys; of those that are not there none."""
         return self._store.ids_of(keys)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.filters import Filter
+from indexer.filters import ATTRIBUTE, Filter
 from indexer.local import catalogue
 from indexer.local.checked_rows import changed_facts, fact_rows
 from indexer.local.coarse_search import Coarse, load_coarse
@@ -106,6 +106,15 @@ class Snapshot:
     def count(self, where: Filter) -> int:
         """How many living rows a filter leaves."""
         return sum(int(np.count_nonzero(mask)) for mask in self._left(where))
+
+    def attributes(self, where: Filter | None) -> set[str]:
+        """The names of the attributes that living rows have which a filter leaves."""
+        found = set[str]()
+        for part, mask in zip(self.parts, self.masks(where), strict=True):
+            for name, column in part.facts.columns.items():
+                if name.startswith(ATTRIBUTE) and name not in found and column.having(mask).any():
+                    found.add(name)
+        return {name.removeprefix(ATTRIBUTE) for name in found}
 
     def timeline(self, most: int, where: Filter | None) -> Timeline:
         """When the living rows that a filter leaves were seen, in at most so many steps."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Request, Response
 
 from indexer.grouping import Group
 from indexer.judging import Judgement as Judged
+from indexer.missing_attributes import note_of_missing
 from service.access import GuardedRoute, spend_what_is_left
 from service.audit.record import Record
 from service.errors import RequestError
@@ -37,7 +38,7 @@ from service.schemas.search import (
 from service.scopes import Caller
 from service.searcher import Found, Searcher
 from service.shown import shown_facts
-from service.visible import count_open_to
+from service.visible import count_open_to, narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
@@ -62,7 +63,8 @@ async def search(
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     found = await as_far_as_allowed(request, record, found)
     note_answer(record, found, searcher)
-    answer = to_response(found, question, searcher, caller, started)
+    notes = await notes_on(found, question, searcher, caller)
+    answer = to_response(found, question, searcher, caller, started, notes)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -89,7 +91,8 @@ async def search_batch(
         answer = question if isinstance(question, RequestError) else next(answers)
         if isinstance(question, Question) and isinstance(answer, Found):
             note_answer(record, answer, searcher)
-            response = to_response(answer, question, searcher, caller, started)
+            notes = await notes_on(answer, question, searcher, caller)
+            response = to_response(answer, question, searcher, caller, started, notes)
             whole.append(BatchAnswer(answer=response, problem=None))
         elif isinstance(answer, RequestError):
             problem = problem_of(answer, request.scope["path"])
@@ -132,8 +135,22 @@ def note_answer(record: Record, found: Found, searcher: Searcher) -> None:
     record.encoder, record.generation = found.fingerprint, searcher.stats.generation
 
 
+async def notes_on(found: Found, question: Question, searcher: Searcher, caller: Caller) -> list[str]:
+    """What is to be said of a filter that lets nobody through, by the rows that the caller may see."""
+    if found.ranking.passing != 0:
+        return []
+    gallery, visible = searcher.upkeep.serving.gallery, narrowed(None, caller)
+    note = await searcher.read(note_of_missing, gallery, question.where, visible)
+    return [] if note is None else [note]
+
+
 def to_response(
-    found: Found, question: Question, searcher: Searcher, caller: Caller, started: float
+    found: Found,
+    question: Question,
+    searcher: Searcher,
+    caller: Caller,
+    started: float,
+    notes: Sequence[str] = (),
 ) -> SearchResponse:
     """The answer as sent; `started` is when the request began (perf_counter)."""
     stats = searcher.stats
@@ -151,6 +168,7 @@ def to_response(
             )
         ],
         next_offset=end if found.ranking.more and end < MAX_DEPTH else None,
+        notes=list(notes),
         gallery=GalleryState(
             items=items,
             passing=items if passing is None else passing,

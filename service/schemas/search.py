@@ -183,6 +183,9 @@ class SearchResponse(Contract):
         "the daily budget of the key; then there is a next page"
     )
     next_offset: int | None = Field(description="the offset of the next page; null on the last one")
+    notes: list[str] = Field(
+        description="sentences for people; where nobody passes the filter, which of its attributes no row has"
+    )
     gallery: GalleryState
     took_ms: Timing
 

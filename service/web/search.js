@@ -224,6 +224,7 @@ export class Search {
     part("notices").replaceChildren(
       ...(hits.length && found.judgement.convincing === false ? [notConvincing(found.judgement, filtered, this.query.text.split(/\s+/).length)] : []),
       ...this.unread(),
+      ...found.notes.map((note) => notice(note)),
       ...(found.query.texts.some((text) => text.truncated) ? [notice(TOO_LONG)] : []),
       ...(this.query.picture && !pictureUrl(this.query.picture) ? [notice(WITHOUT_PICTURE)] : []),
       ...(hits.length && found.judgement.convincing === null && this.asksBeyondWords() ? [notice(ONLY_ORDERED)] : []),

@@ -95,3 +95,18 @@ def test_what_is_long_breaks_on_a_phone(visit, filled):
     visitor = visit(filled, f"?q=red&x={'long' * 200}", viewport={"width": 360, "height": 740})
     visitor.page.wait_for_selector(".notice >> text=not understood")
     assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_an_attribute_that_nobody_has_is_said_above_the_empty_answer(visit, browser, tmp_path):
+    with open_stage(tmp_path / "gallery", people=True) as stage:
+        stage.add("red jacket", None, None, {"shoes": "boots"})
+        visitor = visit(stage, "?q=red+jacket&is.shoe=boots")
+        visitor.page.wait_for_selector("#message >> text=Nothing found")
+        said = visitor.texts("#notices .notice")
+        assert any(
+            line.startswith("No item has the attribute shoe; what there is to filter by: shoes")
+            for line in said
+        )
+        visitor.page.click("text=Search without filters")
+        visitor.page.wait_for_selector(".hit")
+        assert visitor.texts("#notices .notice >> text=No item has") == []
