@@ -20,7 +20,6 @@ from indexer.local import (
     checked_rows,
     database,
     derived,
-    gallery,
     lock,
     segments,
     snapshot,
@@ -214,7 +213,7 @@ def checksums_are_not_compared():
 
 @mutant("damage")
 def damaged_files_are_not_replaced():
-    gallery.damaged_segments = lambda *_: frozenset()
+    building.damaged_segments = lambda *_: frozenset()
 
 
 @mutant("damaged rows")
