@@ -19,7 +19,10 @@ THUMBNAIL_QUALITY = 85
 
 
 class Preprocess(Protocol):
-    """What turns a crop into pixels; called in threads, or pickled into processes that decode."""
+    """What turns a crop into pixels; called in threads, or pickled into processes that decode.
+
+    Equal ones are served by the same processes.
+    """
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """A picture as an encoder's pixels, on PIL and numpy alone: processes that only decode need no torch."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -8,6 +10,7 @@ Picture = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or RGB bytes (height, width, 3)."""
 
 
+@dataclass(frozen=True)
 class Resize:
     """A picture of any size -> uint8 (height, width, 3): all that inference needs of preprocessing.
 
@@ -15,8 +18,7 @@ class Resize:
     width). Raises ValueError for an array that is not uint8 (height, width, 3).
     """
 
-    def __init__(self, image_size: tuple[int, int]) -> None:
-        self.image_size = image_size
+    image_size: tuple[int, int]
 
     def __call__(self, picture: Picture) -> NDArray[np.uint8]:
         """Resize one picture."""

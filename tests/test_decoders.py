@@ -112,11 +112,14 @@ def test_processes_start_when_they_are_needed_and_serve_what_comes_next() -> Non
             RawImage(GalleryItem("c", "c", "toy:"), np.zeros((50, 20, 3), np.uint8)), Resize((4, 2))
         )
         assert [decoder._process for decoder in decoders._decoders] == [None] * 4
+        pids = []
         for size in ((24, 8), (48, 16)):
             for _ in range(3):
                 outcome = decoders.prepare(picture((1, 2, 3)), Resize(size))
                 assert isinstance(outcome, Prepared)
                 assert outcome.pixels.shape == (*size, 3)
+                pids.append(decoders._decoders[0]._process.pid)
+        assert [pids.count(pid) for pid in pids] == [3] * 6
         assert [decoder._process is None for decoder in decoders._decoders] == [False, True, True, True]
         decoders.start(2)
         started = [decoder._process for decoder in decoders._decoders]
