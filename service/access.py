@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from fastapi import Request, Response
+from fastapi import Request, Response, Security
 from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 
 from service.audit.record import Record
 from service.casework.budget import Budget
 from service.errors import NO_KEY, BadKey, BudgetSpent, Forbidden, RequestError
 from service.observing.request_ids import request_id
+from service.problems import problems
 from service.scopes import ANYONE, Caller, Scope
 
 PEOPLE_LEFT = "Cskt-People-Left"
@@ -96,8 +98,23 @@ def is_open(path: str) -> bool:
     return path in _OPEN_PATHS or path.startswith("/static/")
 
 
+KEY = HTTPBearer(
+    scheme_name="key",
+    description="A key of `cskt key create`. On loopback, while there is none, nothing is asked for.",
+    auto_error=False,
+)
+"""How a key is shown, for the description of the API; authentication itself is `auth.py`."""
+
+
 class GuardedRoute(APIRoute):
     """Checks the caller before the body is read, and records the answer before it is sent."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:  # noqa: ANN401
+        if ACCESS[settings.get("name") or endpoint.__name__].scopes is not None:
+            settings["responses"] = problems(401, 403, 429) | (settings.get("responses") or {})
+            others = [one for one in settings.get("dependencies") or () if one.dependency is not KEY]
+            settings["dependencies"] = [*others, Security(KEY)]
+        super().__init__(path, endpoint, **settings)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler with its guard. Raises KeyError for a route that the table does not know."""

@@ -167,3 +167,9 @@ class UnexpectedErrors:
                 raise
             detail = "Something unexpected went wrong; the log of the service says what."
             await problem(500, detail, scope["path"])(scope, receive, send)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of these problem statuses."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": "a problem, in one sentence", "content": content} for status in statuses}

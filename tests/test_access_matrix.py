@@ -119,6 +119,17 @@ def test_the_table_names_every_route() -> None:
     assert {route.name for route in routes(create_app())} == set(TABLE) == set(ACCESS)
 
 
+def test_the_description_says_what_asks_for_a_key_and_how_it_refuses() -> None:
+    told = create_app().openapi()
+    operations = [one for methods in told["paths"].values() for one in methods.values()]
+    assert len(operations) > 20
+    for operation in operations:
+        keyed = TABLE[operation["operationId"]][3] is not OPEN
+        assert operation.get("security", []) == ([{"key": []}] if keyed else []), operation["operationId"]
+        assert not keyed or {"401", "403", "429"} <= set(operation["responses"])
+    assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
 @pytest.mark.parametrize("operation", TABLE)
 @pytest.mark.parametrize("scope", list(Scope))
 def test_a_scope_opens_what_the_table_says(service, operation: str, scope: Scope) -> None:

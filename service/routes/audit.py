@@ -10,7 +10,8 @@ from service.audit.places import Places
 from service.audit.reading import Wanted, page
 from service.audit.writer import BookLog
 from service.errors import Forbidden
-from service.routes.reach import TheCaller, TheRecord, problems
+from service.problems import problems
+from service.routes.reach import TheCaller, TheRecord
 from service.schemas.audit import AuditPage, AuditQuery, AuditRecord
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["audit"])

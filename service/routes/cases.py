@@ -16,8 +16,9 @@ from service.casework.row_marks import row_mark
 from service.errors import UnknownCase, UnknownItem
 from service.labels import encoder_label
 from service.printed.case_report import case_report
+from service.problems import problems
 from service.routes.questions import check_texts
-from service.routes.reach import TheCaller, TheDesk, TheRecord, TheSearcher, problems
+from service.routes.reach import TheCaller, TheDesk, TheRecord, TheSearcher
 from service.schemas.cases import (
     CaseResponse,
     CasesResponse,
@@ -32,7 +33,7 @@ from service.scopes import Caller, Scope
 from service.searcher import Searcher
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["cases"])
-REFUSALS = problems(401, 403, 404, 422, 429, 503)
+REFUSALS = problems(404, 422, 503)
 AnId = Annotated[str, Path(max_length=500, alias="id", description="the name of a case")]
 
 WithPeople = Annotated[
@@ -52,7 +53,7 @@ async def list_cases(caller: TheCaller, desk: TheDesk) -> CasesResponse:
     )
 
 
-@router.post("/cases", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 429, 503))
+@router.post("/cases", status_code=201, responses=problems(400, 409, 413, 422, 503))
 async def open_case(request: Request, body: OpenCase, desk: TheDesk, record: TheRecord) -> CaseSummary:
     """Open a case."""
     record.facts = body.model_dump()
@@ -87,7 +88,7 @@ async def get_case(
 @router.post(
     "/cases/{id}/entries",
     status_code=201,
-    responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+    responses=problems(400, 404, 413, 422, 503),
     summary="Write into the file of a case",
 )
 async def add_entry(

@@ -38,6 +38,7 @@ def _page(description: Mapping[str, Any], host: str) -> Iterator[str]:
     info = description["info"]
     yield f"{HEAD}<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])}</p>"
     yield '<p>For programs: <a href="/openapi.json">/openapi.json</a>. By hand: <a href="/">the page</a>.</p>'
+    yield "<p>Where a key is asked for, show it: <code>-H 'Authorization: Bearer KEY'</code>.</p>"
     yield f"<pre>{escape(EXAMPLE.replace('HOST', host))}</pre>"
     for path, operations in description["paths"].items():
         for method, operation in operations.items():

@@ -10,10 +10,11 @@ from service.access import GuardedRoute
 from service.encoding import Encoded
 from service.errors import WrongDimension
 from service.labels import encoder_label
+from service.problems import problems
 from service.query import ImagePart, TextPart
 from service.routes.gallery import DEMO_NOTE
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
-from service.routes.reach import ThePass, TheSearcher, problems
+from service.routes.reach import ThePass, TheSearcher
 from service.schemas.encoder import (
     Embedding,
     EmbeddingsRequest,
@@ -27,7 +28,7 @@ from service.serving import Serving
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["encoder"])
 
 
-@router.get("/encoder", responses=problems(401, 403, 429, 503), summary="The encoder")
+@router.get("/encoder", responses=problems(503), summary="The encoder")
 async def get_encoder(searcher: TheSearcher) -> EncoderResponse:
     """Name, fingerprint, size of the vectors, precision, and how long a text may be."""
     searcher.check_ready()
@@ -37,7 +38,7 @@ async def get_encoder(searcher: TheSearcher) -> EncoderResponse:
 @router.post(
     "/embeddings",
     response_model=EmbeddingsResponse,
-    responses=problems(400, 401, 403, 409, 413, 422, 429, 500, 503),
+    responses=problems(400, 409, 413, 422, 500, 503),
     summary="Vectors of texts and pictures",
 )
 async def create_embeddings(

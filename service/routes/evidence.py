@@ -4,10 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from model.phrases import phrases_of
 from service.access import GuardedRoute
+from service.problems import problems
 from service.query import clean_text
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
 from service.routes.questions import check_texts
-from service.routes.reach import ItemId, TheCaller, ThePass, TheRecord, TheSearcher, problems
+from service.routes.reach import ItemId, TheCaller, ThePass, TheRecord, TheSearcher
 from service.schemas.evidence import EvidenceRequest, EvidenceResponse, PhraseEvidence
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
@@ -16,7 +17,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 @router.post(
     "/items/{id}/evidence",
     response_model=EvidenceResponse,
-    responses=problems(400, 401, 403, 404, 413, 422, 429, 500, 503),
+    responses=problems(400, 404, 413, 422, 500, 503),
     summary="Where a picture answers a description",
 )
 async def get_evidence(

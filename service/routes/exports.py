@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Request, Response
 
 from service.access import GuardedRoute
 from service.printed.hits import contact_sheet, hits_csv
+from service.problems import problems
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
 from service.routes.questions import check_words, note_question, to_question
-from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
+from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher
 from service.routes.search import note_answer, to_response
 from service.schemas.examples import EXPORTS
 from service.schemas.exports import ExportRequest
@@ -22,7 +23,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
 @router.post(
     "/search/export",
     response_class=Response,
-    responses=problems(400, 404, 413, 422, 429, 500, 503)
+    responses=problems(400, 404, 413, 422, 500, 503)
     | {200: {"description": "a file", "content": {"text/csv": {}, "text/html": {}}}},
     summary="Take a ranking along",
 )

@@ -13,7 +13,8 @@ from indexer.labels import file_label, source_label
 from service.access import GuardedRoute
 from service.facets import is_sampled
 from service.labels import encoder_label, label_counts, reason_label
-from service.routes.reach import TheCaller, TheSearcher, problems
+from service.problems import problems
+from service.routes.reach import TheCaller, TheSearcher
 from service.schemas.contract import Name
 from service.schemas.gallery import (
     AttributeCount,
@@ -73,7 +74,7 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
     )
 
 
-@router.get("/gallery/timeline", responses=problems(401, 403, 422, 429, 503), summary="When people were seen")
+@router.get("/gallery/timeline", responses=problems(422, 503), summary="When people were seen")
 async def get_timeline(
     searcher: TheSearcher,
     caller: TheCaller,
@@ -86,7 +87,7 @@ async def get_timeline(
     return TimelineResponse(edges=list(found.edges), counts=list(found.counts))
 
 
-@router.get("/gallery/jobs", responses=problems(401, 403, 429, 503), summary="Index jobs, as they run")
+@router.get("/gallery/jobs", responses=problems(503), summary="Index jobs, as they run")
 async def get_jobs(request: Request, searcher: TheSearcher, caller: TheCaller) -> JobsResponse:
     """Those that run or ran lately; none for a caller that may see some cameras only."""
     settings: Settings = request.app.state.settings
@@ -96,9 +97,7 @@ async def get_jobs(request: Request, searcher: TheSearcher, caller: TheCaller) -
     return JobsResponse(jobs=[IndexJob(**asdict(job)) for job in jobs])
 
 
-@router.get(
-    "/gallery/rejected", responses=problems(401, 403, 422, 429, 503), summary="Files that could not be used"
-)
+@router.get("/gallery/rejected", responses=problems(422, 503), summary="Files that could not be used")
 async def get_rejected(
     searcher: TheSearcher, caller: TheCaller, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> RejectedResponse:

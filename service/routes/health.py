@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from service.access import GuardedRoute
 from service.errors import NotReady
-from service.routes.reach import TheSearcher, problems
+from service.problems import problems
+from service.routes.reach import TheSearcher
 from service.schemas.health import Health
 
 router = APIRouter(route_class=GuardedRoute, tags=["health"])

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from service.access import GuardedRoute
-from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
+from service.problems import problems
+from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
@@ -17,7 +18,7 @@ class JpegResponse(Response):
 @router.get(
     "/images/{id}",
     response_class=JpegResponse,
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(404, 422, 503),
     summary="The picture of a row",
 )
 async def get_image(

@@ -10,7 +10,8 @@ from indexer.items import EmbeddedItem, GalleryItem
 from service.access import GuardedRoute, before_change
 from service.errors import Forbidden, UnknownItem
 from service.neighbours import alike, by_time, of_track
-from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher, problems
+from service.problems import problems
+from service.routes.reach import ItemId, TheCaller, TheRecord, TheSearcher
 from service.schemas.examples import UPLOADS
 from service.schemas.items import Item
 from service.schemas.uploads import NeighbourItem, NeighboursResponse, UploadRequest, UploadResponse
@@ -22,7 +23,7 @@ from service.writing import Writing
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["items"])
 
 
-@router.get("/items/{id}", responses=problems(401, 403, 404, 422, 429, 503), summary="The facts of a row")
+@router.get("/items/{id}", responses=problems(404, 422, 503), summary="The facts of a row")
 async def get_item(id: ItemId, searcher: TheSearcher, caller: TheCaller, record: TheRecord) -> Item:
     """Camera, time, track, source and attributes of one person image."""
     facts = await searcher.item(id, caller)
@@ -32,7 +33,7 @@ async def get_item(id: ItemId, searcher: TheSearcher, caller: TheCaller, record:
 
 @router.get(
     "/items/{id}/neighbours",
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(404, 422, 503),
     summary="What stands beside a row",
 )
 async def get_neighbours(
@@ -68,7 +69,7 @@ async def get_neighbours(
 
 @router.post(
     "/items",
-    responses=problems(400, 401, 403, 413, 422, 429, 500, 503, 507),
+    responses=problems(400, 413, 422, 500, 503, 507),
     summary="Upload crops",
 )
 async def upload_items(
@@ -105,7 +106,7 @@ async def upload_items(
 @router.delete(
     "/items/{id}",
     status_code=204,
-    responses=problems(401, 403, 404, 422, 429, 500, 503, 507),
+    responses=problems(404, 422, 500, 503, 507),
     summary="Remove a row",
 )
 async def delete_item(

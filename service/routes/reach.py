@@ -3,7 +3,7 @@
 All of it without threads: what is no coroutine, the framework would run in one, for each request anew.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
 from pydantic import Field
@@ -66,9 +66,3 @@ async def _pass(
 
 
 ThePass = Annotated[Pass, Depends(_pass)]
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of these problem statuses."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": "a problem, in one sentence", "content": content} for status in statuses}

@@ -15,11 +15,11 @@ from service.access import GuardedRoute, spend_what_is_left
 from service.audit.record import Record
 from service.errors import RequestError
 from service.labels import encoder_label
-from service.problems import problem_of
+from service.problems import problem_of, problems
 from service.query import Question
 from service.routes.leaving import CLIENT_CLOSED_REQUEST, unless_gone
 from service.routes.questions import check_words, note_question, to_question
-from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher, problems
+from service.routes.reach import TheCaller, ThePass, TheRecord, TheSearcher
 from service.schemas.examples import BATCHES, SEARCHES
 from service.schemas.search import (
     MAX_DEPTH,
@@ -41,7 +41,7 @@ from service.shown import shown_facts
 from service.visible import count_open_to, narrowed
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["search"])
-REFUSALS = problems(400, 404, 413, 422, 429, 500, 503)
+REFUSALS = problems(400, 404, 413, 422, 500, 503)
 
 
 @router.post("/search", response_model=SearchResponse, responses=REFUSALS, summary="Search for a person")

@@ -9,7 +9,8 @@ from service.audit.record import Record
 from service.auth import TOO_MANY
 from service.casework.budget import Budget
 from service.errors import BadKey, NoSession, Overloaded, RequestError
-from service.routes.reach import TheCaller, problems
+from service.problems import problems
+from service.routes.reach import TheCaller
 from service.schemas.session import SessionCase, SessionRequest, SessionResponse
 from service.scopes import LOCAL, Caller
 from service.sessions import COOKIE, HOURS
@@ -51,7 +52,7 @@ async def begin_session(request: Request, body: SessionRequest) -> Response:
 @router.put(
     "/session",
     status_code=204,
-    responses=problems(400, 401, 403, 404, 413, 422, 429),
+    responses=problems(400, 404, 413, 422),
     summary="Work on another case",
 )
 async def change_session(request: Request, body: SessionCase, caller: TheCaller) -> Response:
@@ -65,7 +66,7 @@ async def change_session(request: Request, body: SessionCase, caller: TheCaller)
     return Response(status_code=204)
 
 
-@router.delete("/session", status_code=204, responses=problems(401, 429), summary="Sign out")
+@router.delete("/session", status_code=204, summary="Sign out")
 async def end_session(request: Request) -> Response:
     """The cookie stands for nothing any more."""
     request.app.state.asking.sessions.end(request.cookies.get(COOKIE, ""))
@@ -74,7 +75,7 @@ async def end_session(request: Request) -> Response:
     return response
 
 
-@router.get("/session", responses=problems(401, 429), summary="Who is asking")
+@router.get("/session", summary="Who is asking")
 async def get_session(request: Request, response: Response, caller: TheCaller) -> SessionResponse:
     """Name and scopes of the caller, the case and the purpose it works for, and the service's profile."""
     budget: Budget | None = request.app.state.budget
