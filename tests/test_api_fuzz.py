@@ -41,7 +41,9 @@ class Served:
             CaseStore(folder).begin("fuzzed", "report 12/26", "2999-01-01T00:00:00.000Z")
             self.shown |= {"Cskt-Case": "fuzzed", "Cskt-Purpose": "missing child"}
         rows = gallery()
-        self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), rows, settings))
+        with pytest.MonkeyPatch.context() as patch:  # each operation is also asked with wrong keys
+            patch.setattr("service.app.BAD_KEYS_PER_MINUTE", 10**9)
+            self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), rows, settings))
         self.open_writer = lambda: rows
         config = uvicorn.Config(self.app, log_config=None, access_log=False, server_header=False, port=0)
         self.server = uvicorn.Server(config)
