@@ -9,11 +9,12 @@ PORT ?= 8000
 VIDEO ?=
 ENGINE ?= podman
 
-.PHONY: help demo test faults deployment-test lint format locks supply audit clean
+.PHONY: help demo test faults fuzz deployment-test lint format locks supply audit clean
 help:
 	@echo "make demo [VIDEO=file.mp4] [PORT=8000]   a gallery of synthetic people, searched at http://$(HOST):$(PORT)"
 	@echo "make test                                all tests (gpu ones are skipped without a device)"
 	@echo "make faults                              kills, failing disks, power cuts and damage, at length (an hour or so)"
+	@echo "make fuzz                                generated requests, bytes, pictures and names, at length (an hour or so)"
 	@echo "make deployment-test [ENGINE=docker]     builds the image and runs compose.yaml (with podman); renders the chart"
 	@echo "make locks TORCH=FOLDER                  what the images install, with hashes (FOLDER: PyTorch's CPU wheel)"
 	@echo "make supply                              what the cpu image holds: docker/supply (SBOM, licences)"
@@ -53,6 +54,11 @@ deployment-test: $(VENV)/test.stamp $(VENV)/deployment.stamp
 
 faults: $(VENV)/test.stamp
 	CSKT_FAULTS=long $(BIN)/python -m pytest tests/faults --timeout=14400
+
+fuzz: $(VENV)/test.stamp
+	sh tests/end_to_end/install_browser.sh
+	CSKT_FUZZ=long $(BIN)/python -m pytest tests/test_api_fuzz.py tests/test_picture_fuzz.py \
+		tests/end_to_end/page/test_page_craft.py --timeout=14400
 
 # In an environment of their own: what makes these lists is not on them.
 $(VENV)/tools.stamp:

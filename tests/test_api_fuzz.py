@@ -105,13 +105,11 @@ def assert_nothing_is_found(service: Served, port: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200 if LONG else 500)
 def test_schemathesis_finds_nothing(served: tuple[Served, int], tmp_path: Path) -> None:
     assert_nothing_is_found(*served, tmp_path)
 
 
-@pytest.mark.skipif(not LONG, reason="casework is fuzzed by CSKT_FUZZ=long")
-@pytest.mark.timeout(7200)
+@pytest.mark.skipif(not LONG, reason="casework is fuzzed by `make fuzz`")
 def test_schemathesis_finds_nothing_in_casework(casework: tuple[Served, int], tmp_path: Path) -> None:
     """By a key that may search, for an open case; its day's people are spent on the way."""
     assert_nothing_is_found(*casework, tmp_path)
