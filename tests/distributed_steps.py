@@ -1,4 +1,4 @@
-"""Run by torchrun in test_distributed.py: some steps of a toy run; the leader writes what came of them."""
+"""Run by torchrun in training/test_distributed.py: steps of a toy run; the leader writes their results."""
 
 import sys
 from pathlib import Path

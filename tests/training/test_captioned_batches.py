@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from training_toys import pairs_recipe, write_pairs
+from training_toys import pairs_recipe
 
 from model.config import EncoderConfig
 from model.datasets import Sample, load_split
@@ -13,11 +13,6 @@ from model.text_mask import MASK_ID
 from model.tokenizer import Tokenizer
 from model.training.batches import Share, prefetched
 from model.training.captioned import CaptionedBatches, deal_wrongly
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
 
 
 def source_of(folder, parts=1, data=None, **changes):

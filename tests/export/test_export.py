@@ -2,38 +2,17 @@
 
 import errno
 import json
-from functools import partial
 
 import pytest
-from export_toys import export, pretend, write_data, write_source
+from export_toys import export
 
 from model.checkpoint import CARD_FILE, WEIGHTS_FILE, fingerprint
 from model.embedder import open_embedder
 from model.errors import ConfigError
 from model.export_folder import card_of
-from model.inference import examples, parity
+from model.inference import examples
 from model.inference.proven import FORMS_FILE, read_proven
 from service.cli import main
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp("people") / "data")
-
-
-@pytest.fixture(autouse=True)
-def few_captions_are_enough(monkeypatch):
-    monkeypatch.setattr(parity, "LEAST_CAPTIONS", 1)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return write_source(tmp_path / "run")
-
-
-@pytest.fixture
-def pretended(monkeypatch):
-    return partial(pretend, monkeypatch)
 
 
 def test_the_folder_is_the_same_encoder_and_auto_runs_the_proven_form(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from training_toys import BACKBONE, pairs_recipe, write_pairs
+from training_toys import BACKBONE, pairs_recipe
 
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.encoder import PersonEncoder
@@ -12,11 +12,6 @@ from model.training.distributed import Team
 from model.training.loop import train
 from model.training.run import Run
 from model.training.state import load_state
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
 
 
 def _spoiled(batch):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from training_toys import EVERYTHING, pairs_recipe, write_pairs
+from training_toys import pairs_recipe, write_pairs
 
 from model.checkpoint import load_checkpoint
 from model.datasets import load_split
@@ -14,18 +14,6 @@ from model.training.confidence import ConfidenceRecord
 from model.training.loop import train
 from model.training.train import summary
 from model.training.validation import SplitPart, measure
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
-
-
-@pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole")
-    train(pairs_recipe(folder, **EVERYTHING), out, workers=0)
-    return out
 
 
 def test_what_is_reported_is_what_the_saved_encoder_reaches(whole, folder):

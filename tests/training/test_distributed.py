@@ -3,24 +3,18 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
+import distributed_steps
 import pytest
 import torch
 from distributed_steps import TOGETHER, take
 from tiny_encoder import tiny_checkpoint
-from training_toys import write_pairs
 
 from model.checkpoint import load_checkpoint
 from model.errors import ConfigError
 from model.training.batches import Share
 from model.training.distributed import Team
 from model.training.features import split_rows
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
 
 
 def assert_same(one, other):
@@ -39,14 +33,14 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("method", TOGETHER)
 def test_two_processes_equal_one(method, folder, tmp_path):
-    script, target = Path(__file__).parent / "distributed_steps.py", tmp_path / "two.pt"
+    script, target = distributed_steps.__file__, tmp_path / "two.pt"
     command = [
         sys.executable,
         "-m",
         "torch.distributed.run",
         "--nproc-per-node=2",
         "--standalone",
-        str(script),
+        script,
     ]
     subprocess.run([*command, str(folder), method, str(target)], check=True, capture_output=True, timeout=300)
     alone = take(folder, method, tmp_path, Team(), losses=TOGETHER[method])

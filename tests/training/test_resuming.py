@@ -28,18 +28,6 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing behind it runs."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("data") / "pairs")
-
-
-@pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole")
-    train(pairs_recipe(folder, **EVERYTHING), out, workers=0)
-    return out
-
-
 def assert_same_run(one, other):
     first, second = (
         load_checkpoint(one / "encoder").state_dict(),

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from export_toys import CPU, export, write_data, write_source
+from export_toys import CPU, export
 from small_encoder import ADAPTERS, small_config, small_encoder
 
 from model.checkpoint import CARD_FILE, WEIGHTS_FILE, fingerprint, fingerprint_of, save_checkpoint
@@ -14,25 +14,9 @@ from model.encoder import PersonEncoder
 from model.errors import ConfigError
 from model.export import choose
 from model.export_folder import write_checkpoint
-from model.inference import parity
 from model.inference import precision as precision_module
 from model.inference.precision import precisions_of
 from model.inference.proven import FORMS_FILE, INT8_FILE, read_proven
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp("people") / "data")
-
-
-@pytest.fixture(autouse=True)
-def few_captions_are_enough(monkeypatch):
-    monkeypatch.setattr(parity, "LEAST_CAPTIONS", 1)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return write_source(tmp_path / "run")
 
 
 def test_whole_numbers_do_not_keep_weights_in_float32(tmp_path):

@@ -1,10 +1,9 @@
 """`cskt export`: what is refused, and that nothing is written then."""
 
 import json
-from functools import partial
 
 import pytest
-from export_toys import export, pretend, write_data, write_source
+from export_toys import export
 from small_encoder import small_encoder
 
 from model.checkpoint import CARD_FILE, save_checkpoint
@@ -12,26 +11,6 @@ from model.errors import CheckpointError, ConfigError
 from model.inference import examples, parity
 from model.inference.proven import FORMS_FILE
 from service.cli import main
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp("people") / "data")
-
-
-@pytest.fixture(autouse=True)
-def few_captions_are_enough(monkeypatch):
-    monkeypatch.setattr(parity, "LEAST_CAPTIONS", 1)
-
-
-@pytest.fixture
-def source(tmp_path):
-    return write_source(tmp_path / "run")
-
-
-@pytest.fixture
-def pretended(monkeypatch):
-    return partial(pretend, monkeypatch)
 
 
 def test_few_captions_prove_nothing(pretended, source, data, tmp_path, monkeypatch):
