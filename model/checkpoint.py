@@ -44,6 +44,18 @@ class LoadedCheckpoint(NamedTuple):
     fingerprint: str
 
 
+class CheckpointContent(NamedTuple):
+    """What a checkpoint of an encoder holds: the configuration with a digest of the weights, and these."""
+
+    config: _ConfigFile
+    tensors: dict[str, torch.Tensor]
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint that the checkpoint has once it is written."""
+        return _fingerprint(self.config.encoder, self.config.weights_sha256)
+
+
 def save_checkpoint(
     folder: Path | str, encoder: PersonEncoder, card: Mapping[str, Any] | None = None, half: bool = False
 ) -> None:
@@ -52,10 +64,20 @@ def save_checkpoint(
     `half` stores the weights as float16, in half the space. Raises CheckpointError if the folder cannot be
     written, and for weights that are no numbers, or too large for float16 with `half`.
     """
-    folder = Path(folder)
+    write_content(Path(folder), content_of(encoder, half), card)
+
+
+def content_of(encoder: PersonEncoder, half: bool = False) -> CheckpointContent:
+    """What would be written of `encoder`, for whom the fingerprint decides about it; errors as there."""
     tensors = stored(encoder, half)
     config = _ConfigFile(encoder=encoder.config, weights_sha256=weights_digest(tensors))
-    contents = {WEIGHTS_FILE: save(tensors), CONFIG_FILE: _json(config.model_dump(mode="json"))}
+    return CheckpointContent(config, tensors)
+
+
+def write_content(folder: Path, content: CheckpointContent, card: Mapping[str, Any] | None = None) -> None:
+    """Write `content` and `card` to `folder` as `save_checkpoint` does."""
+    config = _json(content.config.model_dump(mode="json"))
+    contents = {WEIGHTS_FILE: save(content.tensors), CONFIG_FILE: config}
     if card is not None:
         contents[CARD_FILE] = _json(card)
     try:
@@ -87,9 +109,9 @@ def fingerprint(folder: Path | str) -> str:
     return _fingerprint(config.encoder, config.weights_sha256)
 
 
-def fingerprint_of(encoder: PersonEncoder, half: bool = False) -> str:
-    """The fingerprint that `encoder` would have if it was saved as it is, or with `half`; errors as there."""
-    return _fingerprint(encoder.config, weights_digest(stored(encoder, half)))
+def fingerprint_of(encoder: PersonEncoder) -> str:
+    """The fingerprint that `encoder` would have if it was saved as it is; errors as there."""
+    return content_of(encoder).fingerprint
 
 
 def stored(encoder: PersonEncoder, half: bool) -> dict[str, torch.Tensor]:

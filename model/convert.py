@@ -43,7 +43,7 @@ def run_convert(arguments: argparse.Namespace) -> None:
     Raises CheckpointError for what does not fit, and for an OUT that holds something else.
     """
     from model.adapters.dm_adapter import DmAdapterConfig
-    from model.checkpoint import fingerprint_of, save_checkpoint
+    from model.checkpoint import content_of, write_content
     from model.export_folder import holds_encoder
     from model.released_shapes import Choices, released_config
     from model.released_weights import fit_released, read_released
@@ -57,14 +57,14 @@ def run_convert(arguments: argparse.Namespace) -> None:
     )
     config = released_config(weights, choices)
     encoder = fit_released(weights, config)
-    found = fingerprint_of(encoder, arguments.half)
-    holds_encoder(arguments.out, found)
+    content = content_of(encoder, arguments.half)
+    holds_encoder(arguments.out, content.fingerprint)
     card = {
         "converted_from": arguments.source.name,
         "layout": weights.layout,
         "left_out": list(weights.left_out),
     }
-    save_checkpoint(arguments.out, encoder, card=card, half=arguments.half)
+    write_content(arguments.out, content, card)
     vision = config.backbone.vision
     print(
         f"{arguments.out}: {weights.layout} on {config.backbone.name}, image {vision.image_size[0]}x"
@@ -76,4 +76,4 @@ def run_convert(arguments: argparse.Namespace) -> None:
         print(f"taken to pick {config.adapter.top_k} experts per token as published; if not, use --top-k")
     if weights.layout == "clip" and not weights.from_openai and arguments.activation is None:
         print("taken to be trained with QuickGELU, as OpenAI's weights are; if not, use --activation gelu")
-    print(f"fingerprint {found}")
+    print(f"fingerprint {content.fingerprint}")

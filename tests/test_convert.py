@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_encoder import small_encoder
 
+from model import checkpoint
 from model.checkpoint import fingerprint, load_checkpoint
 from model.convert import add_convert
 from model.errors import CheckpointError
@@ -36,6 +37,13 @@ def test_the_folder_loads(tmp_path, method, capsys):
     assert "image 48x16, stride 8" in said
     assert fingerprint(tmp_path / "out") in said
     assert ("2 experts per token" in said) == (method == "dm_adapter")
+
+
+def test_the_weights_are_digested_once(tmp_path, monkeypatch):
+    digested, digest = [], checkpoint.weights_digest
+    monkeypatch.setattr(checkpoint, "weights_digest", lambda held: digested.append(held) or digest(held))
+    convert(write(small_encoder(), tmp_path / "best.pth"), tmp_path / "out")
+    assert len(digested) == 1
 
 
 def test_options_reach_the_network(tmp_path):
