@@ -75,24 +75,30 @@ def damages(data, grid, chance):
 
 def _each(workers, folder, jobs, look):
     """Spoil a copy for every job and look at it; all that was wrong."""
+    return shared(workers, jobs, lambda worker, job: _spoil_and_look(worker, folder, job, look))
 
-    def spoil_and_look(worker, job):
-        name, what, data = job
-        place = folder.parent / f"spoilt-{id(worker)}"
-        shutil.copytree(folder, place)
-        if data is None:
-            Path(place, name).unlink()
-        else:
-            Path(place, name).write_bytes(data)
-        found = [f"{name} {what}: {finding}" for finding in look(worker, place, name)]
-        shutil.rmtree(place)
-        return found
 
-    return shared(workers, jobs, spoil_and_look)
+def _spoil_and_look(worker, folder, job, look):
+    name, what, data = job
+    place = folder.parent / f"spoilt-{id(worker)}"
+    shutil.copytree(folder, place)
+    if data is None:
+        Path(place, name).unlink()
+    else:
+        Path(place, name).write_bytes(data)
+    found = [f"{name} {what}: {finding}" for finding in look(worker, place, name)]
+    shutil.rmtree(place)
+    return found
 
 
 def damage_derived(workers, folder, truth, seed, grid):
     """Spoil each derived file: answers stay right, the next writer mends. Count, all that was wrong."""
+    jobs = derived_damages(folder, seed, grid)
+    return len(jobs), shared(workers, jobs, lambda worker, job: look_at_derived(worker, folder, truth, job))
+
+
+def derived_damages(folder, seed, grid):
+    """(derived file, what, damaged bytes or None for deleted)."""
     chance, jobs = random.Random(seed), []
     files = files_of(folder)
     for name in files:
@@ -100,6 +106,11 @@ def damage_derived(workers, folder, truth, seed, grid):
         others = [other for other in files if other.suffix == name.suffix and other != name]
         exchanged = [("exchanged", Path(folder, other).read_bytes()) for other in others[:1]]
         jobs += [(name, *damage) for damage in [*damages(data, grid, chance), *exchanged]]
+    return jobs
+
+
+def look_at_derived(worker, folder, truth, job):
+    """Spoil a copy in one way; all that is wrong."""
 
     def look(worker, place, name):
         report = worker.check(place, truth, going_on=True, damaged=True)
@@ -108,7 +119,7 @@ def damage_derived(workers, folder, truth, seed, grid):
             findings.append("nobody was warned")
         return findings
 
-    return len(jobs), _each(workers, folder, jobs, look)
+    return _spoil_and_look(worker, folder, job, look)
 
 
 def damage_database(workers, folder, truth, seed, grid):
@@ -153,31 +164,37 @@ def damage_rows(workers, folder, truth):
 
     Count, all that was wrong.
     """
+    jobs = row_damages(folder)
+    return len(jobs), shared(workers, jobs, lambda worker, job: look_at_row(worker, folder, truth, job))
+
+
+def row_damages(folder):
+    """(table, key, id, column) of each value."""
     jobs = []
     with closing(sqlite3.connect(Path(folder, DATABASE))) as connection:
         for table, key in ROWS.items():
             ((id,),) = connection.execute(f"SELECT max({key}) FROM {table}")
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             jobs += [(table, key, id, column) for column in columns if column != key]
+    return jobs
 
-    def look(worker, job):
-        table, key, id, column = job
-        place = folder.parent / f"spoilt-{id}-{table}-{column}"
-        shutil.copytree(folder, place)
-        with closing(sqlite3.connect(place / DATABASE)) as connection, connection:
-            query = f"SELECT CAST({column} AS BLOB), typeof({column}) FROM {table} WHERE {key} = ?"
-            value, kind = connection.execute(query, [id]).fetchone()
-            flipped = bytes([value[0] ^ 2]) + value[1:] if value else b"3"
-            connection.execute(
-                f"UPDATE {table} SET {column} = CAST(? AS {'TEXT' if kind == 'null' else kind}) "
-                f"WHERE {key} = ?",
-                [flipped, id],
-            )
-        report = worker.check(place, truth, damaged=True)
-        shutil.rmtree(place)
-        return [f"{table}.{column}: {finding}" for finding in report["findings"] if not report["refused"]]
 
-    return len(jobs), shared(workers, jobs, look)
+def look_at_row(worker, folder, truth, job):
+    """Turn a bit of one value in a copy; all that is wrong."""
+    table, key, id, column = job
+    place = folder.parent / f"spoilt-{id}-{table}-{column}"
+    shutil.copytree(folder, place)
+    with closing(sqlite3.connect(place / DATABASE)) as connection, connection:
+        query = f"SELECT CAST({column} AS BLOB), typeof({column}) FROM {table} WHERE {key} = ?"
+        value, kind = connection.execute(query, [id]).fetchone()
+        flipped = bytes([value[0] ^ 2]) + value[1:] if value else b"3"
+        connection.execute(
+            f"UPDATE {table} SET {column} = CAST(? AS {'TEXT' if kind == 'null' else kind}) WHERE {key} = ?",
+            [flipped, id],
+        )
+    report = worker.check(place, truth, damaged=True)
+    shutil.rmtree(place)
+    return [f"{table}.{column}: {finding}" for finding in report["findings"] if not report["refused"]]
 
 
 def damage_log(workers, folder, moments, seed, grid):

@@ -6,11 +6,10 @@
 import random
 
 import pytest
-from damage import damage_derived, damage_rows, sound_gallery
+from damage import derived_damages, look_at_derived, look_at_row, row_damages, sound_gallery
 from extent import extent
 from injection import Fault, inject
 from kills import one_gallery
-from launcher import Worker
 from mutants import MUTANTS
 from power_cuts import chosen_cuts, look
 from truth import Truth
@@ -50,17 +49,20 @@ def by_cuts_after_a_failed_sync(worker, folder):
 
 def by_calls(worker, folder):
     points = [(Fault("write", error), k) for k in range(10, 400, 7) for error in ("short", "ENOSPC")]
+    random.Random(1).shuffle(points)
     return next(filter(None, (inject(worker, folder, *point)[1] for point in points)), [])
 
 
 def by_damage(worker, folder):
     truth, _ = sound_gallery(worker, folder / "g", [["close"]], root=str(folder))
-    return damage_derived([worker], folder / "g", truth, 1, 3)[1]
+    jobs = derived_damages(folder / "g", 1, 3)
+    return next(filter(None, (look_at_derived(worker, folder / "g", truth, job) for job in jobs)), [])
 
 
 def by_damaged_rows(worker, folder):
     truth, _ = sound_gallery(worker, folder / "g", [["close"]], root=str(folder))
-    return damage_rows([worker], folder / "g", truth)[1]
+    jobs = row_damages(folder / "g")
+    return next(filter(None, (look_at_row(worker, folder / "g", truth, job) for job in jobs)), [])
 
 
 CHECKS = {
@@ -82,8 +84,8 @@ def taken_away():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", taken_away())
-def test_a_missing_safety_is_noticed(shim, place, count, name):
-    with Worker(shim, name) as worker:
+def test_a_missing_safety_is_noticed(watched_workers, place, count, name):
+    with watched_workers[0].without(name) as worker:
         findings = CHECKS[MUTANTS[name].caught_by](worker, place)
     assert findings
     count(mutants_caught=1)

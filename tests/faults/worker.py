@@ -1,10 +1,11 @@
 """The process that is killed, starved and cut off. For each line it forks one that works.
 
 So libraries are loaded once. Each line is a job as JSON; what the job says comes back as JSON lines, then
-how it ended. Started with the shim (LD_PRELOAD) its file calls can be made to fail; the environment variable
-CSKT_MUTANT takes one safety away from the gallery's code.
+how it ended. Started with the shim (LD_PRELOAD) its file calls can be made to fail; `mutant` of a job takes
+one safety away from the gallery's code, for this job alone.
 """
 
+import gc
 import json
 import logging
 import os
@@ -175,8 +176,8 @@ def main():
     logging.getLogger().addHandler(logging.NullHandler())
     small_segments()
     warm()
-    if name := os.environ.get("CSKT_MUTANT"):
-        MUTANTS[name].apply()
+    gc.collect()
+    gc.freeze()  # a child that collects would copy the pages of all that is loaded
     say(ready=True)
     for line in sys.stdin:
         job = json.loads(line)
@@ -184,6 +185,8 @@ def main():
         if not child:
             say(pid=os.getpid())
             try:
+                if name := job.get("mutant"):
+                    MUTANTS[name].apply()
                 {"walk": walk, "check": checked}[job["do"]](job, shim)
             except BaseException:
                 say(noise=traceback.format_exc())
