@@ -93,13 +93,13 @@ def test_axe_finds_nothing_to_mend(visit, worked, width: int, scheme: str) -> No
 
 
 def names_to_the_end(page) -> Iterator[str]:
-    """What every card says of where, half a screen after another until there is no more."""
+    """What every card says of where, until there is no more: two screens around what is seen are drawn."""
     for _ in range(2000):
         yield from page.locator(".where").all_text_contents()
         at_end = page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")
         if at_end and page.locator("#more").is_hidden():
             return
-        page.evaluate("scrollBy(0, innerHeight / 2)")
+        page.evaluate("scrollBy(0, 2 * innerHeight)")
         page.evaluate(
             "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
         )  # it is drawn
@@ -154,12 +154,13 @@ def test_ten_thousand_hits_scroll(visit, browser, tmp_path: Path) -> None:
         vector, picture = stage.encoder.embed_texts(["red jacket"])[0], drawing("red")
         items = [GalleryItem(str(n), f"toy:{n}", "toy", camera="hall") for n in range(10_000)]
         stage.writer.add([EmbeddedItem(item, vector, picture) for item in items])
-        visitor = visit(stage, "?q=red+jacket")
-        page = visitor.page
+        visitor = visit(stage, "?q=red+jacket", viewport={"width": 600, "height": 400})
+        page = visitor.page  # small while they come: fewer of them are drawn on the way
         while "10,000 of 10,000" not in page.inner_text("#status"):
             assert not page.is_visible("#toast:has-text('No more could be shown')"), page.inner_text("#toast")
             page.evaluate("scrollTo(0, document.body.scrollHeight)")
             page.wait_for_timeout(20)
+        page.set_viewport_size({"width": 1280, "height": 800})
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         page.wait_for_selector("[data-id='10000']")
         ids = visitor.ids()
