@@ -40,9 +40,10 @@ def take(folder: Path, method: str, out: Path, processes, **changes):
 
 
 if __name__ == "__main__":
-    folder, method, target = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
     torch.set_num_threads(1)
     with team("cpu") as processes:
-        result = take(folder, method, target.parent, processes, losses=TOGETHER[method])
-        if processes.leads:
-            torch.save(result, target)
+        for method, losses in TOGETHER.items():
+            result = take(folder, method, target, processes, losses=losses)
+            if processes.leads:
+                torch.save(result, target / f"{method}.pt")

@@ -51,9 +51,14 @@ def embedded(place: Path) -> tuple[list[EmbeddedItem], list[Rejected]]:
     return [item for b in batches for item in b.items], [bad for b in batches for bad in b.rejected]
 
 
-def test_everything_is_embedded_or_reported_and_good_ones_are_as_ever(folder, tmp_path) -> None:
-    place, images = folder
-    items, rejected = embedded(place)
+@pytest.fixture(scope="module")
+def found(folder: tuple[Path, int]) -> tuple[list[EmbeddedItem], list[Rejected]]:
+    """What is embedded of the folder, and what reported."""
+    return embedded(folder[0])
+
+
+def test_everything_is_embedded_or_reported_and_good_ones_are_as_ever(folder, found, tmp_path) -> None:
+    images, (items, rejected) = folder[1], found
     keys = [item.item.key for item in items] + [bad.key for bad in rejected]
     assert len(keys) == len(set(keys)) == images
     write_good(tmp_path / "alone")
@@ -73,8 +78,8 @@ def test_everything_is_embedded_or_reported_and_good_ones_are_as_ever(folder, tm
     assert any("not-utf8-\\xff\\xfe.jpg" in key for key in keys)
 
 
-def test_what_should_be_taken_is_taken_and_what_should_not_is_not(folder) -> None:
-    items, rejected = embedded(folder[0])
+def test_what_should_be_taken_is_taken_and_what_should_not_is_not(found) -> None:
+    items, rejected = found
     taken = {Path(item.item.uri).name for item in items}
     for name in ("cmyk.jpg", "mode-I-16.png", "mode-P.png", "turned-6.jpg", "turned-99.jpg", "profile.jpg"):
         assert name in taken

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from model.embedder import Embedder, open_embedder
@@ -17,6 +18,7 @@ from model.people.materials import ID
 from model.people.paint import paint
 from model.people.render import render_view
 from model.people.shapes import sample_shape
+from model.phrase_maps import NEUTRAL, Maps, covered, covered_maps
 
 PEOPLE = int(os.environ.get("CSKT_POINTING_PEOPLE", "20"))
 GARMENTS = {
@@ -109,9 +111,25 @@ def person(seed: int) -> Person:
     return Person(picture, phrases, {part: by_cell(masks[part]) for part in phrases}, whole)
 
 
+def mapped(
+    embedder: Embedder, pixels: NDArray[np.uint8], phrases: list[str]
+) -> tuple[dict[str, Maps], dict[str, Maps]]:
+    """By kind: the map of each phrase; of an unrelated one beside them. Covered copies are encoded once."""
+    texts = embedder.embed_texts([*phrases, UNRELATED, NEUTRAL])
+    copies = embedder.embed_pixels(torch.from_numpy(covered(pixels)))
+    cells = {
+        "tokens": embedder.phrase_maps(pixels, phrases),
+        "covered": covered_maps(np.delete(texts, -2, axis=0), copies),
+    }
+    unrelated = {
+        "tokens": embedder.phrase_maps(pixels, [*phrases, UNRELATED])[-1],
+        "covered": covered_maps(texts, copies)[-1],
+    }
+    return cells, unrelated
+
+
 def measured(embedder: Embedder, people: list[Person]) -> dict[tuple[str, bool], Figures]:
     """Figures by kind of map, and by whether the part is a garment."""
-    kinds = {"tokens": embedder.phrase_maps, "covered": embedder.covered_maps}
     figures: dict[tuple[str, bool], Figures] = {}
     usual = {
         part: np.mean([one.shares[part] for one in people if part in one.shares], axis=0) for part in PARTS
@@ -120,8 +138,9 @@ def measured(embedder: Embedder, people: list[Person]) -> dict[tuple[str, bool],
         pixels, phrases = embedder.preprocess(one.picture), list(one.phrases.values())
         if not phrases:
             continue
-        cells = {kind: maps(pixels, phrases) for kind, maps in kinds.items()}
-        unrelated = {kind: maps(pixels, [*phrases, UNRELATED])[-1] for kind, maps in kinds.items()}
+        cells, unrelated = mapped(embedder, pixels, phrases)
+        if number == 0:
+            np.testing.assert_array_equal(cells["covered"], embedder.covered_maps(pixels, phrases))
         for row, (part, share) in enumerate(one.shares.items()):
             mine = {kind: maps[row] for kind, maps in cells.items()}
             mine |= {f"{kind}, unrelated": alone for kind, alone in unrelated.items()}

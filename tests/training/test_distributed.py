@@ -31,20 +31,20 @@ def assert_same(one, other):
                 assert float((other[part][name] - value).abs().max()) <= 1e-5 * scale, (part, name)
 
 
+@pytest.fixture(scope="module")
+def together(folder, tmp_path_factory):
+    """The folder in which lies what two processes came to, for each method."""
+    target = tmp_path_factory.mktemp("two")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    command = [*torchrun, distributed_steps.__file__, str(folder), str(target)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return target
+
+
 @pytest.mark.parametrize("method", TOGETHER)
-def test_two_processes_equal_one(method, folder, tmp_path):
-    script, target = distributed_steps.__file__, tmp_path / "two.pt"
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node=2",
-        "--standalone",
-        script,
-    ]
-    subprocess.run([*command, str(folder), method, str(target)], check=True, capture_output=True, timeout=300)
+def test_two_processes_equal_one(method, folder, together, tmp_path):
     alone = take(folder, method, tmp_path, Team(), losses=TOGETHER[method])
-    assert_same(alone, torch.load(target))
+    assert_same(alone, torch.load(together / f"{method}.pt"))
 
 
 def test_the_whole_loop_in_two_processes_is_that_of_one(folder, tmp_path):
