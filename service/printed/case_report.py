@@ -8,7 +8,7 @@ from service.schemas.cases import CaseResponse, Decision, Judged, Pinned
 STATES = {
     "hidden": "Decided by others: not shown to who has not decided",
     "confirmed": "Confirmed as the person searched for",
-    "one more": "Waiting for another person to look",
+    "one more": "Another person has to look",
     "disputed": "Disputed: people disagree",
     "not": "Not the person searched for",
     "unsure": "Unsure",

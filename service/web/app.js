@@ -4,27 +4,19 @@ import { addressOf, asksForSomebody, emptyQuery, readAddress } from "./address.j
 import { fetchGallery, reasonOf, signOut } from "./api.js";
 import { CasesView } from "./cases.js";
 import { CaseChoice } from "./choose.js";
-import { fillDescribe } from "./describe.js";
 import { Detail } from "./detail.js";
-import { element } from "./element.js";
 import { Filters } from "./filters.js";
 import { GalleryView } from "./gallery.js";
+import { showFacts, showHead } from "./head.js";
 import { listenToKeys } from "./keys.js";
 import { listenToPictures } from "./offered.js";
 import { Results } from "./results.js";
-import { counted, Search, showMessage } from "./search.js";
+import { Search, showMessage } from "./search.js";
 import { beginAnew, listenToSigningIn, wasUsed } from "./signin.js";
-import { dateSpan } from "./times.js";
 import { hush, tell } from "./toast.js";
+import { listenToWords, ON_A_TOUCH_SCREEN } from "./words.js";
 import { Work } from "./work.js";
 
-const EXAMPLES = [
-  "A man in a yellow t-shirt and brown trousers, carrying a black suitcase",
-  "A woman with long black hair wearing a beige sweater and a white skirt",
-  "A woman with long blond hair wearing a light blue jacket and navy jeans, carrying a green backpack",
-  "A woman in a red jacket and black trousers",
-]; // in the demo gallery the first three find somebody convincing; the last is too little said for that
-const ON_A_TOUCH_SCREEN = matchMedia("(pointer: coarse)");
 const VIEWS = ["cases", "gallery"];
 const CHECK_MS = 5000; // how long somebody may stay on a screen whose session is over or whose case was closed
 const TO_THE_CASES = ["Go to the cases", () => toTheCases()];
@@ -114,15 +106,7 @@ async function leaveCase() {
 
 /** The head of the page names the case. What was searched for in another one is not asked for again in this. */
 function showCase(another) {
-  const id = work.case;
-  part("case-now").hidden = !id;
-  part("case-name").textContent = id;
-  document.querySelector("[data-nav=cases]").href = id ? `?view=cases&case=${encodeURIComponent(id)}` : "?view=cases";
-  document.body.classList.toggle("has-case", Boolean(id));
-  part("sign-out").hidden = part("who").hidden = !work.session?.needs_key;
-  part("work").hidden = !id && !work.session?.needs_key;
-  document.body.classList.toggle("has-work", !part("work").hidden);
-  part("who").textContent = [work.session?.name, ...(work.session?.cameras ? [`sees ${work.session.cameras.join(", ")} only`] : [])].join(" · ");
+  showHead(work);
   results.markPinned(work.pinned);
   if (another) forgetSearch();
 }
@@ -226,13 +210,7 @@ async function loadGallery() {
     if (error.startsIn) setTimeout(startAgain, error.startsIn);
     return;
   }
-  const { items, cameras, first_seen: first, last_seen: last } = gallery;
-  const places = Object.keys(cameras).length;
-  const known = [counted(items, "image"), places ? counted(places, "camera") : null, first && last ? dateSpan(first, last) : null];
-  part("gallery-facts").textContent = items ? known.filter(Boolean).join(" · ") : "";
-  part("examples").hidden = items === 0;
-  part("caveat").hidden = !gallery.encoder_note;
-  for (const id of ["encoder-note", "encoder-note-start"]) part(id).textContent = gallery.encoder_note ?? "";
+  showFacts(gallery);
   filters.offer(gallery);
   if (document.body.dataset.view === "start") search.showStart();
 }
@@ -294,39 +272,6 @@ function startAgain() {
   void search.answer();
 }
 
-// ---- the beginning ------------------------------------------------------------------------------------------------
-
-function listenToWords() {
-  const typed = (text) => {
-    part("text").value = text;
-    part("clear").hidden = !text;
-  };
-  part("examples").replaceChildren(
-    ...EXAMPLES.map((text) => {
-      const chip = element("button", { type: "button", className: "chip" }, text);
-      chip.addEventListener("click", () => {
-        if (!ON_A_TOUCH_SCREEN.matches) part("text").focus();
-        search.ask({ text });
-      });
-      return element("li", {}, chip);
-    }),
-  );
-  part("describe-clear").addEventListener("click", fillDescribe(part("describe"), part("text"), typed));
-  part("search").addEventListener("submit", (event) => {
-    event.preventDefault();
-    filters.close();
-    if (ON_A_TOUCH_SCREEN.matches) part("text").blur(); // its keyboard would hide the hits
-    search.ask({});
-    if (!asksForSomebody(search.query)) tell("Type what the person looks like.");
-  });
-  part("text").addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault()); // the browser would clear it
-  part("text").addEventListener("input", () => (part("clear").hidden = !part("text").value));
-  part("clear").addEventListener("click", () => {
-    typed("");
-    part("text").focus();
-  });
-}
-
 function begin() {
   for (const link of document.querySelectorAll("[data-nav]")) link.addEventListener("click", go);
   part("case-leave").addEventListener("click", () => void leaveCase());
@@ -340,7 +285,7 @@ function begin() {
     event.preventDefault();
     document.querySelector("main:not([hidden])").focus();
   });
-  listenToWords();
+  listenToWords(search, filters);
   listenToPictures({ ask: (picture) => search.ask({ picture }), add: (files) => galleryView.adding.hold(files) });
   listenToKeys(results, { like: (id) => search.mark(id, true), not: (id) => markNot(id), pin: (id) => void pin(id, asked) });
   search.query = { ...emptyQuery(), ...readAddress(location) };

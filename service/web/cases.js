@@ -7,6 +7,7 @@ import { keep, kept } from "./kept.js";
 import { emptyCases, problem } from "./messages.js";
 import { picture } from "./results.js";
 import { save } from "./search.js";
+import { STATES, VERDICTS } from "./states.js";
 import { longTime, minuteTime, shortTime } from "./times.js";
 
 const MISSING = {
@@ -15,15 +16,6 @@ const MISSING = {
   budget: "Your key is shown no more people today",
 };
 const UNCHECKED = "written by an earlier version: whether this is still the same picture is not known";
-const STATES = {
-  hidden: "Look for yourself: what others decided is shown once you have decided",
-  confirmed: "Confirmed as the person searched for",
-  "one more": "Another person has to look",
-  disputed: "Disputed: people disagree",
-  not: "Not the person searched for",
-  unsure: "Unsure",
-};
-const VERDICTS = { same: "same person", not: "not the person", unsure: "unsure" };
 const toldBy = (said) => `${said.by}: ${VERDICTS[said.verdict] ?? "decided"}, ${shortTime(said.at)}`;
 const DRAFT = "note."; // a note that is half written stays with its case
 const part = (id) => document.getElementById(id);

@@ -2,18 +2,10 @@
 
 import { addEntry, changeSession, currentCase, fetchCase, fetchCases, fetchSession, reasonOf, workOn } from "./api.js";
 import { beginAnew, isSomebodyElses } from "./signin.js";
+import { OUTCOMES } from "./states.js";
 
 /** Whether an entry still means the row that has its number now. */
 const isSame = (one) => one.missing !== "another";
-
-/** What decisions on somebody come to. */
-const OUTCOMES = {
-  confirmed: "Confirmed as the person searched for.",
-  "one more": "Another person has to look before it counts.",
-  disputed: "People disagree on this one now: it counts as not found.",
-  not: "Not the person searched for.",
-  unsure: "Nobody is sure yet.",
-};
 
 export class Work {
   /**
