@@ -119,6 +119,13 @@ class BudgetSpent(RequestError):
     title = "Budget spent"
 
 
+class NoHttp(RequestError):
+    """What came over a connection is no request."""
+
+    status = 400
+    title = "Bad Request"
+
+
 class Overloaded(RequestError):
     """More is asked than can be answered in time."""
 

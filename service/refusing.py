@@ -1,6 +1,7 @@
 """Refusing before anything is done: the server asks here before it makes a task of a request.
 
-Under heavy overload nearly all is refused, and what that costs is taken from those who are let in.
+Under heavy overload nearly all is refused, and what that costs is taken from those who are let in. What is no
+request at all is refused here too.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.shedding import Shedding, bytes_of_refusal
+from service.shedding import Shedding, bytes_for_no_http, bytes_of_refusal
 
 
 def refusing(shedding: Shedding, draining: Callable[[], bool]) -> type[HttpToolsProtocol]:
@@ -30,5 +31,9 @@ def refusing(shedding: Shedding, draining: Callable[[], bool]) -> type[HttpTools
             if not keep_alive:
                 self.transport.close()
             self.on_response_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            self.transport.write(bytes_for_no_http())
+            self.transport.close()
 
     return Refusing

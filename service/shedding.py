@@ -6,7 +6,7 @@ body, no exceptions. A caller without a key is refused here too, before it is to
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import TOO_MUCH, Admission, Pass
 from service.deadlines import budget_of_headers
-from service.errors import Overloaded
+from service.errors import NoHttp, Overloaded
 from service.observing.metrics import Metrics
 from service.problems import problem_of
 from service.security_headers import HEADERS
@@ -116,7 +116,19 @@ def parts_of_refusal(path: str, retry_after: int) -> tuple[tuple[tuple[bytes, by
 def bytes_of_refusal(path: str, retry_after: int, keep_alive: bool) -> bytes:
     """The same as it goes over a connection in HTTP/1.1."""
     headers, body = parts_of_refusal(path, retry_after)
-    status = Overloaded.status
+    return _as_bytes(Overloaded.status, headers, body, keep_alive)
+
+
+@lru_cache
+def bytes_for_no_http() -> bytes:
+    """The last answer on a connection over which something came that is no request."""
+    refusal = NoHttp("This is no request in HTTP/1.1, or its address is longer than 64 kB.")
+    body = problem_of(refusal, "").model_dump_json(exclude_none=True).encode()
+    headers = [*_ALWAYS, (b"content-length", str(len(body)).encode())]
+    return _as_bytes(refusal.status, headers, body, keep_alive=False)
+
+
+def _as_bytes(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, keep_alive: bool) -> bytes:
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in headers]
     lines += [] if keep_alive else [b"connection: close"]

@@ -19,6 +19,7 @@ from service_toys import ToyEncoder
 from service.app import create_app
 from service.casework.cases import CaseStore
 from service.keys import KeyStore
+from service.refusing import refusing
 from service.scopes import Scope
 from service.searcher import Searcher
 from service.settings import Settings
@@ -45,7 +46,10 @@ class Served:
             patch.setattr("service.app.BAD_KEYS_PER_MINUTE", 10**9)
             self.app = create_app(settings, Searcher(ToyEncoder("\x00never"), rows, settings))
         self.open_writer = lambda: rows
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, server_header=False, port=0)
+        protocol = refusing(self.app.state.shedding, lambda: self.app.state.draining)
+        config = uvicorn.Config(
+            self.app, log_config=None, access_log=False, server_header=False, port=0, http=protocol
+        )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 

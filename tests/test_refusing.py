@@ -91,6 +91,24 @@ def test_both_ways_to_a_refusal_say_the_same(service: tuple[FastAPI, int]) -> No
     assert headers == theirs
 
 
+@pytest.mark.parametrize(
+    "request_", [b"\x16\x03\x01 no HTTP\r\n\r\n", LIVE.replace(b" /", b" /" + b"a" * 70_000)]
+)
+def test_what_is_no_request_gets_a_problem_and_the_end_of_its_connection(
+    service: tuple[FastAPI, int], request_: bytes
+) -> None:
+    app, port = service
+    with closing(connected(port)) as connection:
+        connection.sendall(request_)
+        status, headers, body = answer_of(connection)
+        assert connection.recv(1) == b""
+    by_middleware = TestClient(app, base_url="http://127.0.0.1").post("/v1/search", content=BODY)
+    shared = set(by_middleware.headers) - {"retry-after", "content-length"}
+    assert {name: headers[name] for name in shared} == {name: by_middleware.headers[name] for name in shared}
+    assert (status, json.loads(body)["status"]) == (400, 400)
+    assert json.loads(body)["type"] == "urn:cskt:problem:bad-request"
+
+
 def test_a_connection_goes_on_after_a_refusal(service: tuple[FastAPI, int]) -> None:
     _, port = service
     with closing(connected(port)) as connection:

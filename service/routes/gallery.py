@@ -74,7 +74,7 @@ async def get_gallery(searcher: TheSearcher, caller: TheCaller) -> GalleryRespon
     )
 
 
-@router.get("/gallery/timeline", responses=problems(422, 503), summary="When people were seen")
+@router.get("/gallery/timeline", responses=problems(400, 422, 503), summary="When people were seen")
 async def get_timeline(
     searcher: TheSearcher,
     caller: TheCaller,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from service.casework.cases import MOST_LETTERS, NAME
-from service.schemas.contract import NUMBER, Contract, Text, unicode_text
+from service.schemas.contract import NUMBER, WORDY, Contract, Text, unicode_text
 from service.schemas.items import Item
 
 MAX_DAYS = 366
@@ -17,7 +17,8 @@ CaseId = Annotated[
 ]
 Sentence = Annotated[
     str,
-    StringConstraints(min_length=3, max_length=500, pattern=r"[^\W_]"),
+    StringConstraints(min_length=3, max_length=500),
+    WORDY,
     AfterValidator(unicode_text),
     Field(description="on which ground: a report, a warrant, ..."),
 ]
@@ -25,12 +26,13 @@ Words = Annotated[Text, StringConstraints(max_length=1000)]
 Note = Annotated[Text, StringConstraints(max_length=4000)]
 AskedWords = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=1000, pattern=r"[^\W_]"),
+    StringConstraints(min_length=1, max_length=1000),
+    WORDY,
     AfterValidator(unicode_text),
     Field(description="the words it was searched by"),
 ]
 Written = Annotated[
-    str, StringConstraints(min_length=1, max_length=4000, pattern=r"[^\W_]"), AfterValidator(unicode_text)
+    str, StringConstraints(min_length=1, max_length=4000), WORDY, AfterValidator(unicode_text)
 ]
 RowId = Annotated[int, Field(ge=0, le=2**53, description="the id of a row"), NUMBER]
 Verdict = Literal["same", "not", "unsure"]

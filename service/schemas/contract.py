@@ -2,7 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from indexer.times import to_utc
 
@@ -14,6 +25,29 @@ def unicode_text(text: str) -> str:
     return text
 
 
+class _Wordy:
+    """Metadata of a text that must hold a letter or digit, of any script.
+
+    Not a pattern of pydantic's: a description is read by ECMA's rules, in which `\\w` is ASCII, and Python's
+    expressions know no `\\p{L}`.
+    """
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_wordy, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | {"pattern": r"[\p{L}\p{N}]"}
+
+
+def _wordy(text: str) -> str:
+    if not any(letter.isalnum() for letter in text):
+        raise PydanticCustomError("string_pattern_mismatch", "must hold letters or digits")
+    return text
+
+
+WORDY = _Wordy()
 Text = Annotated[str, AfterValidator(unicode_text)]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]

@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, StringConstraints, Tag
 
-from service.schemas.contract import NUMBER, Contract, Text, unicode_text
+from service.schemas.contract import NUMBER, WORDY, Contract, Text, unicode_text
 
 MAX_INPUTS = 2048
 """As many as OpenAI takes; clients that send batches count on it."""
 
 Input = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=14_000_000, pattern=r"[^\W_]"),
+    StringConstraints(min_length=1, max_length=14_000_000),
+    WORDY,
     AfterValidator(unicode_text),
 ]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from service.schemas.contract import NUMBER, Contract, unicode_text
+from service.schemas.contract import NUMBER, WORDY, Contract, unicode_text
 from service.schemas.filter import SearchFilter
 from service.schemas.items import Item
 from service.schemas.problem import Problem
@@ -13,7 +13,8 @@ MAX_TOP_K, MAX_DEPTH, MAX_PARTS, MAX_SEARCHES = 200, 10_000, 16, 32
 
 Words = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=60_000, pattern=r"[^\W_]"),
+    StringConstraints(min_length=1, max_length=60_000),
+    WORDY,
     AfterValidator(unicode_text),
     Field(description="what the person looks like, in English; at least one letter or digit"),
 ]
