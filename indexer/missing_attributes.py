@@ -9,12 +9,15 @@ from indexer.gallery import Gallery
 MOST_NAMES = 8
 """Names that a note holds at most, of either kind."""
 
+MOST_COMPARED, LONGEST_COMPARED = 200, 60
+"""Names that are looked through for what may have been meant, and letters of each: comparing takes time."""
+
 
 def note_of_missing(gallery: Gallery, where: Filter | None, visible: Filter | None = None) -> str | None:
     """One sentence about the attributes of a filter that no item has, and which ones there are instead.
 
     None where items have all of them. Only items that `visible` lets through are looked at: to who may see
-    no others, those are all. What is there is in memory, so millions of items cost some milliseconds.
+    no others, those are all. What is there is in memory: nothing is read from disk.
     """
     asked = set() if where is None else set(attributes_in(where))
     there = gallery.attributes(visible) if asked else set[str]()
@@ -29,9 +32,13 @@ def note_of_missing(gallery: Gallery, where: Filter | None, visible: Filter | No
 
 def _closest_first(missing: Sequence[str], there: set[str]) -> list[str]:
     """The attributes there are, before them what one of the missing may have meant, fields of items too."""
-    meant = {name.casefold(): name for name in (*OWN_FIELDS, *sorted(there))}
-    close = [meant[name] for wrong in missing for name in get_close_matches(wrong.casefold(), meant)]
+    meant = {_compared(name): name for name in (*OWN_FIELDS, *sorted(there)[:MOST_COMPARED])}
+    close = [meant[name] for wrong in missing for name in get_close_matches(_compared(wrong), meant)]
     return list(dict.fromkeys([*close, *sorted(there)]))
+
+
+def _compared(name: str) -> str:
+    return name[:LONGEST_COMPARED].casefold()
 
 
 def _listed(names: Sequence[str]) -> str:

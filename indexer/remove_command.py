@@ -57,8 +57,9 @@ def run_remove(arguments: argparse.Namespace) -> int:
         return 0
     gallery = open_gallery(arguments.gallery, write=True)
     try:
-        record_items(arguments, ids)
-        if arguments.erase and arguments.key and not arguments.id and filter_of(arguments) is None:
+        by_key = arguments.erase and arguments.key and not arguments.id and filter_of(arguments) is None
+        record_items(arguments, gallery.ids_of(arguments.key) if by_key else ids)
+        if by_key:
             removed = gallery.remove(arguments.key, erase=True)  # also what was only rejected
         else:
             removed = gallery.remove_ids(ids, erase=arguments.erase)

@@ -100,7 +100,8 @@ def is_open(path: str) -> bool:
 
 KEY = HTTPBearer(
     scheme_name="key",
-    description="A key of `cskt key create`. On loopback, while there is none, nothing is asked for.",
+    description="A key of `cskt key create`; the header Api-Key and a browser's session do too. On loopback, "
+    "while there is no key, nothing is asked for.",
     auto_error=False,
 )
 """How a key is shown, for the description of the API; authentication itself is `auth.py`."""

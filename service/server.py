@@ -19,6 +19,7 @@ from service.refusing import refusing
 from service.searcher import Searcher
 from service.settings import Settings
 
+IDLE_SECONDS = 75  # longer than proxies keep idle connections: who closes first is not just being asked
 GRACE_SECONDS = 5  # running queries may end; then connections are closed
 START_SECONDS = 30  # after which it listens though searches are not answered yet, and says so
 
@@ -70,6 +71,7 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
         http=refusing(app.state.shedding, lambda: app.state.draining),
         proxy_headers=False,  # auth.py believes those of trusted proxies
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
         lifespan="on",
     )
     server = _Server(config, app, settings)
@@ -82,16 +84,20 @@ def serve(searcher: Searcher, settings: Settings, holder: socket.socket) -> int:
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
     if server.failure is not None:
-        raise _in_use(settings) from server.failure
+        raise _cannot_listen(settings, server.failure) from server.failure
     return 0
 
 
 def _spare_the_collector() -> None:
-    """What is there when the service begins to listen stays for good: looked through again and again by the
+    """What is there before the service starts stays for good: looked through again and again by the
     garbage collector, it would hold up every answer for a tenth of a second each time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+class _StoppedError(Exception):
+    """The service was told to stop before it listened."""
 
 
 class _Server(uvicorn.Server):
@@ -106,19 +112,23 @@ class _Server(uvicorn.Server):
         self.failure: OSError | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen once all is up, and say where; `failure`: another program took the port meanwhile."""
+        """Listen once all is up, and say where; `failure`: why that cannot be."""
         start, holders = self.lifespan.startup, sockets or []
 
         async def start_and_listen() -> None:
             await start()
-            for holder in () if self.lifespan.should_exit else holders:
+            if self.lifespan.should_exit:
+                return
+            if self._app.state.draining:  # told to stop meanwhile
+                raise _StoppedError
+            for holder in holders:
                 holder.listen(self.config.backlog)  # uvloop would not tell of a failure
 
         self.lifespan.startup = start_and_listen
         try:
             await super().startup(sockets)
-        except OSError as error:
-            self.failure, self.should_exit = error, True
+        except (OSError, _StoppedError) as error:
+            self.failure, self.should_exit = error if isinstance(error, OSError) else None, True
             await self.lifespan.shutdown()
             return
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
@@ -145,15 +155,11 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def _cannot_listen(settings: Settings, error: OSError) -> ServeError:
     if error.errno == errno.EADDRINUSE:
-        return _in_use(settings)
+        return ServeError(
+            f"Port {settings.port} at {settings.host} is in use by another program; "
+            "stop that program or choose another port with --port."
+        )
     return ServeError(
         f"Cannot listen at {settings.host} port {settings.port}: {error.strerror or error}; "
         "choose another address with --host and --port."
-    )
-
-
-def _in_use(settings: Settings) -> ServeError:
-    return ServeError(
-        f"Port {settings.port} at {settings.host} is in use by another program; "
-        "stop that program or choose another port with --port."
     )

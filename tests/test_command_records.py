@@ -75,9 +75,21 @@ def test_a_removal_names_who_is_removed_as_does_its_rehearsal(gallery, capsys) -
     assert main(remove) == 2  # nobody is at the terminal to agree
     assert main([*remove, "--yes"]) == 0
     assert ids_of(gallery, "cam1") == []
-    named = [one["shown"] for one in records(gallery, "remove") if one["shown"]]
-    assert named == [there, there]
+    told = records(gallery, "remove")
+    assert [one["shown"] for one in told if one["shown"]] == [there, there]
+    runs = [one["request"] for one in told]
+    assert runs == sorted(runs, key=runs.index)  # those of one run stand together here, and have one number
+    assert len(set(runs)) == 3
+    assert all(runs)
     capsys.readouterr()
+
+
+def test_an_erasure_by_key_names_who_came_meanwhile(gallery, encoder, monkeypatch) -> None:
+    """By keys, all that have them are erased, whoever was there when it was asked for."""
+    (first,) = sql(gallery, "SELECT id, key FROM item ORDER BY id LIMIT 1")
+    monkeypatch.setattr("indexer.remove_command._chosen", lambda *_: np.empty(0, np.int64))
+    assert main(["remove", "--gallery", str(gallery), "--erase", "--key", first[1]]) == 0
+    assert [one["shown"] for one in records(gallery, "remove") if one["shown"]] == [[first[0]]]
 
 
 def test_expiring_names_who_is_erased(gallery) -> None:

@@ -15,6 +15,7 @@ from keyed_service import headers, keyed, make
 from service_toys import person
 from tiny_encoder import tiny_checkpoint
 
+from indexer.errors import GalleryError
 from indexer.filter_text import parse_filter
 from indexer.gallery import Gallery, open_gallery
 from indexer.items import EmbeddedItem, GalleryItem
@@ -196,6 +197,16 @@ def test_the_service_says_it_with_an_empty_answer(asked) -> None:
     assert [one["answer"]["notes"] for one in answers] == [[said], []]
     plain = client.post("/v1/search", json={"text": "coat"}, headers=everywhere).json()
     assert plain["notes"] == []
+
+
+def test_what_cannot_be_said_costs_no_answer(asked, monkeypatch) -> None:
+    client, everywhere, _ = asked
+
+    def broken(*_: object) -> str:
+        raise GalleryError("it cannot be read.")
+
+    monkeypatch.setattr("service.routes.search.note_of_missing", broken)
+    assert notes(client, everywhere, where="uper = red") == (0, [])
 
 
 def test_a_key_for_some_cameras_learns_nothing_of_others_attributes(asked) -> None:

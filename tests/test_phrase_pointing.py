@@ -134,12 +134,14 @@ def measured(embedder: Embedder, people: list[Person]) -> dict[tuple[str, bool],
     usual = {
         part: np.mean([one.shares[part] for one in people if part in one.shares], axis=0) for part in PARTS
     }
+    compared = False
     for number, one in enumerate(people):
         pixels, phrases = embedder.preprocess(one.picture), list(one.phrases.values())
         if not phrases:
             continue
         cells, unrelated = mapped(embedder, pixels, phrases)
-        if number == 0:
+        if not compared:
+            compared = True
             np.testing.assert_array_equal(cells["covered"], embedder.covered_maps(pixels, phrases))
         for row, (part, share) in enumerate(one.shares.items()):
             mine = {kind: maps[row] for kind, maps in cells.items()}

@@ -254,10 +254,58 @@ def test_a_port_in_use_by_a_running_service(site: Site, capfd: pytest.CaptureFix
         assert served.get("/livez")[0] == 200
 
 
-def test_nobody_is_let_wait_while_it_starts() -> None:
+ASKED_EARLY = """
+import socket, sys
+from service import cli, searcher
+
+async def start(self, start=searcher.Searcher.start):
+    await start(self)
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[2])), 5).close()
+        print("let in", flush=True)
+    except ConnectionRefusedError:
+        print("refused", flush=True)
+
+searcher.Searcher.start = start
+sys.exit(cli.main(["serve", "--gallery", sys.argv[1], "--port", sys.argv[2]]))
+"""
+
+
+def free_port() -> int:
+    with bind(Settings(port=0)) as holder:
+        return int(holder.getsockname()[1])
+
+
+def test_nobody_is_let_wait_while_it_starts(site: Site) -> None:
     """A proxy that is refused asks another replica; one that waits in the queue of a socket waits for all."""
-    with bind(Settings(port=0)) as holder, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(holder.getsockname(), timeout=5)
+    command = [sys.executable, "-c", ASKED_EARLY, str(site.gallery), str(free_port())]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process:
+        told = [process.stdout.readline(), process.stdout.readline()]
+        process.terminate()
+    assert told[0] == "refused\n"
+    assert told[1].startswith("Serving the page")
+
+
+TOLD_TO_STOP = """
+import os, signal, sys
+from service import cli, searcher
+
+async def start(self, start=searcher.Searcher.start):
+    await start(self)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+searcher.Searcher.start = start
+sys.exit(cli.main(["serve", "--gallery", sys.argv[1], "--port", "0"]))
+"""
+
+
+def test_told_to_stop_while_it_starts_it_never_listens(site: Site) -> None:
+    command = [sys.executable, "-c", TOLD_TO_STOP, str(site.gallery)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Traceback" not in done.stderr
 
 
 TAKEN_MEANWHILE = """

@@ -85,13 +85,17 @@ class Column:
 
     def counted(self, mask: Mask | None) -> npt.NDArray[np.int64]:
         """How many rows (those of a mask) have each code (codes + 1,)."""
-        return np.bincount(self.having(mask), minlength=len(self.values) + 1)
+        codes = self.codes
+        if mask is not None:
+            codes = codes[mask if self.places is None else mask[self.places]]
+        return np.bincount(codes, minlength=len(self.values) + 1)
 
-    def having(self, mask: Mask | None) -> Codes:
-        """The codes of all rows (those of a mask) that can have one; 0 stands for none."""
-        if mask is None:
-            return self.codes
-        return self.codes[mask if self.places is None else mask[self.places]]
+    def any(self, mask: Mask | None) -> bool:
+        """Whether any row (of a mask) has one."""
+        known = self.codes.astype(bool)
+        if mask is not None:
+            known &= mask if self.places is None else mask[self.places]
+        return bool(known.any())
 
     def mask(self, condition: OneOf | Compare | Exists) -> Mask:
         """Which rows (rows,) meet the condition."""

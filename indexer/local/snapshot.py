@@ -112,7 +112,7 @@ class Snapshot:
         found = set[str]()
         for part, mask in zip(self.parts, self.masks(where), strict=True):
             for name, column in part.facts.columns.items():
-                if name.startswith(ATTRIBUTE) and name not in found and column.having(mask).any():
+                if name.startswith(ATTRIBUTE) and name not in found and column.any(mask):
                     found.add(name)
         return {name.removeprefix(ATTRIBUTE) for name in found}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from service.audit.places import Places
 from service.audit.record import Record
@@ -46,16 +47,16 @@ def recorded(arguments: argparse.Namespace) -> int | None:
         for name, value in vars(arguments).items()
         if name not in ("run", "text") and value is not None
     }
-    words = str(getattr(arguments, "text", ""))
-    record_action(folder, action, facts, words)
-    arguments.record_items = partial(_record_items, folder, action)
+    words, request = str(getattr(arguments, "text", "")), uuid4().hex
+    record_action(folder, action, facts, words, request=request)
+    arguments.record_items = partial(_record_items, folder, action, request)
     ended: object = "with an error"
     try:
         code = _run(arguments)
         ended = code or 0
         return code
     finally:
-        record_action(folder, action, {"ended": ended})
+        record_action(folder, action, {"ended": ended}, request=request)
 
 
 def state_folder_of(gallery: str) -> Path | None:
@@ -78,20 +79,24 @@ def record_action(
     facts: Mapping[str, object],
     words: str = "",
     shown: Sequence[int] = (),
+    request: str = "",
 ) -> None:
-    """Leave a record, durably; `shown`: the ids of the items shown. Raises ServeError, NotRecorded."""
+    """Leave a record, durably; `shown`: the ids of the items shown; `request`: one for all of a command.
+
+    Raises ServeError, NotRecorded.
+    """
     told = {"command_line": True, **facts}
     with _log_in(state_folder) as log:
-        log.write_now(Record(action, "", system_user(), words=words, shown=list(shown), facts=told))
+        log.write_now(Record(action, "", system_user(), request, words=words, shown=list(shown), facts=told))
 
 
-def _record_items(state_folder: Path, action: str, ids: Sequence[int]) -> None:
+def _record_items(state_folder: Path, action: str, request: str, ids: Sequence[int]) -> None:
     """Name all items that a command is about to show or to remove, durably. Raises as `record_action`."""
     told = {"command_line": True, "items": len(ids)}
     with _log_in(state_folder) as log:
         for start in range(0, len(ids), MOST_ITEMS):
             some = list(ids[start : start + MOST_ITEMS])
-            log.write_now(Record(action, "", system_user(), shown=some, facts=told))
+            log.write_now(Record(action, "", system_user(), request, shown=some, facts=told))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a route may reach, and how the errors of all routes look in the OpenAPI description.
+"""What a route may reach.
 
 All of it without threads: what is no coroutine, the framework would run in one, for each request anew.
 """

@@ -1,4 +1,5 @@
-// What decisions on somebody come to, in words: as a heading of the file, and in passing. service/printed says the same.
+// What decisions on somebody come to, in words: as a heading of the file, and in passing. The printed report
+// (service/printed) has the same headings, but for `hidden`.
 
 /** Headings, in the order of the file. */
 export const STATES = {

@@ -61,7 +61,7 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployed(engine, image, pictures, tmp_path_factory) -> Deployed:
-    """What docker/README.md starts: secrets, keys, an index job; then two replicas, proxy, Prometheus."""
+    """What docker/README.md starts: secrets, keys, an index job; then two replicas and all the rest."""
     deployed = prepare(engine, tmp_path_factory.mktemp("deployment") / "docker", pictures, replicas=2)
     told = deployed.indexer("index", "/images", "--gallery", GALLERY)
     assert f"{PEOPLE * 3} new" in told, told

@@ -32,6 +32,16 @@ class Docker(Engine):
             "PATH": f"/usr/bin:{self.environment['PATH']}",
         }
 
+    @classmethod
+    def lacking(cls) -> str | None:
+        """What this machine lacks to run containers, or None."""
+        has_compose = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+        return super().lacking() or (
+            None
+            if has_compose
+            else "no `docker compose` (tests/deployment/install_engine.sh docker installs it)"
+        )
+
     def start(self) -> None:
         """Start the daemon and wait for it. TimeoutError."""
         driver = "overlay2" if overlays_work(self.folder) else "vfs"
