@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from deployed import GALLERY
 from engine import ROOT
 
@@ -136,6 +137,17 @@ def test_what_is_indexed_while_it_runs_is_found(deployed, tmp_path):
     while deployed.items() == before and time.monotonic() < end:
         time.sleep(0.2)
     assert deployed.items() == before + 1
+
+
+def test_the_file_for_gpus_adds_a_device_to_what_stands(deployed):
+    """Read by compose itself, which refuses what it cannot put together; nothing is started."""
+    told = deployed.compose("-f", "compose.yaml", "-f", "compose.gpu.yaml", "--profile", "jobs", "config")
+    services = yaml.safe_load(told)["services"]
+    for name in ("service", "indexer"):
+        resources = services[name]["deploy"]["resources"]
+        assert int(resources["limits"]["pids"]) == 512
+        (device,) = resources["reservations"]["devices"]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
 
 
 def test_a_second_first_start_changes_nothing(deployed):
