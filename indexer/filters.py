@@ -168,28 +168,30 @@ def _refuse_constant(name: str) -> None:
 
 def words_of(where: Filter) -> Iterator[str]:
     """What each condition says: the name of its field, and its values."""
-    match where:
-        case AllOf(parts) | AnyOf(parts):
-            for part in parts:
-                yield from words_of(part)
-        case Not(part):
-            yield from words_of(part)
-        case OneOf(field, values):
-            yield " ".join([field.removeprefix(ATTRIBUTE), *map(str, values)])
-        case Compare(field, _, value):
-            yield f"{field.removeprefix(ATTRIBUTE)} {value}"
-        case Exists(field):
-            yield field.removeprefix(ATTRIBUTE)
+    for condition in _conditions(where):
+        name = condition.field.removeprefix(ATTRIBUTE)
+        match condition:
+            case OneOf(_, values):
+                yield " ".join([name, *map(str, values)])
+            case Compare(_, _, value):
+                yield f"{name} {value}"
+            case Exists():
+                yield name
 
 
 def attributes_in(where: Filter) -> Iterator[str]:
     """The name of the attribute that each condition is about, as galleries store it."""
+    for condition in _conditions(where):
+        if condition.field.startswith(ATTRIBUTE):
+            yield storable(condition.field.removeprefix(ATTRIBUTE))
+
+
+def _conditions(where: Filter) -> Iterator[OneOf | Compare | Exists]:
     match where:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from attributes_in(part)
+                yield from _conditions(part)
         case Not(part):
-            yield from attributes_in(part)
+            yield from _conditions(part)
         case _:
-            if where.field.startswith(ATTRIBUTE):
-                yield storable(where.field.removeprefix(ATTRIBUTE))
+            yield where

@@ -43,6 +43,14 @@ def assert_same_run(one, other):
         assert all(torch.equal(value, moments[1][index][name]) for name, value in moment.items())
 
 
+def train_until(ends, owner, name, stopping, recipe, folder, monkeypatch):
+    """Train with a function of the trainer replaced by one that ends it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, stopping)
+        with pytest.raises(ends):
+            train(recipe, folder, workers=0)
+
+
 @pytest.mark.parametrize("killed_after", range(1, STEPS))
 def test_killed_at_any_step_and_resumed_it_is_the_same_run(
     killed_after, folder, whole, tmp_path, monkeypatch
@@ -55,10 +63,7 @@ def test_killed_at_any_step_and_resumed_it_is_the_same_run(
             raise Killed
         return step(self, batch)
 
-    monkeypatch.setattr(Run, "take_step", dying)
-    with pytest.raises(Killed):
-        train(recipe, tmp_path, workers=0)
-    monkeypatch.setattr(Run, "take_step", step)
+    train_until(Killed, Run, "take_step", dying, recipe, tmp_path, monkeypatch)
     train(recipe, tmp_path, workers=0)
     assert_same_run(whole, tmp_path)
 
@@ -72,11 +77,8 @@ def test_a_wish_to_stop_is_obeyed_after_the_step_it_came_in(stopped_in, folder, 
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, batch)
 
-    monkeypatch.setattr(Run, "take_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path, workers=0)
+    train_until(KeyboardInterrupt, Run, "take_step", interrupted, recipe, tmp_path, monkeypatch)
     assert load_state(tmp_path / "state.pt")["step"] == stopped_in
-    monkeypatch.setattr(Run, "take_step", step)
     train(recipe, tmp_path, workers=0)
     assert_same_run(whole, tmp_path)
 
@@ -89,10 +91,7 @@ def test_an_evaluation_that_was_interrupted_is_made_again(folder, whole, tmp_pat
             raise KeyboardInterrupt
         return measured(run, part)
 
-    monkeypatch.setattr(loop, "_measured", impatient)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path, workers=0)
-    monkeypatch.setattr(loop, "_measured", measured)
+    train_until(KeyboardInterrupt, loop, "_measured", impatient, recipe, tmp_path, monkeypatch)
     train(recipe, tmp_path, workers=0)
     entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [0, 2, 4, 6]
